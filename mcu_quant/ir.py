@@ -1,0 +1,240 @@
+"""The graph that every stage reads and no stage changes: frozen tensors, nodes and graphs.
+
+It carries float, integer and mixed graphs alike. Activations have their batch dimension in
+`shape` (it is 1: a microcontroller runs one sample). Layouts: activations NHWC; weights OHWI for
+conv_2d, 1HWO for depthwise_conv_2d, OI for fully_connected.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+DTYPES = ("float32", "int8", "uint8", "int16", "int32", "int64", "bool")
+
+
+@dataclass(frozen=True)
+class QuantParams:
+    """real = scale * (q - zero_point).
+
+    scale: positive float32 values (held as Python floats, exactly). zero_point: integers.
+    Both have one element per tensor (channel_axis None) or one per index of channel_axis.
+    """
+
+    scale: tuple[float, ...]
+    zero_point: tuple[int, ...]
+    channel_axis: int | None = None
+
+    @classmethod
+    def per_tensor(cls, scale: float, zero_point: int = 0) -> QuantParams:
+        return cls((float(np.float32(scale)),), (int(zero_point),))
+
+    @classmethod
+    def per_channel(cls, scales: Iterable[float], channel_axis: int) -> QuantParams:
+        """Symmetric: every zero_point is 0."""
+        values = tuple(float(np.float32(s)) for s in scales)
+        return cls(values, (0,) * len(values), channel_axis)
+
+    def broadcast_scale(self, rank: int) -> np.ndarray:
+        """scale as float64, shaped to multiply a tensor of that rank."""
+        return self._broadcast(np.asarray(self.scale, np.float64), rank)
+
+    def broadcast_zero_point(self, rank: int) -> np.ndarray:
+        """zero_point as int64, shaped to be taken from a tensor of that rank."""
+        return self._broadcast(np.asarray(self.zero_point, np.int64), rank)
+
+    def _broadcast(self, values: np.ndarray, rank: int) -> np.ndarray:
+        if self.channel_axis is None:
+            return values.reshape(())
+        return values.reshape([-1 if i == self.channel_axis else 1 for i in range(rank)])
+
+
+@dataclass(frozen=True, eq=False)
+class Tensor:
+    """A value of the graph. data is set for constants only and is read-only.
+
+    Constant or not, `shape` is the full shape. quant is None for float tensors and for integer
+    tensors that are plain numbers.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str = "float32"
+    quant: QuantParams | None = None
+    data: np.ndarray | None = None
+
+    def __post_init__(self) -> None:
+        if self.data is not None:
+            frozen = np.ascontiguousarray(self.data)
+            if frozen.flags.writeable:
+                frozen = frozen.copy() if frozen is self.data else frozen
+                frozen.flags.writeable = False
+            object.__setattr__(self, "data", frozen)
+
+    @classmethod
+    def constant(cls, name: str, data: np.ndarray, quant: QuantParams | None = None) -> Tensor:
+        return cls(name, tuple(data.shape), data.dtype.name, quant, data)
+
+    @property
+    def is_constant(self) -> bool:
+        return self.data is not None
+
+    @property
+    def elements(self) -> int:
+        return math.prod(self.shape)
+
+    @property
+    def bytes(self) -> int:
+        return self.elements * np.dtype(self.dtype).itemsize
+
+    @property
+    def scale(self) -> float:
+        """The per-tensor scale; an error of ours if there is none."""
+        assert self.quant is not None and len(self.quant.scale) == 1, self.name
+        return self.quant.scale[0]
+
+    @property
+    def zero_point(self) -> int:
+        assert self.quant is not None and len(self.quant.zero_point) == 1, self.name
+        return self.quant.zero_point[0]
+
+
+@dataclass(frozen=True)
+class Node:
+    """One operator applied. name: the layer's name as the user knows it, unique in the graph.
+
+    op: the operator's name (a key of ops.OPERATORS). attrs: the operator's frozen attributes.
+    inputs and outputs: tensor names; an absent optional input (a bias) is None.
+    """
+
+    name: str
+    op: str
+    attrs: Any
+    inputs: tuple[str | None, ...]
+    outputs: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class BoundNode:
+    """A node together with its tensors: what operators and kernels look at."""
+
+    node: Node
+    inputs: tuple[Tensor | None, ...]
+    outputs: tuple[Tensor, ...]
+
+    @property
+    def name(self) -> str:
+        return self.node.name
+
+    @property
+    def attrs(self) -> Any:
+        return self.node.attrs
+
+    def input(self, index: int) -> Tensor:
+        """An input that must be there."""
+        tensor = self.inputs[index]
+        assert tensor is not None, f"{self.name}: input {index} is absent"
+        return tensor
+
+    def optional_input(self, index: int) -> Tensor | None:
+        return self.inputs[index] if index < len(self.inputs) else None
+
+    @property
+    def output(self) -> Tensor:
+        (tensor,) = self.outputs
+        return tensor
+
+
+@dataclass(frozen=True)
+class Graph:
+    """nodes are in execution order. tensors: by name, constants included."""
+
+    name: str
+    nodes: tuple[Node, ...]
+    tensors: Mapping[str, Tensor]
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+    def bind(self, node: Node) -> BoundNode:
+        return BoundNode(
+            node,
+            tuple(None if name is None else self.tensors[name] for name in node.inputs),
+            tuple(self.tensors[name] for name in node.outputs),
+        )
+
+    def bound_nodes(self) -> Iterator[BoundNode]:
+        return (self.bind(node) for node in self.nodes)
+
+    def input_tensors(self) -> tuple[Tensor, ...]:
+        return tuple(self.tensors[name] for name in self.inputs)
+
+    def output_tensors(self) -> tuple[Tensor, ...]:
+        return tuple(self.tensors[name] for name in self.outputs)
+
+    def consumers(self) -> dict[str, list[Node]]:
+        """The nodes that read each tensor, in order; outputs of the graph are not listed."""
+        readers: dict[str, list[Node]] = {name: [] for name in self.tensors}
+        for node in self.nodes:
+            for name in node.inputs:
+                if name is not None:
+                    readers[name].append(node)
+        return readers
+
+    def producers(self) -> dict[str, Node]:
+        return {name: node for node in self.nodes for name in node.outputs}
+
+    def with_(self, **changes: Any) -> Graph:
+        """A copy with those fields replaced and tensors that nothing uses dropped."""
+        return _drop_unused_tensors(replace(self, **changes))
+
+
+def _drop_unused_tensors(graph: Graph) -> Graph:
+    used = {*graph.inputs, *graph.outputs}
+    for node in graph.nodes:
+        used.update(name for name in node.inputs if name is not None)
+        used.update(node.outputs)
+    tensors = {name: tensor for name, tensor in graph.tensors.items() if name in used}
+    return replace(graph, tensors=tensors)
+
+
+def check(graph: Graph) -> Graph:
+    """Assert the invariants that every stage relies on, and return the graph.
+
+    Run after every pass: a failure is a bug of ours, so it is an AssertionError.
+    """
+    names = [node.name for node in graph.nodes]
+    assert len(names) == len(set(names)), f"node names repeat: {sorted(names)}"
+    known = {*graph.inputs}
+    for name, tensor in graph.tensors.items():
+        _check_tensor(name, tensor)
+        if tensor.is_constant:
+            known.add(name)
+    for node in graph.nodes:
+        for name in node.inputs:
+            assert name is None or name in known, f"{node.name} reads {name} before it is written"
+        for name in node.outputs:
+            assert name not in known, f"{node.name} writes {name} a second time"
+            known.add(name)
+    for name in graph.outputs:
+        assert name in known, f"output {name} is never written"
+    return graph
+
+
+def _check_tensor(name: str, tensor: Tensor) -> None:
+    assert tensor.name == name, f"{tensor.name} is filed under {name}"
+    assert tensor.dtype in DTYPES, f"{name}: dtype {tensor.dtype}"
+    assert all(isinstance(size, int) and size > 0 for size in tensor.shape), f"{name}: {tensor.shape}"
+    if tensor.data is not None:
+        assert tensor.data.shape == tensor.shape, f"{name}: {tensor.data.shape} != {tensor.shape}"
+        assert tensor.data.dtype.name == tensor.dtype, f"{name}: {tensor.data.dtype}"
+    quant = tensor.quant
+    if quant is not None:
+        axis = quant.channel_axis
+        count = 1 if axis is None else tensor.shape[axis]
+        assert len(quant.scale) == len(quant.zero_point) == count, f"{name}: {quant}"
+        assert all(math.isfinite(s) and s > 0 for s in quant.scale), f"{name}: {quant}"

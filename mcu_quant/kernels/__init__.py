@@ -1,0 +1,48 @@
+"""All kernels, and the choice among them. A new kernel is its two files and a line here."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+from mcu_quant.errors import Problem, UnsupportedModelError
+from mcu_quant.ir import BoundNode, Graph
+from mcu_quant.kernels.base import Core, Kernel
+
+_MODULES = (
+    "portable.fully_connected_s8",
+)
+
+#: Every kernel; each name occurs once.
+KERNELS: tuple[Kernel, ...] = tuple(import_module(f"{__name__}.{m}").KERNEL for m in _MODULES)
+
+
+def choose_kernels(graph: Graph, core: Core, families: tuple[str, ...] | None = None) -> list[Kernel]:
+    """The cheapest kernel for each node, among the core's families (or those given).
+
+    Raises UnsupportedModelError with every node that no kernel computes.
+    """
+    chosen: list[Kernel] = []
+    problems: list[Problem] = []
+    for node in graph.bound_nodes():
+        candidate = _cheapest(node, core, families or core.families)
+        if isinstance(candidate, Problem):
+            problems.append(candidate)
+        else:
+            chosen.append(candidate)
+    if problems:
+        raise UnsupportedModelError(problems)
+    return chosen
+
+
+def _cheapest(node: BoundNode, core: Core, families: tuple[str, ...]) -> Kernel | Problem:
+    refusals = []
+    able = []
+    for kernel in KERNELS:
+        if kernel.family in families and node.node.op in kernel.ops:
+            refusal = kernel.refusal(node)
+            able.append(kernel) if refusal is None else refusals.append(refusal)
+    if able:
+        return min(able, key=lambda kernel: kernel.cycles(node, core))
+    types = ", ".join(tensor.dtype for tensor in (*node.inputs, *node.outputs) if tensor is not None)
+    rule = "; ".join(refusals) or f"there is no C kernel for {node.node.op}"
+    return Problem(rule, node.name, types, "quantize the model to full int8")

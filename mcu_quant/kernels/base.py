@@ -1,0 +1,107 @@
+"""What a C kernel has to say. The C itself is templates/kernels/<family>/<name>.h.
+
+Every kernel is `static` C99 in a header that compiles unrendered. Its function is
+    mq_<name>(const mq_<name>_params_t *params, <arguments in the order of KernelCall.arguments>)
+and walks its output's rows upward; activations are never `restrict`, so that planned overlap works.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from mcu_quant.ir import BoundNode
+
+
+@dataclass(frozen=True)
+class Core:
+    """A CPU that code is generated for. families: kernel families it runs, best first."""
+
+    name: str
+    families: tuple[str, ...]
+    gcc_flags: tuple[str, ...]
+
+
+CORES: Mapping[str, Core] = {
+    core.name: core
+    for core in (
+        Core("generic", ("portable",), ()),
+        Core("cortex-m0", ("portable",), ("-mcpu=cortex-m0", "-mthumb")),
+        Core("cortex-m0plus", ("portable",), ("-mcpu=cortex-m0plus", "-mthumb")),
+        Core("cortex-m3", ("portable",), ("-mcpu=cortex-m3", "-mthumb")),
+        Core("cortex-m4", ("portable",), ("-mcpu=cortex-m4", "-mthumb", "-mfloat-abi=hard", "-mfpu=fpv4-sp-d16")),
+        Core("cortex-m7", ("portable",), ("-mcpu=cortex-m7", "-mthumb", "-mfloat-abi=hard", "-mfpu=fpv5-sp-d16")),
+        Core("cortex-m33", ("portable",), ("-mcpu=cortex-m33", "-mthumb", "-mfloat-abi=hard", "-mfpu=fpv5-sp-d16")),
+        Core("cortex-m55", ("portable",), ("-mcpu=cortex-m55", "-mthumb", "-mfloat-abi=hard")),
+    )
+}
+
+
+@dataclass(frozen=True)
+class Activation:
+    """An argument that points at a tensor in the arena (or at a constant tensor of the graph)."""
+
+    tensor: str
+
+
+@dataclass(frozen=True, eq=False)
+class Constant:
+    """An argument that points at a table in flash. label: "weights", "bias", "multiplier", …
+
+    data: int8, uint8, int16, int32 or float32; the C type follows from the dtype.
+    """
+
+    label: str
+    data: np.ndarray
+
+
+@dataclass(frozen=True)
+class Scratch:
+    """An argument that points at the kernel's scratch in the arena (int8_t *)."""
+
+
+Argument = Activation | Constant | Scratch
+
+
+@dataclass(frozen=True)
+class KernelCall:
+    """One call. params: the fields of mq_<name>_params_t, in its order; tuples are C arrays."""
+
+    params: Mapping[str, int | float | tuple[int, ...]]
+    arguments: tuple[Argument, ...]
+
+
+class Kernel(ABC):
+    """One kernel's story. Subclasses are stateless; one instance is in kernels.KERNELS."""
+
+    #: The C function is mq_<name>, its file templates/kernels/<family>/<name>.h.
+    name: ClassVar[str]
+    family: ClassVar[str] = "portable"
+    #: The IR operators it computes.
+    ops: ClassVar[tuple[str, ...]]
+    #: It computes nothing: the output is the input's bytes (a reshape).
+    is_alias: ClassVar[bool] = False
+
+    def refusal(self, node: BoundNode) -> str | None:
+        """Why the kernel cannot compute this node, or None if it can."""
+        return None
+
+    @abstractmethod
+    def call(self, node: BoundNode) -> KernelCall:
+        """Parameters, packed constants and arguments."""
+
+    def scratch_bytes(self, node: BoundNode) -> int:
+        return 0
+
+    def overlap(self, node: BoundNode) -> tuple[int | None, ...]:
+        """For each input, the least address(input) - address(output), in bytes, at which no unread
+        input is overwritten; None if the two must be disjoint. The default is the safe answer."""
+        return (None,) * len(node.inputs)
+
+    def cycles(self, node: BoundNode, core: Core) -> float:
+        """Modelled cycles of one inference, by which the kernel is chosen."""
+        return float(node.output.elements)

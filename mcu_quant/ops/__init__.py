@@ -1,0 +1,17 @@
+"""All operators. A new one is its file, its test, one portable kernel, and a line here."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+from mcu_quant.ops.base import Operator
+
+_MODULES = (
+    "fully_connected",
+)
+
+#: Every operator by its IR name.
+OPERATORS: dict[str, Operator] = {}
+for _module in _MODULES:
+    _operator: Operator = import_module(f"{__name__}.{_module}").OPERATOR
+    OPERATORS[_operator.name] = _operator

@@ -1,0 +1,225 @@
+"""What an operator has to say, and the words it says it with.
+
+Arrays given to run_float and run_int8 have a leading sample axis before the tensor's full shape:
+[N, *tensor.shape] for activations (so [N, 1, H, W, C]); constants come as their own shape.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from mcu_quant.errors import Problem
+from mcu_quant.fixed_point import INT8_MAX, INT8_MIN
+from mcu_quant.ir import BoundNode, QuantParams, Tensor
+
+if TYPE_CHECKING:
+    from mcu_quant.ops.keras import GraphBuilder, KerasLayer
+
+Shape = tuple[int, ...]
+
+#: Fused activations, in the order of TFLite's ActivationFunctionType (schema.fbs).
+ACTIVATIONS = ("none", "relu", "relu_n1_to_1", "relu6")
+#: Padding, in the order of TFLite's Padding enumeration (schema.fbs).
+PADDINGS = ("same", "valid")
+
+ACTIVATION_BOUNDS: Mapping[str, tuple[float | None, float | None]] = {
+    "none": (None, None),
+    "relu": (0.0, None),
+    "relu_n1_to_1": (-1.0, 1.0),
+    "relu6": (0.0, 6.0),
+}
+
+
+@dataclass(frozen=True)
+class Constraint:
+    """A rule for the integer form. text is the error's sentence and the line in SUPPORTED_OPS.md.
+
+    holds: whether the node keeps it. value: what to show when it does not. hint: what to try.
+    """
+
+    text: str
+    holds: Callable[[BoundNode], bool]
+    value: Callable[[BoundNode], object] = lambda node: ""
+    hint: str = ""
+
+
+@dataclass(frozen=True)
+class WeightRule:
+    """How the quantizer stores a constant input: int8, symmetric, per channel along channel_axis."""
+
+    index: int
+    channel_axis: int
+
+
+@dataclass(frozen=True)
+class QuantRule:
+    """How the quantizer treats an operator (LiteRT 8-bit specification; NUMERICS).
+
+    output: "free" (its own range), "same" (scale and zero_point of its activation inputs),
+    "fixed" (`fixed`, whatever the range), "float" (a float32 output) or "raw" (not quantized: bool).
+    weights, bias: the constant inputs with those roles; bias is int32 with scale s_in * s_w[c].
+    Every other float input, constant or not, is an int8 activation.
+    """
+
+    output: str = "free"
+    fixed: QuantParams | None = None
+    weights: WeightRule | None = None
+    bias: int | None = None
+
+
+@dataclass(frozen=True)
+class TfliteForm:
+    """An operator as schema.fbs has it.
+
+    options: field name (as in the generated accessors, e.g. "StrideH") to value.
+    constants: appended to the node's inputs as int32 tensors (shape, axes, paddings).
+    """
+
+    builtin: str
+    version: int = 1
+    options_type: str | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+    constants: tuple[np.ndarray, ...] = ()
+
+
+@dataclass(frozen=True)
+class TfliteNode:
+    """An operator as read from a .tflite file, before it is ours.
+
+    options: the generated accessor object (None if the file has none). inputs: None where absent.
+    """
+
+    name: str
+    builtin: str
+    options: Any
+    inputs: tuple[Tensor | None, ...]
+    outputs: tuple[Tensor, ...]
+
+    def option(self, name: str, default: Any = 0) -> Any:
+        """The field of that name, e.g. option("StrideH"), or the default without options."""
+        return default if self.options is None else getattr(self.options, name)()
+
+    def constant(self, index: int) -> np.ndarray | None:
+        """The value of a constant input, None if it is absent or computed."""
+        tensor = self.inputs[index] if index < len(self.inputs) else None
+        return None if tensor is None else tensor.data
+
+
+class Operator(ABC):
+    """One operator's story. Subclasses are stateless; one instance is in ops.OPERATORS."""
+
+    #: The operator's name in the IR: TFLite's builtin name in lower case where there is one.
+    name: ClassVar[str]
+    #: Names of TFLite builtins that from_tflite reads.
+    tflite_builtins: ClassVar[tuple[str, ...]] = ()
+    #: Keras layer classes that from_keras reads.
+    keras_layers: ClassVar[tuple[str, ...]] = ()
+    #: Keras activation names that are this operator, and its attributes for them.
+    keras_activations: ClassVar[Mapping[str, Any]] = {}
+    quant_rule: ClassVar[QuantRule] = QuantRule()
+    constraints: ClassVar[tuple[Constraint, ...]] = ()
+
+    @abstractmethod
+    def output_shapes(self, attrs: Any, input_shapes: Sequence[Shape]) -> tuple[Shape, ...]:
+        """Shapes of the outputs, from the shapes of the inputs that are present, in order."""
+
+    @abstractmethod
+    def run_float(self, node: BoundNode, inputs: Sequence[np.ndarray | None]) -> tuple[np.ndarray, ...]:
+        """What the operator means: float32 in, float32 out, fused activation included."""
+
+    @abstractmethod
+    def run_int8(self, node: BoundNode, inputs: Sequence[np.ndarray | None]) -> tuple[np.ndarray, ...]:
+        """The bits: quantized in, quantized out (the dtypes of node.outputs), integers only."""
+
+    def from_keras(self, layer: KerasLayer, inputs: Sequence[str], builder: GraphBuilder) -> str:
+        """Add the layer's nodes to the builder; returns the output tensor. Raises LayerRefused."""
+        raise NotImplementedError(self.name)
+
+    def from_tflite(self, node: TfliteNode) -> tuple[Any, tuple[Tensor | None, ...]]:
+        """(attrs, the inputs that stay inputs). Raises McuQuantError naming node.name."""
+        raise NotImplementedError(self.name)
+
+    def to_tflite(self, node: BoundNode) -> TfliteForm | None:
+        """The standard form; None if there is none (a pass must have lowered the operator)."""
+        return None
+
+    def macs(self, node: BoundNode) -> int:
+        """Multiply-accumulates of one inference."""
+        return 0
+
+    def problems(self, node: BoundNode) -> list[Problem]:
+        """The constraints that a quantized node breaks."""
+        return [
+            Problem(rule.text, node.name, str(rule.value(node)), rule.hint)
+            for rule in self.constraints
+            if not rule.holds(node)
+        ]
+
+
+def float_activation(x: np.ndarray, activation: str) -> np.ndarray:
+    low, high = ACTIVATION_BOUNDS[activation]
+    return x if low is None and high is None else np.clip(x, low, high)
+
+
+def activation_range(activation: str, output: Tensor) -> tuple[int, int]:
+    """(activation_min, activation_max): the int8 clamp of a fused activation. ARITHMETIC section 4.
+
+    The bound is zero_point + round(float32(bound) / float32(scale)), limited to int8.
+    """
+    low, high = INT8_MIN, INT8_MAX
+    real_low, real_high = ACTIVATION_BOUNDS[activation]
+    if real_low is not None:
+        low = max(low, quantize_bound(real_low, output))
+    if real_high is not None:
+        high = min(high, quantize_bound(real_high, output))
+    return low, high
+
+
+def quantize_bound(bound: float, tensor: Tensor) -> int:
+    """zero_point + round-half-away(float32(bound) / float32(scale)), unlimited."""
+    ratio = float(np.float32(bound) / np.float32(tensor.scale))
+    return tensor.zero_point + int(np.sign(ratio) * np.floor(abs(ratio) + 0.5))
+
+
+def scale_ratio(numerator: Sequence[float], denominator: float) -> float:
+    """The product of scales over a scale, in double, left to right: what quantize_multiplier takes."""
+    ratio = 1.0
+    for scale in numerator:
+        ratio *= scale
+    return ratio / denominator
+
+
+def same_padding(in_size: int, filter_size: int, stride: int, dilation: int = 1) -> tuple[int, int]:
+    """(before, after) of TFLite's SAME padding along one axis, in elements."""
+    out_size = -(-in_size // stride)
+    total = max((out_size - 1) * stride + (filter_size - 1) * dilation + 1 - in_size, 0)
+    return total // 2, total - total // 2
+
+
+def window_padding(padding: str, in_size: int, filter_size: int, stride: int, dilation: int = 1) -> tuple[int, int]:
+    return same_padding(in_size, filter_size, stride, dilation) if padding == "same" else (0, 0)
+
+
+def window_output(padding: str, in_size: int, filter_size: int, stride: int, dilation: int = 1) -> int:
+    """The output size of a sliding window along one axis; 0 or less if the window does not fit."""
+    if padding == "same":
+        return -(-in_size // stride)
+    return (in_size - (filter_size - 1) * dilation - 1) // stride + 1
+
+
+def align_ranks(a: np.ndarray, b: np.ndarray, node: BoundNode) -> tuple[np.ndarray, np.ndarray]:
+    """Two operands of a broadcasting operator, with sizes of 1 put in after the sample axis.
+
+    Each is [N, *shape] or, for a constant, its shape; numpy broadcasting then does what TFLite's does.
+    """
+    rank = max(len(node.input(0).shape), len(node.input(1).shape))
+    aligned = []
+    for array, tensor in ((a, node.input(0)), (b, node.input(1))):
+        lead = array.shape[: array.ndim - len(tensor.shape)]
+        aligned.append(array.reshape(*lead, *(1,) * (rank - len(tensor.shape)), *tensor.shape))
+    return aligned[0], aligned[1]

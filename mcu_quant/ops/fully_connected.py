@@ -1,0 +1,102 @@
+"""fully_connected: y = x . W^T + b over the last axis. Weights OI, per tensor or per channel (axis 0)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from mcu_quant.fixed_point import quantize_multiplier
+from mcu_quant.ir import BoundNode, Tensor
+from mcu_quant.ops import linear
+from mcu_quant.ops.base import (
+    ACTIVATIONS,
+    Operator,
+    QuantRule,
+    Shape,
+    TfliteForm,
+    TfliteNode,
+    WeightRule,
+    float_activation,
+)
+from mcu_quant.ops.keras import GraphBuilder, KerasLayer
+
+
+@dataclass(frozen=True)
+class FullyConnectedAttrs:
+    """keep_num_dims: the output keeps the input's leading axes; else it is [rows, units]."""
+
+    activation: str = "none"
+    keep_num_dims: bool = False
+
+
+class FullyConnected(Operator):
+    """Inputs: x [..., in], weights [units, in], bias [units] or absent."""
+
+    name = "fully_connected"
+    tflite_builtins = ("FULLY_CONNECTED",)
+    keras_layers = ("Dense",)
+    quant_rule = QuantRule(weights=WeightRule(index=1, channel_axis=0), bias=2)
+    constraints = linear.CONSTRAINTS
+
+    def output_shapes(self, attrs: FullyConnectedAttrs, input_shapes: Sequence[Shape]) -> tuple[Shape, ...]:
+        x, (units, in_size) = input_shapes[0], input_shapes[1]
+        if attrs.keep_num_dims:
+            return ((*x[:-1], units),)
+        return ((math.prod(x) // in_size, units),)
+
+    def from_keras(self, layer: KerasLayer, inputs: Sequence[str], builder: GraphBuilder) -> str:
+        (x,) = inputs
+        kernel, *rest = layer.weights
+        weights = builder.constant(f"{layer.name}/kernel", kernel.T)
+        bias = builder.constant(f"{layer.name}/bias", rest[0]) if rest else None
+        attrs = FullyConnectedAttrs(keep_num_dims=len(builder.shape(x)) > 2)
+        y = builder.add(self.name, layer.name, attrs, [x, weights, bias])
+        return builder.activation(layer.name, layer.config.get("activation"), y)
+
+    def from_tflite(self, node: TfliteNode) -> tuple[FullyConnectedAttrs, tuple[Tensor | None, ...]]:
+        attrs = FullyConnectedAttrs(
+            activation=ACTIVATIONS[node.option("FusedActivationFunction")],
+            keep_num_dims=bool(node.option("KeepNumDims", False)),
+        )
+        return attrs, node.inputs
+
+    def to_tflite(self, node: BoundNode) -> TfliteForm:
+        weights = node.input(1)
+        per_channel = weights.quant is not None and weights.quant.channel_axis is not None
+        options = {
+            "FusedActivationFunction": ACTIVATIONS.index(node.attrs.activation),
+            "KeepNumDims": node.attrs.keep_num_dims,
+        }
+        version = 12 if per_channel else 5
+        return TfliteForm("FULLY_CONNECTED", version, "FullyConnectedOptions", options)
+
+    def run_float(self, node: BoundNode, inputs: Sequence[np.ndarray | None]) -> tuple[np.ndarray, ...]:
+        x, weights, bias = linear.operands(inputs)
+        y = self._rows(x, weights) @ weights.T
+        if bias is not None:
+            y = y + bias
+        return (self._shaped(float_activation(y, node.attrs.activation), x, node),)
+
+    def run_int8(self, node: BoundNode, inputs: Sequence[np.ndarray | None]) -> tuple[np.ndarray, ...]:
+        x, weights, bias = linear.operands(inputs)
+        acc = linear.exact_matmul(self._rows(x, weights), weights.T, node.input(0).zero_point)
+        y = linear.requantize_accumulator(node, acc, bias)
+        return (self._shaped(y, x, node),)
+
+    def macs(self, node: BoundNode) -> int:
+        units, in_size = node.input(1).shape
+        return node.output.elements // units * units * in_size
+
+    @staticmethod
+    def _rows(x: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        return x.reshape(-1, weights.shape[1])
+
+    @staticmethod
+    def _shaped(y: np.ndarray, x: np.ndarray, node: BoundNode) -> np.ndarray:
+        return y.reshape(x.shape[0], *node.output.shape)
+
+
+OPERATOR = FullyConnected()

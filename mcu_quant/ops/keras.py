@@ -1,0 +1,116 @@
+"""What operators need to read Keras layers: a layer's config and weights, and a graph under construction.
+
+No TensorFlow here: a layer is a class name, a config dict (as in config.json of a .keras file)
+and numpy weights in the order of keras.Layer.weights.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mcu_quant.errors import Problem
+from mcu_quant.ir import Graph, Node, Tensor, check
+from mcu_quant.ops.base import Shape
+
+if TYPE_CHECKING:
+    from mcu_quant.ops.base import Operator
+
+
+@dataclass(frozen=True)
+class KerasLayer:
+    """One layer of a Keras model. weights: float32 arrays in the order of keras.Layer.weights."""
+
+    name: str
+    class_name: str
+    config: Mapping[str, Any]
+    weights: tuple[np.ndarray, ...] = ()
+
+
+class LayerRefused(Exception):
+    """A layer that has no form here; the importer gathers these and reports all at once."""
+
+    def __init__(self, rule: str, *, value: object = "", hint: str = "") -> None:
+        super().__init__(rule)
+        self.rule, self.value, self.hint = rule, str(value), hint
+
+    def problem(self, layer: str) -> Problem:
+        return Problem(self.rule, layer, self.value, self.hint)
+
+
+@dataclass
+class GraphBuilder:
+    """A float graph under construction. operators: ops.OPERATORS (by IR name)."""
+
+    name: str
+    operators: Mapping[str, Operator]
+    nodes: list[Node] = field(default_factory=list)
+    tensors: dict[str, Tensor] = field(default_factory=dict)
+    inputs: list[str] = field(default_factory=list)
+
+    def input(self, name: str, shape: Shape, dtype: str = "float32") -> str:
+        """A graph input of that full shape (batch 1 included); returns its tensor's name."""
+        tensor = Tensor(self._unique(name, self.tensors), shape, dtype)
+        self.tensors[tensor.name] = tensor
+        self.inputs.append(tensor.name)
+        return tensor.name
+
+    def constant(self, name: str, data: np.ndarray) -> str:
+        """A constant; float data is stored as float32. Returns its tensor's name."""
+        array = np.asarray(data)
+        if array.dtype.kind == "f":
+            array = array.astype(np.float32)
+        tensor = Tensor.constant(self._unique(name, self.tensors), array)
+        self.tensors[tensor.name] = tensor
+        return tensor.name
+
+    def add(self, op: str, name: str, attrs: Any, inputs: Sequence[str | None]) -> str:
+        """Append a node with one float output, its shape inferred; returns the output's name.
+
+        name: the Keras layer's name; a layer of several nodes adds "/part" to it.
+        """
+        known = [self.tensors[i].shape for i in inputs if i is not None]
+        (shape,) = self.operators[op].output_shapes(attrs, known)
+        if any(size <= 0 for size in shape):
+            raise LayerRefused(
+                "the output must have at least one element", value=f"shape {shape}",
+                hint="a larger input, or padding='same'",
+            )
+        node_name = self._unique(name, {node.name for node in self.nodes})
+        output = Tensor(self._unique(node_name, self.tensors), shape)
+        self.tensors[output.name] = output
+        self.nodes.append(Node(node_name, op, attrs, tuple(inputs), (output.name,)))
+        return output.name
+
+    def shape(self, tensor: str) -> Shape:
+        return self.tensors[tensor].shape
+
+    def activation(self, layer_name: str, activation: Any, tensor: str) -> str:
+        """Apply a layer's `activation` config (a name, None, or a serialized layer or function)."""
+        if isinstance(activation, Mapping):
+            config = activation.get("config")
+            activation = config if isinstance(config, str) else activation.get("class_name")
+        if activation in (None, "linear"):
+            return tensor
+        for operator in self.operators.values():
+            attrs = operator.keras_activations.get(activation)
+            if attrs is not None:
+                return self.add(operator.name, f"{layer_name}/{activation}", attrs, [tensor])
+        supported = sorted(a for op in self.operators.values() for a in op.keras_activations)
+        raise LayerRefused(
+            "the activation function must be a supported one", value=activation, hint=", ".join(supported)
+        )
+
+    def graph(self, outputs: Sequence[str]) -> Graph:
+        built = Graph(self.name, tuple(self.nodes), dict(self.tensors), tuple(self.inputs), tuple(outputs))
+        return check(built.with_())
+
+    @staticmethod
+    def _unique(name: str, taken: Any) -> str:
+        candidate, count = name, 1
+        while candidate in taken:
+            candidate, count = f"{name}_{count}", count + 1
+        return candidate
