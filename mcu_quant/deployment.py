@@ -1,0 +1,67 @@
+"""What generating code needs to know, gathered once: model, core, kernels, memory plan, options."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from mcu_quant.ir import Graph
+from mcu_quant.kernels.base import Core, Kernel
+
+#: Every activation starts at a multiple of this in the arena, and so does the arena, in bytes.
+ARENA_ALIGN = 16
+TENSOR_ALIGN = 4
+
+OPTIMIZE_MODES = ("time", "balanced", "size")
+KERNEL_CHOICES = ("auto", "portable")
+
+
+@dataclass(frozen=True)
+class GenerateOptions:
+    """The options that generate, run, verify, profile and inspect share."""
+
+    optimize: str = "balanced"
+    kernels: str = "auto"
+    keep_constant_channels: bool = False
+    keep_input: bool = False
+    ram: int | None = None
+
+    def canonical(self) -> str:
+        """The options as the command line would spell them, in fixed order: part of generated code."""
+        words = [f"--optimize {self.optimize}", f"--kernels {self.kernels}"]
+        words += ["--keep-constant-channels"] if self.keep_constant_channels else []
+        words += ["--keep-input"] if self.keep_input else []
+        words += [] if self.ram is None else [f"--ram {self.ram}"]
+        return " ".join(words)
+
+
+@dataclass(frozen=True)
+class MemoryPlan:
+    """Where everything is in the arena, in bytes from its start.
+
+    addresses: every activation (tensors that are the same bytes share one). scratch: (address,
+    bytes) per node, (0, 0) where none. live_bytes: bytes live while each node runs, scratch included.
+    lower_bound: the largest of live_bytes without scratch; no plan of disjoint buffers is smaller.
+    """
+
+    arena_bytes: int
+    addresses: Mapping[str, int]
+    scratch: tuple[tuple[int, int], ...]
+    live_bytes: tuple[int, ...]
+    lower_bound: int
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """One model made ready for one core. kernels and plan.scratch run parallel to graph.nodes.
+
+    name: the C prefix. fingerprint: SHA-256 (hex) of the .tflite file.
+    """
+
+    name: str
+    graph: Graph
+    core: Core
+    kernels: tuple[Kernel, ...]
+    plan: MemoryPlan
+    options: GenerateOptions = field(default_factory=GenerateOptions)
+    fingerprint: str = ""
