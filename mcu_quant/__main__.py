@@ -1,0 +1,3 @@
+from mcu_quant.cli import main
+
+main()

@@ -1,0 +1,137 @@
+"""Options that several verbs share, and the models that they are given."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from mcu_quant.deployment import GenerateOptions
+    from mcu_quant.pipeline import TfliteModel
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+MODEL = click.argument("model", type=click.Path(path_type=Path))
+JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout and nothing else there.")
+FORCE = click.option("--force", is_flag=True, help="Replace the output if it exists.")
+INPUTS = click.option(
+    "--inputs",
+    type=click.Path(path_type=Path),
+    help="A .npz file: inputs by the model's input names or in0, in1, …, as [N, …]. Integers are raw values, floats "
+    "are quantized on the way in.",
+)
+
+_IO_TYPE = click.Choice(["int8", "uint8", "float32"])
+_QUANTIZING = (
+    click.option("--data", type=click.Path(path_type=Path), help="Calibration samples: a .npz file with x, or the inputs by name."),
+    click.option("--technique", type=click.Choice(["int8"]), default="int8", show_default=True),
+    click.option(
+        "--calibration",
+        type=click.Choice(["minmax"]),
+        default="minmax",
+        show_default=True,
+        help="How ranges are found in the samples.",
+    ),
+    click.option("--per-tensor", is_flag=True, help="One scale for all of a layer's weights, instead of one per channel."),
+    click.option("--input-type", type=_IO_TYPE, default="int8", show_default=True),
+    click.option("--output-type", type=_IO_TYPE, default="int8", show_default=True),
+)
+_GENERATING = (
+    click.option(
+        "--optimize",
+        type=click.Choice(["time", "balanced", "size"]),
+        default="balanced",
+        show_default=True,
+        help="What the C code is made for.",
+    ),
+    click.option(
+        "--kernels",
+        type=click.Choice(["auto", "portable"]),
+        default="auto",
+        show_default=True,
+        help="The core's fastest kernels, or plain C.",
+    ),
+    click.option("--keep-constant-channels", is_flag=True, help="Compute also channels that have one value for every input."),
+    click.option("--keep-input", is_flag=True, help="The run leaves the input as it was."),
+    click.option("--ram", type=click.IntRange(min=1), metavar="BYTES", help="Fail (exit 3) if the arena is larger."),
+)
+_QUANTIZING_NAMES = ("data", "technique", "calibration", "per_tensor", "input_type", "output_type")
+_GENERATING_NAMES = ("optimize", "kernels", "keep_constant_channels", "keep_input", "ram")
+
+
+def quantizing(function: F) -> F:
+    """quantize's options, as one keyword argument `quantizing` (a dict)."""
+    return _grouped(function, "quantizing", _QUANTIZING, _QUANTIZING_NAMES)
+
+
+def generating(function: F) -> F:
+    """The generating options, as one keyword argument `generating` (a dict)."""
+    return _grouped(function, "generating", _GENERATING, _GENERATING_NAMES)
+
+
+def _grouped(function: F, group: str, options: tuple[Callable[[Any], Any], ...], names: tuple[str, ...]) -> F:
+    from functools import wraps
+
+    @wraps(function)
+    def inner(**arguments: Any) -> Any:
+        arguments[group] = {name: arguments.pop(name) for name in names}
+        return function(**arguments)
+
+    wrapped: Any = inner
+    for option in reversed(options):
+        wrapped = option(wrapped)
+    return wrapped  # type: ignore[no-any-return]
+
+
+def generate_options(generating: dict[str, Any]) -> GenerateOptions:
+    from mcu_quant.deployment import GenerateOptions
+
+    return GenerateOptions(**generating)
+
+
+def load_integer_model(path: Path, quantizing: dict[str, Any], name: str | None = None) -> TfliteModel:
+    """The .tflite file; or a float model quantized with --data."""
+    from mcu_quant import pipeline
+
+    model = pipeline.load(path, name)
+    if isinstance(model, pipeline.TfliteModel):
+        _refuse_quantizing(path, quantizing)
+        return model
+    return quantize_graph(model, path, quantizing, name or pipeline.c_name(path.stem))
+
+
+def quantize_graph(graph: Any, path: Path, quantizing: dict[str, Any], name: str) -> TfliteModel:
+    from dataclasses import replace
+
+    from mcu_quant import pipeline
+    from mcu_quant.cli._output import progress
+    from mcu_quant.errors import InvalidInputError
+    from mcu_quant.samples import CalibrationFile
+
+    options = dict(quantizing)
+    data = options.pop("data")
+    if data is None:
+        raise InvalidInputError(
+            "a float model is quantized first, and that needs calibration samples",
+            layer=str(path),
+            hint="--data CALIB.npz with 100 to 500 samples as x, made by numpy.savez",
+        )
+    samples = CalibrationFile(data, graph)
+    with progress("calibrating", len(samples)) as advance:
+        model = pipeline.quantize(graph, samples, pipeline.QuantizeOptions(**options), progress=advance)
+    return replace(model, name=name)
+
+
+def _refuse_quantizing(path: Path, quantizing: dict[str, Any]) -> None:
+    from mcu_quant.errors import InvalidInputError
+
+    if quantizing["data"] is not None:
+        raise InvalidInputError(
+            "a .tflite file is quantized already",
+            layer=str(path),
+            value="--data",
+            hint="the command without --data, or the .keras model that the file was made from",
+        )

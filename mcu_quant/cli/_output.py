@@ -1,0 +1,91 @@
+"""What every verb prints: results or one JSON object on stdout, everything else on stderr."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from mcu_quant.errors import McuQuantError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rich.console import Console
+
+SCHEMA = 1
+
+
+def console() -> Console:
+    """The console for prose and progress."""
+    from rich.console import Console
+
+    return Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def note(text: str) -> None:
+    """One line of prose; markup is not read, so that names with brackets survive."""
+    console().print(text, markup=False)
+
+
+def print_json(payload: dict[str, Any]) -> None:
+    """The one object of --json."""
+    print(json.dumps({"schema": SCHEMA, **payload}, indent=2, default=_plain))
+
+
+def _plain(value: Any) -> Any:
+    """JSON's form of a numpy number, a tuple, a path."""
+    return value.item() if hasattr(value, "item") else str(value)
+
+
+def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """A table on stdout. Columns of numbers, and only those, are set right."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    listed = [list(row) for row in rows]
+    numeric = [bool(listed) and all(isinstance(row[i], (int, float)) for row in listed) for i in range(len(columns))]
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
+    for name, right in zip(columns, numeric, strict=True):
+        table.add_column(name, justify="right" if right else "left", overflow="fold")
+    for row in listed:
+        table.add_row(*(Text(_shown(value)) for value in row))
+    out = Console(highlight=False)
+    if not out.is_terminal:
+        out = Console(highlight=False, width=160)
+    out.print(table)
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    return "" if value is None else str(value)
+
+
+@contextmanager
+def progress(title: str, total: int | None) -> Iterator[Callable[[int], None]]:
+    """A bar on a terminal, nothing elsewhere. Yields a function that is told how much is done."""
+    if not sys.stderr.isatty():
+        yield lambda done: None
+        return
+    from rich.progress import Progress
+
+    with Progress(console=console(), transient=True) as bar:
+        task = bar.add_task(title, total=total)
+        yield lambda done: bar.update(task, completed=done)
+
+
+def report_error(error: McuQuantError, *, as_json: bool) -> None:
+    """One paragraph on stderr; with --json also the object on stdout."""
+    note(f"error: {error}")
+    if as_json:
+        problems = [
+            {"layer": p.layer, "rule": p.rule, "value": p.value, "hint": p.hint} for p in error.problems
+        ]
+        kind = type(error).__name__
+        print_json({"error": {"kind": kind, "exit_code": error.exit_code, "message": str(error), "problems": problems}})

@@ -1,0 +1,59 @@
+"""mcu-quant generate: C for a core, or a firmware project for a board."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from mcu_quant.cli import _options as options
+from mcu_quant.cli._output import note, print_json, print_table
+
+
+@click.command("generate")
+@click.argument("models", metavar="MODEL...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--target", metavar="CORE", help="Write a C library for this core (generic, cortex-m4, …).")
+@click.option("--board", help="Write a whole firmware project for this board; `mcu-quant boards` lists them.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="The directory to write.")
+@click.option("--name", help="The C prefix (one model only); else made from the file's name.")
+@options.generating
+@options.quantizing
+@options.FORCE
+@options.JSON
+def command(
+    models: tuple[Path, ...],
+    target: str | None,
+    board: str | None,
+    output: Path,
+    name: str | None,
+    generating: dict[str, Any],
+    quantizing: dict[str, Any],
+    force: bool,
+    as_json: bool,
+) -> None:
+    """Generate C for one MODEL, or for several that share one set of kernels."""
+    from mcu_quant import pipeline
+    from mcu_quant.outputs import check_directory, write_directory
+
+    if (target is None) == (board is None):
+        raise click.UsageError("give either --target CORE or --board BOARD")
+    if name is not None:
+        if len(models) > 1:
+            raise click.UsageError("--name is for one model")
+        pipeline.check_c_name(name)
+    check_directory(output, force=force)
+    chosen = None if board is None else pipeline.board_named(board)
+    core = pipeline.core_named(target or chosen.core)  # type: ignore[union-attr]
+    deployments = [
+        pipeline.deploy(options.load_integer_model(path, quantizing, name), core, options.generate_options(generating))
+        for path in models
+    ]
+    facts = pipeline.manifest_facts(deployments, chosen)
+    files = pipeline.render(deployments, chosen)
+    write_directory(output, files, facts, force=force)
+    if as_json:
+        print_json({"output": str(output), **facts, "files": sorted(files)})
+        return
+    print_table("", ("model", "layers", "arena bytes"), ((d.name, len(d.graph.nodes), d.plan.arena_bytes) for d in deployments))
+    note(f"{output}: {len(files)} files" + ("" if board is None else f"; build it with `mcu-quant build {output}`"))

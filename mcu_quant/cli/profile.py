@@ -1,0 +1,46 @@
+"""mcu-quant profile: exact instructions, RAM, stack and flash of the linked image."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from mcu_quant.cli import _options as options
+from mcu_quant.cli._output import print_json, print_table
+
+
+@click.command("profile")
+@options.MODEL
+@click.option("--board", required=True, help="The board to run on; `mcu-quant boards` lists them.")
+@options.INPUTS
+@options.generating
+@options.quantizing
+@options.JSON
+def command(
+    model: Path,
+    board: str,
+    inputs: Path | None,
+    generating: dict[str, Any],
+    quantizing: dict[str, Any],
+    as_json: bool,
+) -> None:
+    """Measure one inference of MODEL on a board: whole and per layer."""
+    from mcu_quant import pipeline, samples
+
+    chosen = pipeline.board_named(board)
+    integer = options.load_integer_model(model, quantizing)
+    if inputs is None:
+        arrays = samples.default_inputs(integer.graph, 1)
+    else:
+        arrays = samples.read_inputs(inputs, integer.graph)
+    facts = dict(pipeline.profile(integer, chosen, [x[:1] for x in arrays], options.generate_options(generating)))
+    if as_json:
+        print_json(facts)
+        return
+    columns = ("index", "name", "op", "kernel", "macs", "instructions", "live_bytes", "scratch_bytes")
+    print_table("", columns, ([layer[key] for key in columns] for layer in facts["layers"]))
+    rows = [("instructions", facts["instructions"])]
+    rows += [(key, value) for part in ("memory", "flash") for key, value in facts[part].items()]
+    print_table(f"{facts['model']} on {facts['board']} ({facts['core']}, {facts['optimize']})", ("", "one inference"), rows)

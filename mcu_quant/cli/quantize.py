@@ -1,0 +1,48 @@
+"""mcu-quant quantize: a float model to an integer .tflite file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from mcu_quant.cli import _options as options
+from mcu_quant.cli._output import note, print_json
+
+
+@click.command("quantize")
+@options.MODEL
+@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="The .tflite file to write.")
+@options.quantizing
+@options.FORCE
+@options.JSON
+def command(model: Path, output: Path, quantizing: dict[str, Any], force: bool, as_json: bool) -> None:
+    """Quantize a Keras MODEL to a standard .tflite file."""
+    from mcu_quant import pipeline
+    from mcu_quant.errors import InvalidInputError
+    from mcu_quant.outputs import check_output, write_file
+
+    check_output(output, force=force)
+    graph = pipeline.load(model)
+    if isinstance(graph, pipeline.TfliteModel):
+        raise InvalidInputError(
+            "the model must be a float Keras model",
+            layer=str(model),
+            value="a .tflite file",
+            hint="the .keras model that it was made from; an integer .tflite goes straight to `mcu-quant generate`",
+        )
+    quantized = options.quantize_graph(graph, model, quantizing, pipeline.c_name(model.stem))
+    write_file(output, quantized.data, force=force)
+    facts = {
+        "model": str(model),
+        "output": str(output),
+        "bytes": len(quantized.data),
+        "fingerprint": quantized.fingerprint,
+        "technique": quantizing["technique"],
+        "layers": len(quantized.graph.nodes),
+    }
+    if as_json:
+        print_json(facts)
+    else:
+        note(f"{output}: {len(quantized.data):,} bytes, {len(quantized.graph.nodes)} layers")

@@ -1,0 +1,134 @@
+"""Files and directories that appear whole or not at all, and never over something else unasked."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from mcu_quant.errors import InvalidInputError
+
+#: Lists what a generated directory holds, so that --force replaces only what we wrote.
+MANIFEST = "mcu-quant.json"
+#: Written there by compilers, and worth nothing.
+_BUILD_DIRECTORIES = ("build",)
+
+
+def check_output(path: Path, *, force: bool) -> None:
+    """Raise now what writing there would raise after minutes of work."""
+    if path.exists() and not force:
+        raise InvalidInputError("the output must not exist yet", layer=str(path), hint="--force to replace it")
+    parent = next(p for p in path.absolute().parents if p.exists())
+    if not parent.is_dir() or not os.access(parent, os.W_OK):
+        raise _unwritable(path, f"{parent} is not a writable directory")
+
+
+def write_file(path: Path, data: bytes, *, force: bool = False) -> None:
+    """Write one file under a temporary name beside it, then rename."""
+    check_output(path, force=force)
+    if path.is_dir():
+        raise InvalidInputError("the output must be a file", layer=str(path), value="a directory")
+    with _writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        try:
+            with os.fdopen(handle, "wb") as stream:
+                stream.write(data)
+            os.chmod(name, 0o666 & ~_umask())
+            os.replace(name, path)
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
+
+
+def write_directory(
+    path: Path, files: Mapping[str, str | bytes], facts: Mapping[str, object], *, force: bool = False
+) -> None:
+    """Write files (relative path to contents) and a manifest with those facts as a new directory."""
+    check_directory(path, force=force)
+    listed = sorted({*files, MANIFEST})
+    manifest = json.dumps({"schema": 1, **facts, "files": listed}, indent=2) + "\n"
+    with _writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent.absolute()))
+        try:
+            _fill(temporary / "new", {**files, MANIFEST: manifest})
+            if path.exists():
+                path.rename(temporary / "old")
+            (temporary / "new").rename(path)
+        except BaseException:
+            if (temporary / "old").exists() and not path.exists():
+                (temporary / "old").rename(path)
+            raise
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+
+def check_directory(path: Path, *, force: bool) -> None:
+    """check_output, and that forcing would lose nothing but what we wrote. An empty directory is as good as none."""
+    if path.is_dir() and not any(path.iterdir()):
+        force = True
+    check_output(path, force=force)
+    if not path.exists():
+        return
+    if not path.is_dir():
+        raise InvalidInputError("the output must be a directory", layer=str(path), value="a file")
+    foreign = _foreign_files(path)
+    if foreign:
+        shown = ", ".join(foreign[:5]) + (", …" if len(foreign) > 5 else "")
+        raise InvalidInputError(
+            "--force replaces only files that mcu-quant wrote",
+            layer=str(path),
+            value=shown,
+            hint="move those files elsewhere, or choose another directory",
+        )
+
+
+def read_manifest(path: Path) -> dict[str, object]:
+    """What is known of a generated directory; {} if it is none."""
+    try:
+        manifest = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return manifest if isinstance(manifest, dict) else {}
+
+
+def _foreign_files(path: Path) -> list[str]:
+    listed = read_manifest(path).get("files", [])
+    ours = set(listed) if isinstance(listed, list) else set()
+    found = (file.relative_to(path) for file in path.rglob("*") if not file.is_dir())
+    return sorted(
+        file.as_posix() for file in found if file.as_posix() not in ours and file.parts[0] not in _BUILD_DIRECTORIES
+    )
+
+
+def _fill(directory: Path, files: Mapping[str, str | bytes]) -> None:
+    directory.mkdir()
+    for name, contents in files.items():
+        target = directory / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(contents if isinstance(contents, bytes) else contents.encode("utf-8"))
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise _unwritable(path, error.strerror or str(error)) from error
+
+
+def _unwritable(path: Path, reason: str) -> InvalidInputError:
+    return InvalidInputError(
+        "the output cannot be written", layer=str(path), value=reason, hint="a path in a directory of yours"
+    )
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

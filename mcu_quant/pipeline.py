@@ -1,0 +1,301 @@
+"""The whole way through, and the only place where stages meet.
+
+    load → prepare and quantize → .tflite → deploy (kernels, memory plan) → files, engines, profile
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mcu_quant.deployment import Deployment, GenerateOptions
+from mcu_quant.errors import DoesNotFitError, InvalidInputError, InvalidModelError, Problem, UnsupportedModelError
+from mcu_quant.ir import Graph
+from mcu_quant.kernels.base import CORES, Core
+from mcu_quant.samples import Sample
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from mcu_quant.boards import Board
+    from mcu_quant.verify.compare import Comparison
+    from mcu_quant.verify.engine import Engine
+
+#: Larger model files are refused unread.
+MAX_MODEL_BYTES = 512 * 2**20
+
+TECHNIQUES = ("int8",)
+CALIBRATIONS = ("minmax",)
+IO_TYPES = ("int8", "uint8", "float32")
+
+Progress = Callable[[int], None]
+
+
+@dataclass(frozen=True)
+class QuantizeOptions:
+    """The options of `quantize`, and of every verb that is given a float model."""
+
+    technique: str = "int8"
+    calibration: str = "minmax"
+    per_tensor: bool = False
+    input_type: str = "int8"
+    output_type: str = "int8"
+
+    def __post_init__(self) -> None:
+        _require_choice("technique", self.technique, TECHNIQUES)
+        _require_choice("calibration", self.calibration, CALIBRATIONS)
+        _require_choice("input type", self.input_type, IO_TYPES)
+        _require_choice("output type", self.output_type, IO_TYPES)
+
+
+@dataclass(frozen=True)
+class TfliteModel:
+    """A .tflite file in memory, and the graph that was read from these very bytes."""
+
+    name: str
+    data: bytes
+    graph: Graph
+
+    @property
+    def fingerprint(self) -> str:
+        return hashlib.sha256(self.data).hexdigest()
+
+
+def load(source: str | Path | object, name: str | None = None) -> Graph | TfliteModel:
+    """A float Graph from .keras, .h5, a SavedModel or a keras.Model; a TfliteModel from .tflite."""
+    if not isinstance(source, (str, Path)):
+        from mcu_quant.importers.keras_model import load_keras_model
+
+        return load_keras_model(source)
+    path = Path(source)
+    kind = model_kind(path)
+    if kind == "tflite":
+        return read_model(path.read_bytes(), name or c_name(path.stem))
+    if kind == "saved_model":
+        from mcu_quant.importers.saved_model import load_saved_model
+
+        return load_saved_model(path)
+    from mcu_quant.importers.keras_file import load_keras_file
+
+    return load_keras_file(path)
+
+
+def read_model(data: bytes, name: str) -> TfliteModel:
+    from mcu_quant.importers.tflite import read_tflite
+
+    return TfliteModel(name, data, read_tflite(data, name))
+
+
+def model_kind(path: Path) -> str:
+    """"tflite", "keras" (.keras or .h5) or "saved_model", by content and then by suffix."""
+    hint = "a .keras, .h5 or .tflite file, or a SavedModel directory"
+    if not path.exists():
+        raise InvalidInputError("there is no such model", layer=str(path), hint=hint)
+    if path.is_dir():
+        if (path / "saved_model.pb").is_file():
+            return "saved_model"
+        raise InvalidInputError("a directory must be a SavedModel", layer=str(path), value="no saved_model.pb", hint=hint)
+    try:
+        size = path.stat().st_size
+        with path.open("rb") as stream:
+            head = stream.read(8)
+    except OSError as error:
+        raise InvalidInputError("the model cannot be read", layer=str(path), value=error.strerror) from error
+    if size > MAX_MODEL_BYTES:
+        raise InvalidModelError(f"a model file may have {MAX_MODEL_BYTES} bytes", layer=str(path), value=f"{size} bytes")
+    if head[4:8] == b"TFL3" or path.suffix == ".tflite":
+        return "tflite"
+    if head == b"\x89HDF\r\n\x1a\n" or head[:4] == b"PK\x03\x04" or path.suffix in (".keras", ".h5", ".hdf5"):
+        return "keras"
+    raise InvalidModelError("the file must be a model", layer=str(path), value=f"starts with {head!r}", hint=hint)
+
+
+def quantize(
+    graph: Graph, samples: Iterable[Sample], options: QuantizeOptions, *, progress: Progress | None = None
+) -> TfliteModel:
+    """Quantize a float graph. progress is called with the number of samples seen so far."""
+    from mcu_quant.exporters.tflite import write_tflite
+    from mcu_quant.passes import prepare
+    from mcu_quant.quantize import quantize_int8
+
+    quantized = quantize_int8(
+        prepare(graph),
+        _counted(samples, progress),
+        calibration=options.calibration,
+        per_tensor=options.per_tensor,
+        input_type=options.input_type,
+        output_type=options.output_type,
+    )
+    return read_model(write_tflite(quantized), c_name(graph.name))
+
+
+def _counted(samples: Iterable[Sample], progress: Progress | None) -> Iterator[Sample]:
+    seen = 0
+    for sample in samples:
+        yield sample
+        seen += len(sample[0])
+        if progress is not None:
+            progress(seen)
+    if not seen:
+        raise InvalidInputError(
+            "there must be at least one calibration sample",
+            value="none",
+            hint="100 to 500 samples of what the model will see",
+        )
+
+
+def check_integer(graph: Graph) -> None:
+    """Raise UnsupportedModelError with every reason why the graph has no integer form."""
+    problems = unsupported(graph)
+    if problems:
+        raise UnsupportedModelError(problems)
+
+
+def unsupported(graph: Graph) -> list[Problem]:
+    from mcu_quant.ops import OPERATORS
+
+    return [problem for node in graph.bound_nodes() for problem in OPERATORS[node.node.op].problems(node)]
+
+
+def core_named(name: str) -> Core:
+    if name not in CORES:
+        raise InvalidInputError("the core must be a known one", value=name, hint=", ".join(CORES))
+    return CORES[name]
+
+
+def deploy(model: TfliteModel, core: Core, options: GenerateOptions, name: str | None = None) -> Deployment:
+    """Choose kernels and plan memory. name: the C prefix, the model's by default."""
+    from mcu_quant.kernels import choose_kernels
+    from mcu_quant.memory import plan_memory
+
+    check_integer(model.graph)
+    families = ("portable",) if options.kernels == "portable" else None
+    kernels = choose_kernels(model.graph, core, families)
+    plan = plan_memory(model.graph, kernels, keep_input=options.keep_input)
+    if options.ram is not None and plan.arena_bytes > options.ram:
+        raise DoesNotFitError(
+            "the arena must fit into the RAM given",
+            layer=model.name,
+            value=f"{plan.arena_bytes} bytes needed, {options.ram} given",
+            hint="more --ram, smaller layers or inputs; `mcu-quant inspect` shows which layer needs most",
+        )
+    return Deployment(name or model.name, model.graph, core, tuple(kernels), plan, options, model.fingerprint)
+
+
+def render(deployments: Sequence[Deployment], board: Board | None = None) -> dict[str, str]:
+    """The files of a C library, or with a board those of a firmware project."""
+    names = [deployment.name for deployment in deployments]
+    if len(set(names)) != len(names):
+        raise InvalidInputError("models in one program must have different names", value=", ".join(names), hint="--name")
+    if board is not None:
+        from mcu_quant.codegen.project import render_project
+
+        return render_project(board, deployments)
+    from mcu_quant.codegen.library import render_library
+
+    files: dict[str, str] = {}
+    for deployment in deployments:
+        for file, text in render_library(deployment).items():
+            assert files.setdefault(file, text) == text, f"two models render {file} differently"
+    return files
+
+
+def manifest_facts(deployments: Sequence[Deployment], board: Board | None) -> dict[str, object]:
+    """What a generated directory says of itself: no dates, no paths."""
+    from mcu_quant import __version__
+
+    models = [{"name": d.name, "fingerprint": d.fingerprint, "arena_bytes": d.plan.arena_bytes} for d in deployments]
+    return {
+        "tool": __version__,
+        "board": None if board is None else board.name,
+        "core": deployments[0].core.name,
+        "options": deployments[0].options.canonical(),
+        "models": models,
+    }
+
+
+def board_named(name: str) -> Board:
+    from mcu_quant.boards import load_board
+
+    return load_board(name)
+
+
+def engine_named(name: str, model: TfliteModel, options: GenerateOptions) -> Engine:
+    """`reference`, `host` (generic C, compiled here) or a board's name (its image on QEMU)."""
+    if name == "reference":
+        from mcu_quant.verify.reference import ReferenceEngine
+
+        check_integer(model.graph)
+        return ReferenceEngine(model.graph)
+    if name == "host":
+        from mcu_quant.verify.host import HostEngine
+
+        return HostEngine(deploy(model, CORES["generic"], options))
+    from mcu_quant.boards import list_boards, load_board
+    from mcu_quant.verify.qemu import QemuEngine
+
+    known = list_boards()
+    if name not in known:
+        raise InvalidInputError(
+            "the engine must be a known one", value=name, hint=", ".join(["reference", "host", *known])
+        )
+    board = load_board(name)
+    return QemuEngine(deploy(model, core_named(board.core), options), board)
+
+
+def verify(
+    model: TfliteModel,
+    engines: Sequence[str],
+    inputs: Sequence[np.ndarray],
+    options: GenerateOptions,
+) -> list[Comparison]:
+    """Each engine's outputs against the reference's, byte for byte."""
+    from mcu_quant.verify.compare import compare
+
+    expected = engine_named("reference", model, options).run(inputs)
+    return [compare(name, expected, engine_named(name, model, options).run(inputs)) for name in engines]
+
+
+def profile(
+    model: TfliteModel, board: Board, inputs: Sequence[np.ndarray], options: GenerateOptions
+) -> Mapping[str, Any]:
+    """The JSON of `profile`: exact instructions, memory and flash of the linked image."""
+    from mcu_quant.verify.profile import profile_on_qemu
+
+    return profile_on_qemu(deploy(model, core_named(board.core), options), board, inputs)
+
+
+#: C and C++ keywords, and names whose <name>.h is another header of the C library or of a project.
+_RESERVED = frozenset(
+    "auto break case char const continue default do double else enum extern float for goto if inline int long "
+    "register restrict return short signed sizeof static struct switch typedef union unsigned void volatile while "
+    "alignas alignof and asm bool catch class delete explicit export false friend mutable namespace new not operator "
+    "or private protected public template this throw true try typeid typename using virtual xor main port startup validate assert complex ctype errno fenv float "
+    "inttypes iso646 limits locale math setjmp signal stdalign stdarg stdatomic stdbool stddef stdint stdio stdlib "
+    "stdnoreturn string tgmath threads time uchar wchar wctype".split()
+)
+
+
+def c_name(text: str) -> str:
+    """A C prefix made from a file's or a model's name."""
+    name = re.sub(r"[^0-9a-z]+", "_", text.lower()).strip("_") or "network"
+    if name[0].isdigit() or name in _RESERVED or name == "mq" or name.startswith("mq_"):
+        name = f"net_{name}"
+    return name
+
+
+def check_c_name(name: str) -> str:
+    if not re.fullmatch(r"[a-zA-Z][a-zA-Z0-9_]*", name) or name in _RESERVED or name.lower().startswith("mq_"):
+        raise InvalidInputError(
+            "the name must be a C identifier that is not reserved and does not start with mq_", value=name, hint=c_name(name)
+        )
+    return name
+
+
+def _require_choice(what: str, value: str, choices: Sequence[str]) -> None:
+    if value not in choices:
+        raise InvalidInputError(f"the {what} must be one that exists", value=value, hint=", ".join(choices))

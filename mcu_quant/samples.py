@@ -1,0 +1,259 @@
+"""Samples on their way to a model: found in files or Python objects, shaped, quantized; and back.
+
+A model's input of shape [1, ...] is given as [N, ...] or [N, 1, ...]; engines take [N, 1, ...].
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mcu_quant.errors import InvalidInputError
+from mcu_quant.ir import Graph, Tensor
+from mcu_quant.npz import Npz
+
+#: Samples that are calibrated with at a time.
+CALIBRATION_BATCH = 32
+
+Sample = tuple[np.ndarray, ...]
+
+
+def input_keys(names: Sequence[str], tensors: Sequence[Tensor], where: str) -> list[str]:
+    """The names, among those given, of the arrays for each input: its own name, or inK, or x."""
+    choices = [[tensor.name for tensor in tensors], [f"in{k}" for k in range(len(tensors))]]
+    choices += [["x"]] if len(tensors) == 1 else []
+    for keys in choices:
+        if all(key in names for key in keys):
+            return keys
+    raise InvalidInputError(
+        "there must be one array for each input of the model",
+        layer=where,
+        value=f"arrays {', '.join(names)}" if names else "no arrays",
+        hint=" or ".join(", ".join(keys) for keys in choices),
+    )
+
+
+def with_batch(array: np.ndarray, tensor: Tensor, where: str) -> np.ndarray:
+    """[N, *tensor.shape], N >= 1, from [N, ...] or [N, 1, ...]."""
+    shape = tensor.shape
+    if array.shape[1:] == shape:
+        shaped = array
+    elif shape[:1] == (1,) and array.ndim == len(shape) and array.shape[1:] == shape[1:]:
+        shaped = array[:, None]
+    else:
+        sizes = ", ".join(str(size) for size in shape[1:])
+        raise InvalidInputError(
+            f"data for input {tensor.name} must have the shape [N, {sizes}]",
+            layer=where,
+            value=f"shape {list(array.shape)}",
+            hint="check that the data was prepared for this model",
+        )
+    if not len(shaped):
+        raise InvalidInputError("there must be at least one sample", layer=where, value=f"shape {list(array.shape)}")
+    return shaped
+
+
+def quantize(array: np.ndarray, tensor: Tensor, where: str) -> np.ndarray:
+    """Values for an input: raw integers as they are, floats by the input's scale and zero_point.
+
+    Rounded half away from zero after a float32 division and limited to the type, as QUANTIZE does.
+    """
+    dtype = np.dtype(tensor.dtype)
+    if array.dtype == dtype and dtype.kind != "f":
+        return array
+    if array.dtype.kind != "f" and dtype.kind != "f":
+        raise InvalidInputError(
+            f"integers for input {tensor.name} must be raw quantized values of its type, {tensor.dtype}",
+            layer=where,
+            value=array.dtype,
+            hint=f"the real values as float32 (they are quantized on the way in), or {tensor.dtype}",
+        )
+    real = array.astype(np.float32)
+    require_finite(real, where)
+    if dtype.kind == "f":
+        return real
+    if tensor.quant is None:
+        raise InvalidInputError(
+            f"input {tensor.name} has no scale, so it takes {tensor.dtype} only", layer=where, value=array.dtype
+        )
+    ratio = (real / np.float32(tensor.scale)).astype(np.float64)
+    q = np.sign(ratio) * np.floor(np.abs(ratio) + 0.5) + tensor.zero_point
+    limits = np.iinfo(dtype)
+    return np.clip(q, limits.min, limits.max).astype(dtype)
+
+
+def dequantize(array: np.ndarray, tensor: Tensor) -> np.ndarray:
+    """float32 real values of an output: scale * (q - zero_point)."""
+    if tensor.quant is None:
+        return array.astype(np.float32)
+    shifted = (array.astype(np.int64) - tensor.zero_point).astype(np.float32)
+    return np.float32(tensor.scale) * shifted
+
+
+def require_finite(array: np.ndarray, where: str) -> None:
+    if not np.isfinite(array).all():
+        bad = int(np.flatnonzero(~np.isfinite(array.reshape(-1)))[0])
+        raise InvalidInputError(
+            "data must be finite",
+            layer=where,
+            value=f"{array.reshape(-1)[bad]} at element {bad}",
+            hint="find where NaN or infinity comes from in the preparation of the data",
+        )
+
+
+def read_inputs(path: Path, graph: Graph) -> list[np.ndarray]:
+    """The inputs of a model from a .npz file, [N, *shape] each, quantized where they are floats."""
+    tensors = graph.input_tensors()
+    with Npz(path) as npz:
+        keys = input_keys(npz.names, tensors, str(path))
+        arrays = [npz.array(key).read() for key in keys]
+    return prepare_inputs(arrays, tensors, [f"{path}:{key}" for key in keys])
+
+
+def prepare_inputs(arrays: Sequence[np.ndarray], tensors: Sequence[Tensor], where: Sequence[str]) -> list[np.ndarray]:
+    """Shaped and quantized, all with the same number of samples."""
+    inputs = [
+        quantize(with_batch(array, tensor, place), tensor, place)
+        for array, tensor, place in zip(arrays, tensors, where, strict=True)
+    ]
+    counts = {place: len(array) for place, array in zip(where, inputs, strict=True)}
+    if len(set(counts.values())) > 1:
+        raise InvalidInputError("all inputs must have the same number of samples", value=counts)
+    return inputs
+
+
+def default_inputs(graph: Graph, count: int = 8, seed: int = 0) -> list[np.ndarray]:
+    """count samples of seeded random values over the whole range, then all-min and all-max."""
+    generator = np.random.default_rng(seed)
+    return [_default_input(graph, tensor, count, generator) for tensor in graph.input_tensors()]
+
+
+def _default_input(graph: Graph, tensor: Tensor, count: int, generator: np.random.Generator) -> np.ndarray:
+    integer = tensor if tensor.dtype != "float32" else _integer_form(graph, tensor)
+    if integer is None:
+        drawn = generator.standard_normal((count, *tensor.shape)).astype(np.float32)
+        limits: tuple[Any, Any] = (np.float32(-8), np.float32(8))
+    else:
+        info = np.iinfo(integer.dtype)
+        limits = (info.min, info.max)
+        drawn = generator.integers(info.min, info.max, (count, *tensor.shape), np.int64, endpoint=True)
+        drawn = drawn.astype(integer.dtype)
+    edges = [np.full((1, *tensor.shape), value, drawn.dtype) for value in limits]
+    values = np.concatenate([drawn, *edges])
+    return values if integer is None or integer is tensor else dequantize(values, integer)
+
+
+def _integer_form(graph: Graph, tensor: Tensor) -> Tensor | None:
+    """What a float input becomes in the model's first layer, if that quantizes it."""
+    for node in graph.consumers()[tensor.name]:
+        if node.op == "quantize":
+            return graph.tensors[node.outputs[0]]
+    return None
+
+
+class CalibrationFile:
+    """Calibration samples of a .npz file, read in one pass and never all in memory."""
+
+    def __init__(self, path: Path, graph: Graph) -> None:
+        self.path, self.tensors = path, graph.input_tensors()
+        with Npz(path) as npz:
+            self.keys = input_keys(npz.names, self.tensors, str(path))
+            arrays = [npz.array(key) for key in self.keys]
+        counts = {array.shape[0] if array.shape else 0 for array in arrays}
+        if len(counts) > 1:
+            raise InvalidInputError(
+                "all inputs must have the same number of samples", layer=str(path), value=sorted(counts)
+            )
+        (self.count,) = counts
+        if not self.count:
+            raise InvalidInputError(
+                "there must be at least one calibration sample",
+                layer=str(path),
+                value=f"shape {list(arrays[0].shape)}",
+                hint="100 to 500 samples of what the model will see",
+            )
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __iter__(self) -> Iterator[Sample]:
+        with Npz(self.path) as npz:
+            streams = [npz.array(key).rows(CALIBRATION_BATCH) for key in self.keys]
+            for pieces in zip(*streams, strict=True):
+                yield tuple(
+                    calibration_batch(piece, tensor, f"{self.path}:{key}")
+                    for piece, tensor, key in zip(pieces, self.tensors, self.keys, strict=True)
+                )
+
+
+def calibration_batch(array: Any, tensor: Tensor, where: str) -> np.ndarray:
+    """float32 [n, *shape[1:]] from [n, ...], [n, 1, ...] or one sample without a batch axis."""
+    values = np.asarray(array)
+    if values.dtype.kind not in "iufb":
+        raise InvalidInputError("calibration samples must be numbers", layer=where, value=values.dtype)
+    values = values.astype(np.float32)
+    if values.shape == tensor.shape[1:]:
+        values = values[None]
+    batch = with_batch(values, tensor, where)
+    require_finite(batch, where)
+    return batch[:, 0]
+
+
+Dataset = Any
+
+
+def calibration_samples(dataset: Dataset, graph: Graph) -> Iterable[Sample]:
+    """Samples from what Python callers have.
+
+    dataset: the path of a .npz file; an array [N, ...]; a dict of arrays by input name; an iterable
+    of samples; or a TFLite-style generator function. A sample is an array (one input), a list or
+    tuple of arrays in the order of the inputs, or a dict by input name.
+    """
+    if isinstance(dataset, (str, Path)):
+        return CalibrationFile(Path(dataset), graph)
+    tensors = graph.input_tensors()
+    if isinstance(dataset, Mapping):
+        return _rows_of_arrays({str(key): np.asarray(value) for key, value in dataset.items()}, tensors)
+    if isinstance(dataset, np.ndarray):
+        return _rows_of_arrays({"x": dataset}, tensors)
+    source = dataset() if isinstance(dataset, Callable) else dataset  # type: ignore[arg-type]
+    if not isinstance(source, Iterable):
+        raise InvalidInputError(
+            "the representative dataset must be an array, a dict of arrays, an iterable of samples or a generator "
+            "function",
+            value=type(dataset).__name__,
+        )
+    return _each_sample(source, tensors)
+
+
+def _rows_of_arrays(arrays: Mapping[str, np.ndarray], tensors: Sequence[Tensor]) -> list[Sample]:
+    where = "representative_dataset"
+    keys = input_keys(list(arrays), tensors, where)
+    batches = [
+        calibration_batch(arrays[key], tensor, where) for key, tensor in zip(keys, tensors, strict=True)
+    ]
+    if len({len(batch) for batch in batches}) > 1:
+        raise InvalidInputError("all inputs must have the same number of samples", layer=where)
+    step = CALIBRATION_BATCH
+    return [tuple(batch[i : i + step] for batch in batches) for i in range(0, len(batches[0]), step)]
+
+
+def _each_sample(source: Iterable[Any], tensors: Sequence[Tensor]) -> Iterator[Sample]:
+    for index, item in enumerate(source):
+        where = f"representative_dataset, sample {index}"
+        if isinstance(item, Mapping):
+            parts = [item[key] for key in input_keys([str(key) for key in item], tensors, where)]
+        elif isinstance(item, (list, tuple)) and len(item) == len(tensors) and np.ndim(item[0]) > 0:
+            parts = list(item)
+        else:
+            parts = [item]
+        if len(parts) != len(tensors):
+            raise InvalidInputError(
+                "a sample must have one array for each input of the model",
+                layer=where,
+                value=f"{len(parts)} of {len(tensors)}",
+            )
+        yield tuple(calibration_batch(part, tensor, where) for part, tensor in zip(parts, tensors, strict=True))
