@@ -1,0 +1,125 @@
+"""Full-integer post-training quantization to the LiteRT 8-bit specification.
+
+docs and NUMERICS words: real = scale * (q - zero_point). Activations int8, asymmetric, per tensor;
+weights int8, symmetric, per output channel or per tensor; bias int32.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from mcu_quant.errors import InvalidModelError, Problem, UnsupportedModelError
+from mcu_quant.ir import Graph, check
+from mcu_quant.ops import OPERATORS
+from mcu_quant.ops.base import Operator
+from mcu_quant.quantize.assign import (
+    LinearConstants,
+    assign_schemes,
+    separate_fixed_outputs,
+)
+from mcu_quant.quantize.calibration import (
+    CALIBRATIONS,
+    CalibrationWarning,
+    Progress,
+    Ranges,
+    calibrate,
+)
+from mcu_quant.quantize.edges import (
+    EDGE_TYPES,
+    check_edge_type,
+    convert_inputs,
+    convert_outputs,
+)
+from mcu_quant.quantize.integer import integer_graph
+
+__all__ = [
+    "CALIBRATIONS",
+    "EDGE_TYPES",
+    "CalibrationWarning",
+    "Ranges",
+    "calibrate",
+    "check_quantizable",
+    "quantize_int8",
+    "quantize_int8_with_ranges",
+]
+
+#: Constants beyond this are as good as infinite: scales must stay normal float32 numbers.
+_LARGEST_CONSTANT = 2.0**60
+
+
+def quantize_int8(
+    graph: Graph,
+    samples: Iterable[Any],
+    *,
+    calibration: str = "minmax",
+    per_tensor: bool = False,
+    input_type: str = "int8",
+    output_type: str = "int8",
+    progress: Progress | None = None,
+) -> Graph:
+    """The integer graph of a float graph (after passes.prepare), calibrated on samples.
+
+    samples: an iterable of tuples of float arrays, one per graph input, each [n, *shape],
+    [n, *shape[1:]] or one sample shape[1:]; it is run through once and never held whole. The same
+    samples give the same bytes however they are split. progress(done, total or None).
+    Raises UnsupportedModelError naming every operator without an integer form, InvalidModelError
+    for weights or activations that are not finite, InvalidInputError for the data or the options.
+    """
+    check_edge_type("input", input_type)
+    check_edge_type("output", output_type)
+    check_quantizable(graph)
+    ranges = calibrate(graph, samples, method=calibration, progress=progress)
+    return quantize_int8_with_ranges(
+        graph, ranges, per_tensor=per_tensor, input_type=input_type, output_type=output_type
+    )
+
+
+def quantize_int8_with_ranges(
+    graph: Graph,
+    ranges: Ranges,
+    *,
+    per_tensor: bool = False,
+    input_type: str = "int8",
+    output_type: str = "int8",
+) -> Graph:
+    """The integer graph, given the range of every activation."""
+    graph, ranges = separate_fixed_outputs(graph, ranges)
+    constants = LinearConstants(per_tensor)
+    schemes = assign_schemes(graph, ranges, constants)
+    quantized = check(integer_graph(graph, schemes, constants))
+    quantized = convert_outputs(convert_inputs(quantized, input_type), output_type)
+    problems = [problem for node in quantized.bound_nodes() for problem in OPERATORS[node.node.op].problems(node)]
+    if problems:
+        raise UnsupportedModelError(problems)
+    return quantized
+
+
+def check_quantizable(graph: Graph) -> None:
+    """Raise unless every operator has an integer form and every constant is finite."""
+    problems = [
+        Problem(
+            "there must be an integer form of every operator", node.name, node.op,
+            "a layer from SUPPORTED_OPS.md in its place",
+        )
+        for node in graph.nodes
+        if type(OPERATORS[node.op]).to_tflite is Operator.to_tflite
+    ]
+    if problems:
+        raise UnsupportedModelError(problems)
+    for node in graph.bound_nodes():
+        for tensor in node.inputs:
+            if tensor is not None and tensor.data is not None and tensor.dtype == "float32":
+                _check_constant(node.name, tensor.name, tensor.data)
+
+
+def _check_constant(layer: str, tensor: str, data: np.ndarray) -> None:
+    bad = int(np.count_nonzero(~(np.abs(data) <= _LARGEST_CONSTANT)))
+    if bad:
+        raise InvalidModelError(
+            "weights must be finite (and below 1e18)", layer=layer,
+            value=f"{bad} of {data.size} values of {tensor} are not",
+            hint="a checkpoint from before the training diverged",
+        )

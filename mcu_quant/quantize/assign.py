@@ -1,0 +1,180 @@
+"""Give every activation its scheme: ranges, equal-scale groups, fixed outputs, limits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+
+from mcu_quant.errors import Problem, UnsupportedModelError
+from mcu_quant.fixed_point import INT8_MAX, INT8_MIN
+from mcu_quant.ir import BoundNode, Graph, Node, QuantParams, Tensor, check
+from mcu_quant.ops import OPERATORS
+from mcu_quant.quantize import limits
+from mcu_quant.quantize.operands import (
+    activations,
+    equal_scale_groups,
+    quantized_outputs,
+    role,
+    rule_of,
+)
+from mcu_quant.quantize.ranges import Ranges
+from mcu_quant.quantize.schemes import (
+    Constant,
+    activation_scheme,
+    quantize_linear_constants,
+)
+
+Schemes = dict[str, QuantParams]
+
+#: Rounds of widening scales; each one follows a chain through the whole graph.
+_MAX_ROUNDS = 20
+
+
+@dataclass
+class LinearConstants:
+    """Integer weights and biases, computed once for each node and input scheme."""
+
+    per_tensor: bool
+    known: dict[tuple[str, QuantParams], tuple[Constant, Constant | None]] = field(default_factory=dict)
+
+    def get(self, node: BoundNode, x: QuantParams) -> tuple[Constant, Constant | None]:
+        rule = rule_of(node)
+        assert rule.weights is not None
+        where = (node.name, x)
+        if where not in self.known:
+            bias = None if rule.bias is None else node.optional_input(rule.bias)
+            self.known[where] = quantize_linear_constants(
+                x, node.input(rule.weights.index), bias, rule.weights.channel_axis, self.per_tensor
+            )
+        return self.known[where]
+
+
+def is_linear(node: BoundNode) -> bool:
+    """Whether the node has constant weights for the quantizer to store."""
+    rule = rule_of(node)
+    return rule.weights is not None and role(node, rule.weights.index) == "weights"
+
+
+def assign_schemes(graph: Graph, ranges: Ranges, constants: LinearConstants) -> Schemes:
+    """A scheme for every key of the graph's activations (operands.key).
+
+    A group takes its fixed output's scheme if it has one (see separate_fixed_outputs), else the
+    union of its members' ranges, widened as far as limits.py demands.
+    """
+    groups = equal_scale_groups(graph)
+    members = groups.members()
+    fixed, spans = fixed_schemes(graph), operand_ranges(graph, ranges)
+    least: dict[str, float] = dict.fromkeys(members, 0.0)
+    for _ in range(_MAX_ROUNDS):
+        schemes: Schemes = {}
+        for root, names in members.items():
+            pinned = [fixed[name] for name in names if name in fixed]
+            scheme = pinned[0] if pinned else activation_scheme(*union(spans[n] for n in names), least[root])
+            schemes.update(dict.fromkeys(names, scheme))
+        grown = False
+        for member, demand in _demands(graph, schemes, constants):
+            root = groups.find(member)
+            if member not in fixed and schemes[member].scale[0] < demand and least[root] < demand:
+                least[root], grown = demand, True
+        if not grown:
+            return schemes
+    raise UnsupportedModelError(
+        [Problem("the ranges of the layers must be in proportion to each other", graph.name, "scales that keep growing",
+                 "calibration data as in training")]
+    )
+
+
+def _demands(graph: Graph, schemes: Schemes, constants: LinearConstants) -> Iterable[tuple[str, float]]:
+    """(key, smallest scale) as each node needs it, given the scales so far."""
+    for node in graph.bound_nodes():
+        inputs = [name for name, _ in activations(node)]
+        yield from ((name, limits.least_input_scale(node)) for name in inputs)
+        if is_linear(node):
+            x = schemes[inputs[0]]
+            needed = limits.least_linear_output_scale(x.scale[0], x.zero_point[0], *constants.get(node, x))
+        else:
+            needed = limits.least_output_scale(node, [schemes[name].scale[0] for name in inputs])
+        yield from ((name, needed) for name in quantized_outputs(node))
+
+
+def separate_fixed_outputs(graph: Graph, ranges: Ranges) -> tuple[Graph, Ranges]:
+    """Insert quantize nodes where a fixed output meets, through equal-scale operators, what it cannot hold.
+
+    Example: a sigmoid (0..1) and a convolution (-3..5) that are concatenated. ranges of the new
+    tensors are those of the tensors that they rescale.
+    """
+    fixed, spans = fixed_schemes(graph), operand_ranges(graph, ranges)
+    readers = graph.consumers()
+    ranges = dict(ranges)
+    for names in equal_scale_groups(graph).members().values():
+        pinned = [name for name in names if name in fixed]
+        if len({fixed[name] for name in pinned}) == 0 or _can_share(names, pinned, fixed, spans):
+            continue
+        for name in pinned:
+            same = [n for n in readers[name] if OPERATORS[n.op].quant_rule.output == "same"]
+            graph, rescaled = _rescale_for(graph, name, same)
+            ranges[rescaled] = ranges[name]
+    return check(graph), ranges
+
+
+def _can_share(names: list[str], pinned: list[str], fixed: Schemes, spans: Ranges) -> bool:
+    schemes = {fixed[name] for name in pinned}
+    if len(schemes) > 1:
+        return False
+    (scheme,) = schemes
+    scale, zero_point = scheme.scale[0], scheme.zero_point[0]
+    low, high = union(spans[name] for name in names)
+    return (INT8_MIN - 1 - zero_point) * scale <= low and high <= (INT8_MAX + 1 - zero_point) * scale
+
+
+def _rescale_for(graph: Graph, name: str, readers: list[Node]) -> tuple[Graph, str]:
+    """A quantize node behind tensor `name` that those readers read instead."""
+    rescaled = unique(f"{name}/rescaled", graph.tensors)
+    node_name = unique(f"{name}/rescale", {node.name for node in graph.nodes})
+    producer = graph.producers()[name]
+    nodes: list[Node] = []
+    for node in graph.nodes:
+        if any(node.name == reader.name for reader in readers):
+            node = replace(node, inputs=tuple(rescaled if i == name else i for i in node.inputs))
+        nodes.append(node)
+        if node.name == producer.name:
+            nodes.append(quantize_node(node_name, name, rescaled))
+    tensors = {**graph.tensors, rescaled: Tensor(rescaled, graph.tensors[name].shape)}
+    return graph.with_(nodes=tuple(nodes), tensors=tensors), rescaled
+
+
+def fixed_schemes(graph: Graph) -> Schemes:
+    """The outputs whose scheme the specification fixes."""
+    schemes: Schemes = {}
+    for node in graph.bound_nodes():
+        rule = rule_of(node)
+        if rule.output == "fixed":
+            assert rule.fixed is not None, node.node.op
+            schemes.update(dict.fromkeys(quantized_outputs(node), rule.fixed))
+    return schemes
+
+
+def operand_ranges(graph: Graph, ranges: Ranges) -> Ranges:
+    """ranges by key: those of calibration, and of constants their own."""
+    spans = dict(ranges)
+    for node in graph.bound_nodes():
+        for name, tensor in activations(node):
+            if tensor.data is not None:
+                spans[name] = (float(tensor.data.min()), float(tensor.data.max()))
+    return spans
+
+
+def union(spans: Iterable[tuple[float, float]]) -> tuple[float, float]:
+    lows, highs = zip(*spans, strict=True)
+    return min(lows), max(highs)
+
+
+def unique(name: str, taken: Iterable[str]) -> str:
+    candidate, count, known = name, 1, set(taken)
+    while candidate in known:
+        candidate, count = f"{name}_{count}", count + 1
+    return candidate
+
+
+def quantize_node(name: str, source: str, target: str) -> Node:
+    return Node(name, "quantize", None, (source,), (target,))

@@ -1,0 +1,106 @@
+"""Run the float model over the samples and learn the range of every activation."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+
+from mcu_quant.errors import InvalidInputError, InvalidModelError
+from mcu_quant.ir import Graph
+from mcu_quant.ops.interpreter import run_float
+from mcu_quant.quantize import samples as sampling
+from mcu_quant.quantize.minmax import MinMax
+from mcu_quant.quantize.ranges import Calibrator, Ranges
+
+__all__ = ["CALIBRATIONS", "CalibrationWarning", "Progress", "Ranges", "calibrate"]
+
+#: progress(samples done, samples in all or None if not known).
+Progress = Callable[[int, "int | None"], None]
+
+#: Every method by the name that users give. A new one is its file and a line here.
+CALIBRATIONS: dict[str, type[Calibrator]] = {
+    "minmax": MinMax,
+}
+
+#: No activation may be larger: scales and their products must stay normal float32 numbers.
+_LARGEST_VALUE = 2.0**60
+
+
+class CalibrationWarning(UserWarning):
+    """Calibration data that is usable but surely not what was meant."""
+
+
+def calibrate(
+    graph: Graph, samples: Iterable[Any], *, method: str = "minmax", progress: Progress | None = None
+) -> Ranges:
+    """The range of every activation of a float graph over the samples, graph inputs included.
+
+    samples: items with one array per graph input (see quantize_int8). They are run through once,
+    in batches, and never held all at once. Raises McuQuantError for data or a model that is not
+    finite or does not fit; an exception in `samples` or `progress` (Ctrl-C, too) comes through.
+    """
+    if method not in CALIBRATIONS:
+        raise InvalidInputError(
+            "the calibration method must be a known one", value=method, hint=", ".join(CALIBRATIONS)
+        )
+    calibrator = CALIBRATIONS[method]()
+    total = sampling.count(graph, samples)
+    if calibrator.passes > 1 and iter(samples) is samples:
+        raise InvalidInputError(
+            f"{method} calibration runs through the samples {calibrator.passes} times",
+            value="an iterator, which can be run through once", hint="an array or a list",
+        )
+    layer_of = {name: node.name for name, node in graph.producers().items()}
+
+    def observe(tensor: str, values: np.ndarray) -> None:
+        if graph.tensors[tensor].dtype == "float32":
+            _check_values(layer_of.get(tensor, tensor), values)
+            calibrator.observe(tensor, values)
+
+    for index in range(calibrator.passes):
+        if index:
+            calibrator.next_pass()
+        _one_pass(graph, samples, observe, progress, total)
+    ranges = calibrator.ranges()
+    _warn_of_constant_inputs(graph, ranges)
+    return ranges
+
+
+def _one_pass(
+    graph: Graph,
+    samples: Iterable[Any],
+    observe: Callable[[str, np.ndarray], None],
+    progress: Progress | None,
+    total: int | None,
+) -> None:
+    done = 0
+    for batch in sampling.batches(graph, samples):
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            run_float(graph, batch, observe)
+        done += len(batch[0])
+        if progress is not None:
+            progress(done, total)
+
+
+def _check_values(layer: str, values: np.ndarray) -> None:
+    largest = float(np.abs(values).max(initial=0.0))
+    if not largest <= _LARGEST_VALUE:
+        raise InvalidModelError(
+            "the values of every layer must be finite and moderate in calibration", layer=layer,
+            value=f"largest magnitude {largest:g}",
+            hint="calibration data scaled as in training; a model without exploding layers",
+        )
+
+
+def _warn_of_constant_inputs(graph: Graph, ranges: Ranges) -> None:
+    for name in graph.inputs:
+        low, high = ranges.get(name, (0.0, 1.0))
+        if low == high and graph.tensors[name].elements > 0:
+            warnings.warn(
+                f"{name}: every value of the calibration data is {low:g}; the ranges learned from it are "
+                "useless. Try: real samples of the data that the model will see.",
+                CalibrationWarning, stacklevel=4,
+            )

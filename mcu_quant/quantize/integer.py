@@ -1,0 +1,66 @@
+"""Rewrite a float graph as the integer graph that schemes describe."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from mcu_quant.ir import BoundNode, Graph, Node, QuantParams, Tensor, check
+from mcu_quant.quantize.assign import LinearConstants, Schemes, is_linear, unique
+from mcu_quant.quantize.operands import key, quantized_outputs, role, rule_of
+from mcu_quant.quantize.schemes import Constant, quantize_activation_constant
+
+
+@dataclass
+class _Tensors:
+    """The new graph's tensors. Equal uses of one float constant share one integer constant."""
+
+    tensors: dict[str, Tensor] = field(default_factory=dict)
+    uses: dict[tuple[str, str, QuantParams], list[str]] = field(default_factory=dict)
+
+    def keep(self, tensor: Tensor) -> str:
+        self.tensors[tensor.name] = tensor
+        return tensor.name
+
+    def constant(self, name: str, value: Constant) -> str:
+        data, quant = value
+        known = self.uses.setdefault((name, data.dtype.name, quant), [])
+        for other in known:
+            if (same := self.tensors[other].data) is not None and np.array_equal(same, data):
+                return other
+        known.append(self.keep(Tensor.constant(unique(name, self.tensors), data, quant)))
+        return known[-1]
+
+
+def integer_graph(graph: Graph, schemes: Schemes, constants: LinearConstants) -> Graph:
+    """The same nodes over int8 activations, int8 weights and int32 biases; int8 inputs and outputs."""
+    table = _Tensors()
+    for tensor in graph.tensors.values():
+        if tensor.is_constant:
+            if tensor.dtype != "float32" or tensor.name in graph.outputs:
+                table.keep(tensor)
+        elif tensor.name in schemes:
+            table.keep(replace(tensor, dtype="int8", quant=schemes[tensor.name]))
+        else:
+            table.keep(tensor)
+    nodes = tuple(_integer_node(node, schemes, constants, table) for node in graph.bound_nodes())
+    return check(graph.with_(nodes=nodes, tensors=table.tensors))
+
+
+def _integer_node(node: BoundNode, schemes: Schemes, constants: LinearConstants, table: _Tensors) -> Node:
+    inputs: list[str | None] = list(node.node.inputs)
+    if is_linear(node):
+        rule = rule_of(node)
+        assert rule.weights is not None
+        weights, bias = constants.get(node, schemes[key(node, 0)])
+        inputs[rule.weights.index] = table.constant(node.input(rule.weights.index).name, weights)
+        if bias is not None and rule.bias is not None:
+            inputs[rule.bias] = table.constant(node.input(rule.bias).name, bias)
+    for index, tensor in enumerate(node.inputs):
+        if tensor is not None and tensor.data is not None and role(node, index) == "activation":
+            quant = schemes[key(node, index)]
+            data = quantize_activation_constant(tensor.data, quant)
+            inputs[index] = table.constant(tensor.name, (data, quant))
+    assert all(name in schemes for name in quantized_outputs(node))
+    return replace(node.node, inputs=tuple(inputs))

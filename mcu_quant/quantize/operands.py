@@ -1,0 +1,95 @@
+"""What each tensor is to a node: weights, bias, an activation, or plain numbers.
+
+A constant that is an activation has its own scheme in every place where it is used, so places are
+identified by a key: the tensor's name for a computed tensor, node and position for a constant.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from mcu_quant.ir import BoundNode, Graph, Tensor
+from mcu_quant.ops import OPERATORS
+from mcu_quant.ops.base import QuantRule
+
+
+def rule_of(node: BoundNode) -> QuantRule:
+    return OPERATORS[node.node.op].quant_rule
+
+
+def role(node: BoundNode, index: int) -> str:
+    """"weights", "bias", "activation", "plain" (not float) or "absent" for the input at that position."""
+    tensor, rule = node.inputs[index], rule_of(node)
+    if tensor is None:
+        return "absent"
+    if tensor.dtype != "float32":
+        return "plain"
+    if tensor.is_constant and rule.weights is not None:
+        if index == rule.weights.index:
+            return "weights"
+        if index == rule.bias:
+            return "bias"
+    return "activation"
+
+
+def key(node: BoundNode, index: int) -> str:
+    """Identifies the scheme of the input at that position, whose role is "activation"."""
+    tensor = node.input(index)
+    return f"{node.name}#{index}" if tensor.is_constant else tensor.name
+
+
+def activations(node: BoundNode) -> Iterator[tuple[str, Tensor]]:
+    """(key, tensor) of the inputs that are activations, constant ones included."""
+    for index, tensor in enumerate(node.inputs):
+        if tensor is not None and role(node, index) == "activation":
+            yield key(node, index), tensor
+
+
+def quantized_outputs(node: BoundNode) -> list[str]:
+    """The outputs that get an int8 scheme."""
+    if rule_of(node).output in ("float", "raw"):
+        return []
+    return [tensor.name for tensor in node.outputs if tensor.dtype == "float32"]
+
+
+@dataclass
+class Groups:
+    """Union-find over keys: the tensors of a group share one scale and zero point."""
+
+    parents: dict[str, str] = field(default_factory=dict)
+
+    def find(self, member: str) -> str:
+        self.parents.setdefault(member, member)
+        root = member
+        while self.parents[root] != root:
+            root = self.parents[root]
+        while self.parents[member] != root:
+            self.parents[member], member = root, self.parents[member]
+        return root
+
+    def union(self, members: list[str]) -> None:
+        for member in members[1:]:
+            self.parents[self.find(member)] = self.find(members[0])
+
+    def members(self) -> dict[str, list[str]]:
+        """Root to members, both in the order in which they were first met."""
+        groups: dict[str, list[str]] = {}
+        for member in list(self.parents):
+            groups.setdefault(self.find(member), []).append(member)
+        return groups
+
+
+def equal_scale_groups(graph: Graph) -> Groups:
+    """Every activation of the graph, those that operators with the "same" rule touch united."""
+    groups = Groups()
+    for name in graph.inputs:
+        if graph.tensors[name].dtype == "float32":
+            groups.find(name)
+    for node in graph.bound_nodes():
+        touched = [k for k, _ in activations(node)] + quantized_outputs(node)
+        for member in touched:
+            groups.find(member)
+        if rule_of(node).output == "same":
+            groups.union(touched)
+    return groups
