@@ -1,0 +1,302 @@
+"""From a model's config and weights to a float Graph."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from mcu_quant.errors import InvalidModelError, McuQuantError, Problem, UnsupportedModelError
+from mcu_quant.importers.keras_config import (
+    LayerConfig,
+    ModelConfig,
+    TensorRef,
+    custom_class,
+    execution_order,
+)
+from mcu_quant.importers.keras_functions import (
+    FUNCTION_LAYERS,
+    Arguments,
+    TensorName,
+    function_name,
+    is_known_function,
+    lower_function,
+)
+from mcu_quant.importers.keras_layers import HANDLERS, ImportBuilder
+from mcu_quant.importers.keras_unsupported import custom_layer, lambda_layer, unsupported_layer
+from mcu_quant.importers.keras_weights import LayerPath, WeightSource, checked_weights
+from mcu_quant.ir import Graph
+from mcu_quant.ops import OPERATORS
+from mcu_quant.ops.keras import KerasLayer, LayerRefused
+
+MAX_ELEMENTS = 1 << 31
+_RENAMED = {
+    "BatchNormalizationV1": "BatchNormalization",
+    "BatchNormalizationV2": "BatchNormalization",
+    "SyncBatchNormalization": "BatchNormalization",
+}
+_Values = dict[tuple[str, int, int], str | None]
+
+
+def build_graph(model: ModelConfig, weights: WeightSource, name: str) -> Graph:
+    """The float graph, called `name`. Raises UnsupportedModelError with all that it has no form for."""
+    return _Importer(weights, ImportBuilder(name, OPERATORS)).run(model)
+
+
+class _Importer:
+    def __init__(self, weights: WeightSource, builder: ImportBuilder) -> None:
+        self._weights = weights
+        self._builder = builder
+        self._problems: list[Problem] = []
+
+    def run(self, model: ModelConfig) -> Graph:
+        layers = {layer.name: layer for layer in model.layers}
+        inputs = [self._graph_input(layers.get(ref.layer), ref.layer) for ref in model.inputs]
+        outputs = self._model(model, inputs, ())
+        if self._problems:
+            raise UnsupportedModelError(self._problems)
+        names = [output for output in outputs if output is not None]
+        return _without_dead_nodes(self._builder, names)
+
+    def _graph_input(self, layer: LayerConfig | None, name: str) -> str | None:
+        if layer is None or layer.class_name != "InputLayer":
+            raise InvalidModelError("the model's inputs must be InputLayers", layer=name)
+        config = layer.config
+        shape = config.get("batch_shape") or config.get("batch_input_shape")
+        if shape is None and config.get("shape") is not None:
+            shape = [None, *config["shape"]]
+        if not isinstance(shape, list | tuple) or len(shape) < 2:
+            raise InvalidModelError(
+                "the shape of the model's input must be known",
+                layer=name,
+                value=shape,
+                hint="begin the model with keras.Input(shape=…), or build it, then save it again",
+            )
+        problem = _input_problem(shape)
+        if problem is not None:
+            self._problems.append(problem.problem(name))
+            return None
+        return self._builder.input(name, (1, *(int(size) for size in shape[1:])))
+
+    def _model(self, model: ModelConfig, inputs: Sequence[str | None], path: LayerPath) -> list[str | None]:
+        """Add the model's nodes. inputs: its input tensors. path: the models around it."""
+        if len(inputs) != len(model.inputs):
+            raise InvalidModelError(
+                f"the model has {len(model.inputs)} inputs",
+                layer="/".join(path),
+                value=f"{len(inputs)} given",
+            )
+        values: _Values = {
+            (ref.layer, ref.node, ref.tensor): tensor
+            for ref, tensor in zip(model.inputs, inputs, strict=True)
+        }
+        for layer, index in execution_order(model):
+            if layer.class_name == "InputLayer":
+                continue
+            outputs = self._call(layer, index, values, path)
+            for place, tensor in enumerate(outputs):
+                values[(layer.name, index, place)] = tensor
+        missing = [ref for ref in model.outputs if (ref.layer, ref.node, ref.tensor) not in values]
+        if missing and not self._problems:
+            raise InvalidModelError(
+                "the model's outputs must exist", layer="/".join(path), value=missing[0].layer
+            )
+        return [values.get((ref.layer, ref.node, ref.tensor)) for ref in model.outputs]
+
+    def _call(self, layer: LayerConfig, index: int, values: _Values, path: LayerPath) -> Sequence[str | None]:
+        here = (*path, layer.name)
+        call = layer.calls[index]
+        if layer.model is not None:
+            tensors = [self._value(ref, values, None) for ref in _first_argument(call.args)]
+            return self._model(layer.model, tensors, here)
+        try:
+            _refuse_by_class(layer)
+            if layer.operation or layer.class_name in FUNCTION_LAYERS:
+                return [self._function(layer, index, values, here)]
+            inputs = [self._value(ref, values, layer) for ref in _first_argument(call.args)]
+            if None in inputs or not inputs:
+                return [None]
+            return [self._layer(layer, [tensor for tensor in inputs if tensor is not None], here)]
+        except LayerRefused as refusal:
+            self._refused("/".join(here), refusal)
+            return [None]
+        except (KeyError, TypeError, ValueError, IndexError, ZeroDivisionError, OverflowError) as error:
+            if isinstance(error, McuQuantError):
+                raise
+            raise InvalidModelError(
+                "the layer's config must be one that Keras writes",
+                layer="/".join(here),
+                value=f"{layer.class_name}, {type(error).__name__}: {error}",
+            ) from error
+
+    def _refused(self, label: str, refusal: LayerRefused) -> None:
+        problem = refusal.problem(label)
+        if problem not in self._problems:  # a shared layer is refused once
+            self._problems.append(problem)
+
+    def _value(self, ref: TensorRef, values: _Values, reader: LayerConfig | None) -> str | None:
+        """The tensor; where its layer was refused, a stand-in of its shape if the config says it.
+
+        A stand-in is never run: it is there so that the layers after it are looked at too.
+        """
+        key = (ref.layer, ref.node, ref.tensor)
+        if key not in values:
+            raise InvalidModelError(
+                "a layer must read outputs that exist", layer=ref.layer, value=f"output {ref.tensor}"
+            )
+        tensor = values[key]
+        if tensor is None:
+            shape = ref.shape or (reader.built_shape if reader is not None else None)
+            if shape is not None and len(shape) >= 2 and _input_problem(shape) is None:
+                tensor = self._builder.input(f"{ref.layer}/stand-in", (1, *(size or 1 for size in shape[1:])))
+                values[key] = tensor
+        return tensor
+
+    def _layer(self, layer: LayerConfig, inputs: list[str], path: LayerPath) -> str:
+        label = "/".join(path)
+        shape = self._builder.shape(inputs[0])
+        layer = _normalized(layer, len(shape))
+        weights = checked_weights(layer, label, self._weights.of(path), shape)
+        config = dict(layer.config)
+        after = config.get("activation")
+        if _is_layer(after) and layer.class_name != "Activation":
+            config["activation"] = None
+        elif _is_layer(after):
+            return self._activation_layer(after, label, inputs[0])
+        handler = HANDLERS[layer.class_name]
+        output = handler(KerasLayer(label, layer.class_name, config, weights), inputs, self._builder)
+        if _is_layer(after):
+            output = self._activation_layer(after, label, output)
+        if self._builder.tensors[output].elements > MAX_ELEMENTS:
+            raise LayerRefused("the output is too large", value=list(self._builder.shape(output)))
+        return output
+
+    def _activation_layer(self, document: Any, label: str, x: str) -> str:
+        """An `activation` that is a layer, e.g. activation=LeakyReLU(0.1)."""
+        config, class_name = document["config"], document["class_name"]
+        return self._builder.layer(class_name, f"{label}/{config.get('name', class_name)}", [x], config)
+
+    def _function(self, layer: LayerConfig, index: int, values: _Values, path: LayerPath) -> str | None:
+        call = layer.calls[index]
+        for ref in call.refs():
+            if self._value(ref, values, None) is None:
+                return None
+
+        def resolved(value: Any) -> Any:
+            if isinstance(value, TensorRef):
+                return TensorName(values[(value.layer, value.node, value.tensor)] or "")
+            return [resolved(entry) for entry in value] if isinstance(value, list) else value
+
+        recorded = layer.config if layer.operation else {}
+        kwargs = {key: resolved(value) for key, value in {**recorded, **call.kwargs}.items()}
+        arguments = Arguments("/".join(path), [resolved(value) for value in call.args], kwargs)
+        return lower_function(layer, arguments, self._builder)
+
+
+def _first_argument(args: Sequence[Any]) -> list[TensorRef]:
+    """The tensors that a layer is called on: its first argument, or all that are tensors."""
+    first = args[0] if args else []
+    values = first if isinstance(first, list) else list(args)
+    return [value for value in values if isinstance(value, TensorRef)]
+
+
+def _is_layer(activation: Any) -> bool:
+    """Whether an `activation` config is a serialized layer, not a name or a function."""
+    return (
+        isinstance(activation, Mapping)
+        and isinstance(activation.get("config"), Mapping)
+        and activation.get("class_name") in HANDLERS
+        and not custom_class(activation)
+    )
+
+
+def _input_problem(shape: Sequence[Any]) -> LayerRefused | None:
+    seen = list(shape)
+    if shape[0] not in (None, 1):
+        return LayerRefused(
+            "the batch must be 1 or None: a microcontroller runs one sample at a time",
+            value=f"batch {shape[0]}",
+            hint="keras.Input(shape=…) without batch_size, then model_new.set_weights(model.get_weights())",
+        )
+    if any(size is None for size in shape[1:]):
+        return LayerRefused(
+            "every size but the batch must be fixed",
+            value=seen,
+            hint="build the model again with a fixed keras.Input(shape=…) and copy the weights",
+        )
+    product = 1
+    for size in shape[1:]:
+        if not isinstance(size, int) or size <= 0:
+            return LayerRefused("every size must be a positive number", value=seen)
+        product *= size
+    return LayerRefused("the input is too large", value=seen) if product > MAX_ELEMENTS else None
+
+
+def _refuse_by_class(layer: LayerConfig) -> None:
+    """What can be said of a layer without its inputs. Raises LayerRefused."""
+    class_name = _RENAMED.get(layer.class_name, layer.class_name)
+    if class_name == "Lambda":
+        raise lambda_layer()
+    if layer.custom:
+        raise custom_layer(layer.custom)
+    if layer.operation or class_name in FUNCTION_LAYERS:
+        if not is_known_function(layer):
+            raise LayerRefused(
+                "there is no form for this function",
+                value=function_name(layer),
+                hint="the Keras layer that does the same, e.g. Rescaling, Activation, Reshape, Add, Multiply",
+            )
+        return
+    if class_name not in HANDLERS:
+        raise unsupported_layer(class_name)
+    if layer.config.get("data_format") == "channels_first":
+        raise LayerRefused(
+            "the layout must be channels_last",
+            value="data_format channels_first",
+            hint="build the model with data_format='channels_last' and copy the weights",
+        )
+    if "int" in _dtype_name(layer.config.get("dtype")) or "float8" in _dtype_name(layer.config.get("dtype")):
+        raise LayerRefused(
+            "the weights must be float",
+            value=f"dtype policy {_dtype_name(layer.config.get('dtype'))}",
+            hint="save the model before model.quantize(…)",
+        )
+    activation = layer.config.get("activation")
+    if isinstance(activation, Mapping) and custom_class(activation):
+        raise LayerRefused(
+            "the code of a custom activation is never run",
+            value=custom_class(activation),
+            hint="relu, relu6, leaky_relu, sigmoid, tanh or softmax",
+        )
+
+
+def _dtype_name(dtype: Any) -> str:
+    if isinstance(dtype, Mapping):
+        config = dtype.get("config")
+        return str(config.get("name") if isinstance(config, Mapping) else dtype.get("class_name"))
+    return str(dtype)
+
+
+def _normalized(layer: LayerConfig, rank: int) -> LayerConfig:
+    """The config with what Keras has changed over the years in its newest form."""
+    class_name, config = _RENAMED.get(layer.class_name, layer.class_name), dict(layer.config)
+    axis = config.get("axis")
+    if class_name == "BatchNormalization":
+        axes = list(axis) if isinstance(axis, list | tuple) else [-1 if axis is None else axis]
+        if len(axes) != 1 or axes[0] not in (-1, rank - 1):
+            raise LayerRefused(
+                "batch normalization must be over the last axis",
+                value=f"axis {axis} of {rank}",
+                hint="BatchNormalization(axis=-1)",
+            )
+        config["axis"] = -1
+    return LayerConfig(**{**vars(layer), "class_name": class_name, "config": config})
+
+
+def _without_dead_nodes(builder: ImportBuilder, outputs: list[str]) -> Graph:
+    needed, nodes = set(outputs), []
+    for node in reversed(builder.nodes):
+        if not needed.isdisjoint(node.outputs):
+            needed.update(name for name in node.inputs if name is not None)
+            nodes.append(node)
+    builder.nodes = nodes[::-1]
+    return builder.graph(outputs)

@@ -1,0 +1,162 @@
+"""Keras layers that are several operators, or none, and the table of all that can be read.
+
+They are written in terms of simpler Keras layers, so that each operator keeps the one place that
+knows its attributes (from_keras).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from mcu_quant.ops import OPERATORS
+from mcu_quant.ops.keras import GraphBuilder, KerasLayer, LayerRefused
+
+Handler = Callable[[KerasLayer, Sequence[str], "ImportBuilder"], str]
+
+
+@dataclass
+class ImportBuilder(GraphBuilder):
+    """affines: the output of each affine map so far, as (its input, scale, shift)."""
+
+    affines: dict[str, tuple[str, np.ndarray, np.ndarray]] = field(default_factory=dict)
+
+    def layer(
+        self,
+        class_name: str,
+        name: str,
+        inputs: Sequence[str],
+        config: Mapping[str, Any] | None = None,
+        weights: Sequence[np.ndarray] = (),
+    ) -> str:
+        """Add a Keras layer of that class and config; returns its output."""
+        layer = KerasLayer(name, class_name, config or {}, tuple(weights))
+        return HANDLERS[class_name](layer, inputs, self)
+
+
+def affine(builder: ImportBuilder, name: str, x: str, scale: np.ndarray, shift: np.ndarray) -> str:
+    """x * scale + shift; scale and shift: one value, or one per index of the last axis.
+
+    It is a batch normalization of mean 0 and variance 1: the passes fold that into a neighbour, and
+    give it an integer form where they cannot. A chain of affine maps becomes one.
+    """
+    channels = builder.shape(x)[-1]
+    scale, shift = (np.broadcast_to(v.astype(np.float64).reshape(-1), channels) for v in (scale, shift))
+    if x in builder.affines:
+        x, inner_scale, inner_shift = builder.affines[x]
+        scale, shift = inner_scale * scale, inner_shift * scale + shift
+    y = builder.layer(
+        "BatchNormalization",
+        name,
+        [x],
+        {"axis": -1, "epsilon": 0.0, "scale": True, "center": True},
+        [v.astype(np.float32) for v in (scale, shift, np.zeros(channels), np.ones(channels))],
+    )
+    builder.affines[y] = (x, scale, shift)
+    return y
+
+
+def is_per_channel(value: np.ndarray, channels: int) -> bool:
+    """Whether a constant operand is one value, or one per index of the last axis."""
+    return value.size == 1 or (value.size == channels and value.shape[-1] == channels)
+
+
+def _identity(layer: KerasLayer, inputs: Sequence[str], builder: ImportBuilder) -> str:
+    (x,) = inputs
+    return x
+
+
+def _activation(layer: KerasLayer, inputs: Sequence[str], builder: ImportBuilder) -> str:
+    (x,) = inputs
+    return builder.activation(layer.name, layer.config.get("activation"), x)
+
+
+def _rescaling(layer: KerasLayer, inputs: Sequence[str], builder: ImportBuilder) -> str:
+    (x,) = inputs
+    channels = builder.shape(x)[-1]
+    values = [
+        constant_operand(layer.config.get(key, default)) for key, default in (("scale", 1.0), ("offset", 0.0))
+    ]
+    for value in values:
+        if not is_per_channel(value, channels):
+            raise LayerRefused(
+                "scale and offset must be single numbers or one per channel",
+                value=f"shape {list(value.shape)}",
+                hint="one number per channel",
+            )
+    return affine(builder, layer.name, x, *values)
+
+
+def constant_operand(value: Any) -> np.ndarray:
+    """A number or list of a config (Keras 3 wraps arrays in {"class_name": "__numpy__"}) as float32."""
+    if isinstance(value, Mapping):
+        config = value.get("config")
+        value = config.get("value") if isinstance(config, Mapping) else value.get("value")
+    array = np.asarray(value, np.float32)
+    if not np.isfinite(array).all():
+        raise LayerRefused("constants must be finite", value=array.ravel()[:4].tolist())
+    return array
+
+
+def _separable_conv(layer: KerasLayer, inputs: Sequence[str], builder: ImportBuilder) -> str:
+    """A depthwise convolution with the layer's window, then a pointwise one with its activation."""
+    dimensions = layer.class_name[-2:]
+    depthwise, pointwise, *bias = layer.weights
+    shared = {"data_format": "channels_last", "activation": "linear"}
+    window = {
+        key: layer.config[key]
+        for key in ("kernel_size", "strides", "padding", "dilation_rate")
+        if key in layer.config
+    }
+    x = builder.layer(
+        f"DepthwiseConv{dimensions}",
+        f"{layer.name}/depthwise",
+        inputs,
+        {**shared, **window, "use_bias": False, "depth_multiplier": layer.config.get("depth_multiplier", 1)},
+        [depthwise],
+    )
+    ones = [1] * (pointwise.ndim - 2)
+    return builder.layer(
+        f"Conv{dimensions}",
+        layer.name,
+        [x],
+        {
+            **shared,
+            "filters": pointwise.shape[-1],
+            "kernel_size": ones,
+            "strides": ones,
+            "dilation_rate": ones,
+            "padding": "valid",
+            "groups": 1,
+            "use_bias": bool(bias),
+            "activation": layer.config.get("activation"),
+        },
+        [pointwise, *bias],
+    )
+
+
+_IDENTITIES = (
+    "Dropout",
+    "SpatialDropout1D",
+    "SpatialDropout2D",
+    "GaussianNoise",
+    "GaussianDropout",
+    "AlphaDropout",
+    "ActivityRegularization",
+    "Identity",
+)
+
+#: Every layer class that can be read.
+HANDLERS: dict[str, Handler] = {
+    name: operator.from_keras for operator in OPERATORS.values() for name in operator.keras_layers
+}
+HANDLERS.update(dict.fromkeys(_IDENTITIES, _identity))
+HANDLERS.update(
+    Activation=_activation,
+    Rescaling=_rescaling,
+    SeparableConv1D=_separable_conv,
+    SeparableConv2D=_separable_conv,
+)
