@@ -1,0 +1,316 @@
+""".tflite to Graph: float, integer or mixed. The file is verified by tflite_file.py first."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from mcu_quant.errors import InvalidModelError, McuQuantError, Problem, UnsupportedModelError
+from mcu_quant.importers.tflite_file import (
+    CORRUPTION,
+    FileOperator,
+    FileQuantization,
+    FileTensor,
+    TfliteFile,
+    parse_tflite,
+)
+from mcu_quant.ir import BoundNode, Graph, Node, QuantParams, Tensor, check
+from mcu_quant.ops import OPERATORS
+from mcu_quant.ops.base import TfliteNode
+from mcu_quant.ops.support import node_problems
+
+_TYPES = {
+    "FLOAT32": "float32",
+    "INT8": "int8",
+    "UINT8": "uint8",
+    "INT16": "int16",
+    "INT32": "int32",
+    "INT64": "int64",
+    "BOOL": "bool",
+}
+_TYPE_HINTS = {
+    "INT4": "quantize the weights to 8 bits",
+    "UINT4": "quantize the weights to 8 bits",
+    "INT2": "quantize the weights to 8 bits",
+    "FLOAT16": "convert without float16 quantization",
+}
+_ZERO_POINTS = {"int8": (-128, 127), "uint8": (0, 255), "int16": (-(2**15), 2**15 - 1)}
+#: More elements than any microcontroller holds, and few enough for 64-bit sums anywhere.
+_MAX_ELEMENTS = 2**28
+_MAX_RANK = 8
+
+_FIXED_BATCH = "convert with a fixed batch: keras.Input(shape, batch_size=1), then TFLiteConverter"
+_OPERATOR_HINTS: Mapping[str, str] = {
+    "SHAPE": _FIXED_BATCH,
+    "PACK": _FIXED_BATCH,
+    "FILL": _FIXED_BATCH,
+    "WHILE": "unroll recurrent layers (unroll=True)",
+    "IF": "remove the control flow from the model",
+    "CALL_ONCE": "remove variables from the model",
+    "VAR_HANDLE": "remove variables from the model",
+    "HARD_SWISH": "relu6 in place of hard_swish",
+    "GELU": "relu in place of gelu",
+    "ELU": "relu in place of elu",
+    "PRELU": "LeakyReLU in place of PReLU",
+    "TRANSPOSE_CONV": "UpSampling by Reshape and Concatenate, then Conv2D",
+}
+
+_BY_BUILTIN = {builtin: operator for operator in OPERATORS.values() for builtin in operator.tflite_builtins}
+
+
+def read_tflite(data: bytes, name: str) -> Graph:
+    """The graph of a .tflite file. name: the model's, for the generated code.
+
+    Raises InvalidModelError for a damaged file, and UnsupportedModelError with everything in it that
+    has no form here: operators, types, and rules that its integer operators break.
+    """
+    return _Reader(parse_tflite(data), name).graph()
+
+
+@dataclass
+class _Reader:
+    file: TfliteFile
+    name: str
+    problems: list[Problem] = field(default_factory=list)
+    tensors: dict[str, Tensor] = field(default_factory=dict)
+    node_names: set[str] = field(default_factory=set)
+
+    def graph(self) -> Graph:
+        if self.file.subgraphs != 1:
+            self.problems.append(
+                Problem(
+                    "a model must be one subgraph",
+                    self.name,
+                    f"{self.file.subgraphs} subgraphs",
+                    "convert one signature, without control flow",
+                )
+            )
+        by_index = [self.tensor(index, tensor) for index, tensor in enumerate(self.file.tensors)]
+        self.check_order()
+        self.check_inputs(by_index)
+        nodes = [self.node(index, op, by_index) for index, op in enumerate(self.file.operators)]
+        if self.problems:
+            raise UnsupportedModelError(self.problems)
+        inputs = tuple(_name(by_index[index]) for index in self.file.inputs)
+        outputs = tuple(_name(by_index[index]) for index in self.file.outputs)
+        kept = tuple(node for node in nodes if node is not None)
+        return check(Graph(self.name, kept, self.tensors, inputs, outputs).with_())
+
+    def unique(self, name: str, taken: Mapping[str, object] | set[str]) -> str:
+        candidate, count = name, 1
+        while candidate in taken:
+            candidate, count = f"{name}_{count}", count + 1
+        return candidate
+
+    def tensor(self, index: int, file_tensor: FileTensor) -> Tensor | None:
+        """The tensor, filed under a name of its own; None (and a problem) if it has no form here."""
+        name = self.unique(file_tensor.name or f"tensor_{index}", self.tensors)
+        problem = _tensor_problem(name, file_tensor)
+        if problem is not None:
+            self.problems.append(problem)
+            return None
+        _check_shape(name, file_tensor.shape)
+        dtype = _TYPES[file_tensor.type_name]
+        quant = _quant(name, file_tensor.shape, dtype, file_tensor.quantization)
+        data = None if file_tensor.data is None else _constant(name, file_tensor, dtype)
+        tensor = Tensor(name, file_tensor.shape, dtype, quant, data)
+        self.tensors[name] = tensor
+        return tensor
+
+    def check_order(self) -> None:
+        """Every tensor is written once, and before it is read: no cycles."""
+        inputs = self.file.inputs
+        known = {index for index, tensor in enumerate(self.file.tensors) if tensor.data is not None}
+        known.update(i for i, tensor in enumerate(self.file.tensors) if tensor.is_variable)
+        known.update(inputs)
+        written = set(known)
+        self.require(len(inputs) == len(set(inputs)) > 0, "the inputs must be different tensors", inputs)
+        self.require(len(self.file.outputs) > 0, "a model must have an output", "none")
+        for position, operator in enumerate(self.file.operators):
+            label = f"operator {position} ({operator.builtin})"
+            for index in operator.inputs:
+                self.require(
+                    index < 0 or index in known, "every tensor must be written before it is read", label
+                )
+            for index in operator.outputs:
+                self.require(index not in written, "every tensor must be written once", label)
+                written.add(index)
+            known.update(operator.outputs)
+        for index in self.file.outputs:
+            self.require(index in known, "every output must be written", f"tensor {index}")
+
+    def check_inputs(self, by_index: list[Tensor | None]) -> None:
+        for index in self.file.inputs:
+            tensor, signature = by_index[index], self.file.tensors[index].shape_signature
+            if tensor is None:
+                continue
+            self.require(not tensor.is_constant, "an input must not be a constant", tensor.name)
+            if tensor.shape and tensor.shape[0] != 1:
+                self.problems.append(
+                    Problem(
+                        "the batch (first size of an input) must be 1",
+                        tensor.name,
+                        f"shape {tensor.shape}",
+                        _FIXED_BATCH,
+                    )
+                )
+            if any(size < 0 for size in signature[1:]):
+                self.problems.append(
+                    Problem(
+                        "every size but the batch must be fixed",
+                        tensor.name,
+                        f"shape {signature}",
+                        "give keras.Input a shape without None",
+                    )
+                )
+
+    def require(self, holds: bool, rule: str, value: object) -> None:
+        if not holds:
+            raise InvalidModelError(rule, layer=self.name, value=value, hint="export the model again")
+
+    def node(self, index: int, file_op: FileOperator, by_index: list[Tensor | None]) -> Node | None:
+        first = by_index[file_op.outputs[0]] if file_op.outputs else None
+        wanted = first.name if first is not None else f"{file_op.builtin.lower()}_{index}"
+        name = self.unique(wanted, self.node_names)
+        self.node_names.add(name)
+        operator = _BY_BUILTIN.get(file_op.builtin)
+        if operator is None:
+            self.problems.append(_unsupported_operator(name, file_op))
+            return None
+        inputs = tuple(None if i < 0 else by_index[i] for i in file_op.inputs)
+        outputs = tuple(tensor for i in file_op.outputs if (tensor := by_index[i]) is not None)
+        missing = any(i >= 0 and by_index[i] is None for i in file_op.inputs)
+        if missing or len(outputs) < len(file_op.outputs):
+            return None  # a tensor of it is among the problems already
+        try:
+            return self.convert(TfliteNode(name, file_op.builtin, file_op.options, inputs, outputs))
+        except McuQuantError as error:
+            if isinstance(error, InvalidModelError):
+                raise
+            self.problems.extend(error.problems)
+        except CORRUPTION as error:
+            raise InvalidModelError(
+                f"the inputs and options of {file_op.builtin} must fit together",
+                layer=name,
+                value=f"{type(error).__name__}: {error}",
+                hint="export the model again",
+            ) from error
+        return None
+
+    def convert(self, tflite_node: TfliteNode) -> Node:
+        """The node, once its shapes and rules are known to hold (or are among the problems)."""
+        operator = _BY_BUILTIN[tflite_node.builtin]
+        attrs, kept = operator.from_tflite(tflite_node)
+        inputs = tuple(None if tensor is None else self.file_under(tensor) for tensor in kept)
+        shapes = operator.output_shapes(attrs, [tensor.shape for tensor in inputs if tensor is not None])
+        declared = tuple(tensor.shape for tensor in tflite_node.outputs)
+        if tuple(tuple(shape) for shape in shapes) != declared:
+            raise InvalidModelError(
+                "the declared shape must be the one that follows from the inputs",
+                layer=tflite_node.name,
+                value=f"{declared}, not {tuple(shapes)}",
+                hint="export the model again",
+            )
+        node = Node(
+            tflite_node.name,
+            operator.name,
+            attrs,
+            tuple(None if tensor is None else tensor.name for tensor in inputs),
+            tuple(tensor.name for tensor in tflite_node.outputs),
+        )
+        self.problems.extend(node_problems(BoundNode(node, inputs, tflite_node.outputs)))
+        return node
+
+    def file_under(self, tensor: Tensor) -> Tensor:
+        """The tensor, under a new name if from_tflite made it (a constant in another layout)."""
+        if self.tensors.get(tensor.name) is not tensor:
+            tensor = replace(tensor, name=self.unique(tensor.name, self.tensors))
+            self.tensors[tensor.name] = tensor
+        return tensor
+
+
+def _name(tensor: Tensor | None) -> str:
+    assert tensor is not None
+    return tensor.name
+
+
+def _unsupported_operator(name: str, file_op: FileOperator) -> Problem:
+    supported = ", ".join(sorted(_BY_BUILTIN))
+    if file_op.builtin == "CUSTOM":
+        flex = file_op.custom_name.startswith("Flex")
+        hint = "convert without SELECT_TF_OPS" if flex else "an operator of TFLite itself"
+        return Problem("custom operators are not supported", name, file_op.custom_name, hint)
+    hint = _OPERATOR_HINTS.get(file_op.builtin, f"one of {supported}")
+    return Problem("the operator must be a supported one", name, file_op.builtin, hint)
+
+
+def _tensor_problem(name: str, tensor: FileTensor) -> Problem | None:
+    if tensor.type_name not in _TYPES:
+        hint = _TYPE_HINTS.get(tensor.type_name, f"one of {', '.join(_TYPES)}")
+        return Problem("the type must be a supported one", name, tensor.type_name, hint)
+    if tensor.is_sparse:
+        return Problem("tensors must be dense", name, "sparsity", "convert without EXPERIMENTAL_SPARSITY")
+    if tensor.is_variable:
+        return Problem("tensors that keep state are not supported", name, "variable", "a model without state")
+    return None
+
+
+def _check_shape(name: str, shape: tuple[int, ...]) -> None:
+    positive = all(size > 0 for size in shape)
+    if len(shape) > _MAX_RANK or not positive or math.prod(shape) > _MAX_ELEMENTS:
+        raise InvalidModelError(
+            f"a tensor must have at most {_MAX_RANK} sizes, all positive, and at most {_MAX_ELEMENTS} elements",
+            layer=name,
+            value=f"shape {shape}",
+            hint="export the model with fixed sizes",
+        )
+
+
+def _constant(name: str, tensor: FileTensor, dtype: str) -> np.ndarray:
+    """The buffer as an array (a view of the file)."""
+    assert tensor.data is not None
+    wanted = math.prod(tensor.shape) * np.dtype(dtype).itemsize
+    if len(tensor.data) != wanted:
+        raise InvalidModelError(
+            "a constant's buffer must have the size of its shape",
+            layer=name,
+            value=f"{len(tensor.data)} bytes for shape {tensor.shape} of {dtype}",
+            hint="export the model again",
+        )
+    array = np.frombuffer(tensor.data, np.dtype(dtype).newbyteorder("<")).reshape(tensor.shape)
+    if dtype == "float32" and not np.isfinite(array).all():
+        raise InvalidModelError(
+            "weights must be finite",
+            layer=name,
+            value="NaN or infinity",
+            hint="train with a lower learning rate",
+        )
+    return array
+
+
+def _quant(
+    name: str, shape: tuple[int, ...], dtype: str, quantization: FileQuantization | None
+) -> QuantParams | None:
+    if quantization is None or dtype not in ("int8", "uint8", "int16", "int32"):
+        return None
+    scale, zero_point, axis = quantization.scale, quantization.zero_point, quantization.axis
+    if zero_point.size != scale.size:
+        zero_point = np.broadcast_to(zero_point if zero_point.size else np.int64(0), scale.shape)
+    if len(shape) == 1:
+        axis = 0  # published models carry the weights' axis on their biases; TFLM runs them
+    low, high = _ZERO_POINTS.get(dtype, (0, 0))
+    holds = {
+        "a scale must be positive and finite": np.isfinite(scale).all() and (scale > 0).all(),
+        f"a zero_point must be in [{low}, {high}]": (zero_point >= low).all() and (zero_point <= high).all(),
+        "there must be one scale, or one per index of an axis": scale.size == 1
+        or (0 <= axis < len(shape) and scale.size == shape[axis]),
+    }
+    for rule, held in holds.items():
+        if not held:
+            value = f"scale {scale[:4]}, zero_point {zero_point[:4]}, axis {axis}, shape {shape}"
+            raise InvalidModelError(rule, layer=name, value=value, hint="quantize the model again")
+    scales, zero_points = (tuple(values.tolist()) for values in (scale.astype(np.float64), zero_point))
+    return QuantParams(scales, zero_points, None if scale.size == 1 else axis)

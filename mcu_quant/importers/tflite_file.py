@@ -1,0 +1,248 @@
+"""A .tflite file as plain data, verified: what importers/tflite.py may rely on.
+
+The Python flatbuffers package checks no lengths, so every vector's length is checked against the
+file before it is read, and the sum of all that is read is bounded by the file's size: a hostile
+file costs no more memory or time than an honest one of its size.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from mcu_quant.errors import InvalidModelError
+
+SCHEMA_VERSION = 3
+#: What reading corrupt flatbuffers and applying corrupt options may raise.
+CORRUPTION = (
+    struct.error,
+    IndexError,
+    KeyError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    OverflowError,
+    AssertionError,
+    ArithmeticError,
+)
+#: Honest files share strings and vectors between tables; this many times their size is plenty.
+_BUDGET_FACTOR, _BUDGET_BASE = 8, 65536
+_HINT = "export the model again; the file is damaged or was not written by a TFLite converter"
+
+
+@dataclass(frozen=True)
+class FileQuantization:
+    scale: np.ndarray
+    zero_point: np.ndarray
+    axis: int
+
+
+@dataclass(frozen=True)
+class FileTensor:
+    """type_name: as in schema.fbs, e.g. "INT8". data: the buffer's bytes, None if it has none."""
+
+    name: str
+    shape: tuple[int, ...]
+    shape_signature: tuple[int, ...]
+    type_name: str
+    quantization: FileQuantization | None
+    data: memoryview | None
+    is_variable: bool
+    is_sparse: bool
+
+
+@dataclass(frozen=True)
+class FileOperator:
+    """builtin: as in schema.fbs, e.g. "CONV_2D"; "CUSTOM" has custom_name. inputs: -1 where absent."""
+
+    builtin: str
+    custom_name: str
+    options: Any
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class TfliteFile:
+    """The first subgraph. Indices of tensors are in range; an operator's inputs are -1 or an index."""
+
+    tensors: tuple[FileTensor, ...]
+    operators: tuple[FileOperator, ...]
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+    subgraphs: int
+
+
+def parse_tflite(data: bytes) -> TfliteFile:
+    """Raises InvalidModelError for anything but a whole and consistent file."""
+    if len(data) < 8 or data[4:8] != b"TFL3":
+        raise InvalidModelError(
+            "a .tflite file must begin with the identifier TFL3",
+            value=f"{len(data)} bytes, {data[4:8]!r}",
+            hint="the path of a model that a TFLite converter wrote",
+        )
+    try:
+        return _Parser(data).file()
+    except CORRUPTION as error:
+        raise InvalidModelError(
+            "the .tflite file is damaged or truncated", value=error, hint=_HINT
+        ) from error
+
+
+@cache
+def _enum_names(enum: str) -> dict[int, str]:
+    import tflite
+
+    values = vars(getattr(tflite, enum))
+    return {value: name for name, value in values.items() if isinstance(value, int)}
+
+
+class _Parser:
+    def __init__(self, data: bytes) -> None:
+        import tflite
+
+        self.data = data
+        self.view = memoryview(data)
+        self.budget = _BUDGET_FACTOR * len(data) + _BUDGET_BASE
+        self.model = tflite.Model.GetRootAs(data, 0)
+
+    def file(self) -> TfliteFile:
+        model = self.model
+        self.require(model.Version() == SCHEMA_VERSION, "the schema version must be 3", model.Version())
+        codes = [self.code(code) for code in self.items(model, "OperatorCodes", 4)]
+        buffers = [self.buffer(buffer) for buffer in self.items(model, "Buffers", 4)]
+        subgraphs = list(self.items(model, "Subgraphs", 4))
+        self.require(bool(subgraphs), "the file must hold a model", "no subgraph")
+        graph = subgraphs[0]
+        tensors = tuple(self.tensor(tensor, buffers) for tensor in self.items(graph, "Tensors", 4))
+        return TfliteFile(
+            tensors=tensors,
+            operators=tuple(
+                self.operator(op, codes, len(tensors)) for op in self.items(graph, "Operators", 4)
+            ),
+            inputs=self.indices(graph, "Inputs", len(tensors), 0),
+            outputs=self.indices(graph, "Outputs", len(tensors), 0),
+            subgraphs=len(subgraphs),
+        )
+
+    def require(self, holds: bool, rule: str, value: object) -> None:
+        if not holds:
+            raise InvalidModelError(rule, value=value, hint=_HINT)
+
+    def spend(self, count: int) -> None:
+        self.budget -= count
+        self.require(self.budget >= 0, "the file's tables must not overlap", f"{len(self.data)} bytes")
+
+    def length(self, table: Any, field: str, item_bytes: int) -> int:
+        """The length of a vector, once it is known to lie in the file."""
+        count = int(getattr(table, f"{field}Length")())
+        self.require(
+            count * item_bytes <= len(self.data), "every vector must lie in the file", f"{count} {field}"
+        )
+        self.spend(count * item_bytes)
+        return count
+
+    def items(self, table: Any, field: str, item_bytes: int) -> Iterator[Any]:
+        get: Callable[[int], Any] = getattr(table, field)
+        return (get(index) for index in range(self.length(table, field, item_bytes)))
+
+    def array(self, table: Any, field: str, item_bytes: int) -> np.ndarray:
+        """A vector of numbers; empty if it is absent."""
+        if self.length(table, field, item_bytes) == 0:
+            return np.zeros(0)
+        return np.asarray(getattr(table, f"{field}AsNumpy")())
+
+    def integers(self, table: Any, field: str) -> tuple[int, ...]:
+        return tuple(int(value) for value in self.array(table, field, 4))
+
+    def indices(self, table: Any, field: str, limit: int, least: int) -> tuple[int, ...]:
+        values = self.integers(table, field)
+        for value in values:
+            self.require(
+                least <= value < limit, f"{field} must be tensors of the file", f"tensor {value} of {limit}"
+            )
+        return values
+
+    def text(self, value: bytes | None) -> str:
+        """Printable text: names reach comments of generated code and error messages."""
+        self.spend(len(value or b""))
+        text = (value or b"").decode("utf-8", "replace")
+        return "".join(c if c.isprintable() else "_" for c in text)
+
+    def code(self, code: Any) -> tuple[str, str]:
+        """(builtin, custom name). Codes above 126 are in the newer of two fields."""
+        number = max(code.BuiltinCode(), code.DeprecatedBuiltinCode())
+        return _enum_names("BuiltinOperator").get(number, f"BUILTIN_{number}"), self.text(code.CustomCode())
+
+    def buffer(self, buffer: Any) -> memoryview | None:
+        """The bytes, in the flatbuffer or (files above 2 GB) after it."""
+        start, size = int(buffer.Offset()), int(buffer.Size())
+        if start > 1:
+            self.require(
+                start + size <= len(self.data), "every buffer must lie in the file", f"{start} + {size}"
+            )
+            return self.view[start : start + size]
+        count = self.length(buffer, "Data", 1)
+        if count == 0:
+            return None
+        table = buffer._tab
+        start = table.Vector(table.Offset(4))
+        self.require(
+            start + count <= len(self.data), "every buffer must lie in the file", f"{start} + {count}"
+        )
+        return self.view[start : start + count]
+
+    def tensor(self, tensor: Any, buffers: list[memoryview | None]) -> FileTensor:
+        index = int(tensor.Buffer())
+        self.require(
+            index < len(buffers), "a tensor's buffer must be in the file", f"{index} of {len(buffers)}"
+        )
+        return FileTensor(
+            name=self.text(tensor.Name()),
+            shape=self.integers(tensor, "Shape"),
+            shape_signature=self.integers(tensor, "ShapeSignature"),
+            type_name=_enum_names("TensorType").get(tensor.Type(), f"type {tensor.Type()}"),
+            quantization=self.quantization(tensor.Quantization()),
+            data=buffers[index],
+            is_variable=bool(tensor.IsVariable()),
+            is_sparse=tensor.Sparsity() is not None,
+        )
+
+    def quantization(self, table: Any) -> FileQuantization | None:
+        if table is None:
+            return None
+        self.require(
+            table.DetailsType() == 0, "quantization must be by scale and zero_point", "custom quantization"
+        )
+        scale = self.array(table, "Scale", 4).astype(np.float32)
+        zero_point = self.array(table, "ZeroPoint", 8).astype(np.int64)
+        return FileQuantization(scale, zero_point, int(table.QuantizedDimension())) if scale.size else None
+
+    def operator(self, operator: Any, codes: list[tuple[str, str]], tensors: int) -> FileOperator:
+        index = int(operator.OpcodeIndex())
+        self.require(index < len(codes), "an operator's code must be in the file", f"{index} of {len(codes)}")
+        builtin, custom_name = codes[index]
+        return FileOperator(
+            builtin,
+            custom_name,
+            self.options(operator),
+            inputs=self.indices(operator, "Inputs", tensors, -1),
+            outputs=self.indices(operator, "Outputs", tensors, 0),
+        )
+
+    def options(self, operator: Any) -> Any:
+        """The generated accessor of the operator's options; None if it has none or they are unknown."""
+        import tflite
+
+        table = operator.BuiltinOptions()
+        type_name = _enum_names("BuiltinOptions").get(operator.BuiltinOptionsType(), "NONE")
+        if table is None or type_name == "NONE":
+            return None
+        accessor = getattr(tflite, type_name)()
+        accessor.Init(table.Bytes, table.Pos)
+        return accessor

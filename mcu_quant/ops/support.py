@@ -1,0 +1,68 @@
+"""Whether a quantized graph keeps every rule: the rules all operators share, and each one's own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from mcu_quant.errors import Problem, UnsupportedModelError
+from mcu_quant.ir import BoundNode, Graph, Tensor
+from mcu_quant.ops import OPERATORS
+
+_CONVERTERS = ("quantize", "dequantize")
+_QUANTIZED = ("int8", "uint8", "int16")
+_FULL_INT8 = "quantize the model to full int8, as mcu-quant quantize does"
+
+
+def find_problems(graph: Graph) -> list[Problem]:
+    """Every broken rule of every integer node, in order; nodes that are all float have no rules."""
+    return [problem for node in graph.bound_nodes() for problem in node_problems(node)]
+
+
+def require_supported(graph: Graph) -> Graph:
+    """The graph; raises UnsupportedModelError with all that find_problems finds."""
+    problems = find_problems(graph)
+    if problems:
+        raise UnsupportedModelError(problems)
+    return graph
+
+
+def node_problems(node: BoundNode) -> list[Problem]:
+    tensors = [tensor for tensor in (*node.inputs, *node.outputs) if tensor is not None]
+    if not any(tensor.dtype in _QUANTIZED for tensor in tensors):
+        return []
+    # An operator's own rules may assume the shared ones.
+    return list(_shared_problems(node, tensors)) or OPERATORS[node.node.op].problems(node)
+
+
+def _shared_problems(node: BoundNode, tensors: list[Tensor]) -> Iterator[Problem]:
+    converter = node.node.op in _CONVERTERS
+    types = ", ".join(tensor.dtype for tensor in tensors)
+    if not converter and any(tensor.dtype == "float32" for tensor in tensors):
+        yield Problem("an operator must be all integer or all float", node.name, types, _FULL_INT8)
+    elif any(tensor.dtype == "int16" for tensor in tensors):
+        yield Problem(
+            "activations must be int8 (16x8 models are not supported yet)", node.name, types, _FULL_INT8
+        )
+    elif not converter and any(tensor.dtype == "uint8" for tensor in tensors):
+        yield Problem("activations must be int8", node.name, types, _FULL_INT8)
+    for tensor in tensors:
+        if tensor.dtype in _QUANTIZED and tensor.quant is None:
+            yield Problem("every integer tensor must have a scale", node.name, tensor.name, _FULL_INT8)
+    yield from _axis_problems(node)
+
+
+def _axis_problems(node: BoundNode) -> Iterator[Problem]:
+    """Per-channel scales are for weights along their channel axis, and for biases."""
+    rule = OPERATORS[node.node.op].quant_rule
+    for index, tensor in enumerate((*node.inputs, *node.outputs)):
+        axis = None if tensor is None or tensor.quant is None else tensor.quant.channel_axis
+        if tensor is None or axis is None or index == rule.bias:
+            continue
+        allowed = (
+            rule.weights.channel_axis if rule.weights is not None and index == rule.weights.index else None
+        )
+        if axis != allowed:
+            expected = "one scale" if allowed is None else f"one scale, or one per index of axis {allowed}"
+            yield Problem(
+                f"{tensor.name} must have {expected}", node.name, f"scales along axis {axis}", _FULL_INT8
+            )
