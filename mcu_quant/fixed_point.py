@@ -73,3 +73,58 @@ def requantize(acc: IntArray, multiplier: IntArray | int, shift: IntArray | int)
     left, right = np.maximum(shift, 0), np.maximum(-shift, 0)
     shifted = wrap_int32(np.asarray(acc, np.int64) << left)
     return rounding_divide_by_power_of_two(high_mul(shifted, multiplier), right)
+
+
+def saturating_left_shift(x: IntArray, exponent: int) -> IntArray:
+    """x * 2**exponent, saturated to int32."""
+    return saturate(np.asarray(x, np.int64) << exponent)
+
+
+#: exp(-2**(i - 2)) in Q0.31, i = 0...: the factors of exp_on_negative_values. ARITHMETIC section 8.
+_EXP_FACTORS = (1672461947, 1302514674, 790015084, 290630308, 39332535, 720401, 242)
+_EXP_MINUS_ONE_EIGHTH = 1895147668  # exp(-1/8) in Q0.31
+_ONE_THIRD = 715827883  # in Q0.31
+_48_OVER_17, _MINUS_32_OVER_17 = 1515870810, -1010580540  # in Q2.29
+
+
+def exp_on_negative_values(a: IntArray, integer_bits: int) -> IntArray:
+    """exp(a) in Q0.31 (gemmlowp's function of that name). ARITHMETIC section 8. C twin: mq_exp_on_negative_values.
+
+    a: int32 <= 0 in Q(integer_bits).(31 - integer_bits), integer_bits in 2..5. exp(0) is 2**31 - 1.
+
+    The remainder of a modulo 1/4, in [-1/4, 0), goes through the Taylor polynomial about -1/8; what is
+    left of a is a sum of negative powers of two, and the result is multiplied by exp of each.
+    """
+    a = np.asarray(a, np.int64)
+    quarter = 1 << (29 - integer_bits)
+    remainder = (a & (quarter - 1)) - quarter
+    x = (remainder << integer_bits) + (1 << 28)
+    x2 = high_mul(x, x)
+    x3, x4 = high_mul(x2, x), high_mul(x2, x2)
+    cubic = high_mul(rounding_divide_by_power_of_two(x4, 2) + x3, _ONE_THIRD)
+    polynomial = rounding_divide_by_power_of_two(cubic + x2, 1)
+    result = _EXP_MINUS_ONE_EIGHTH + high_mul(x + polynomial, _EXP_MINUS_ONE_EIGHTH)
+    rest = remainder - a
+    for i, factor in enumerate(_EXP_FACTORS[: integer_bits + 2]):
+        result = np.where(rest & (quarter << i), high_mul(result, factor), result)
+    return np.where(a == 0, INT32_MAX, result)
+
+
+def one_over_one_plus_x(a: IntArray) -> IntArray:
+    """1 / (1 + a) in Q0.31, for a in [0, 1] in Q0.31 (gemmlowp's one_over_one_plus_x_for_x_in_0_1)."""
+    return saturating_left_shift(_newton_raphson(a), 1)
+
+
+def one_minus_x_over_one_plus_x(a: IntArray) -> IntArray:
+    """(1 - a) / (1 + a) in Q0.31, for a in [0, 1] in Q0.31 (gemmlowp's ..._for_x_in_0_1)."""
+    return saturating_left_shift(_newton_raphson(a) - (1 << 29), 2)
+
+
+def _newton_raphson(a: IntArray) -> IntArray:
+    """2 / (1 + a) in Q2.29 by three Newton-Raphson steps. ARITHMETIC section 8."""
+    half_denominator = rounding_divide_by_power_of_two(np.asarray(a, np.int64) + INT32_MAX, 1)
+    x = _48_OVER_17 + high_mul(half_denominator, _MINUS_32_OVER_17)
+    for _ in range(3):
+        error = (1 << 29) - high_mul(half_denominator, x)
+        x = x + saturating_left_shift(high_mul(x, error), 2)
+    return x
