@@ -262,7 +262,7 @@ def _check_shape(name: str, shape: tuple[int, ...]) -> None:
     positive = all(size > 0 for size in shape)
     if len(shape) > _MAX_RANK or not positive or math.prod(shape) > _MAX_ELEMENTS:
         raise InvalidModelError(
-            f"a tensor must have at most {_MAX_RANK} sizes, all positive, and at most {_MAX_ELEMENTS} elements",
+            f"a tensor must have at most {_MAX_RANK} sizes, positive, and at most {_MAX_ELEMENTS} elements",
             layer=name,
             value=f"shape {shape}",
             hint="export the model with fixed sizes",
