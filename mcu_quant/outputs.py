@@ -14,8 +14,8 @@ from mcu_quant.errors import InvalidInputError
 
 #: Lists what a generated directory holds, so that --force replaces only what we wrote.
 MANIFEST = "mcu-quant.json"
-#: Written there by compilers, and worth nothing.
-_BUILD_DIRECTORIES = ("build",)
+#: Written by compilers, and worth nothing.
+_BUILD_DIRECTORY = "build"
 
 
 def check_output(path: Path, *, force: bool) -> None:
@@ -50,13 +50,12 @@ def write_directory(
 ) -> None:
     """Write files (relative path to contents) and a manifest with those facts as a new directory."""
     check_directory(path, force=force)
-    listed = sorted({*files, MANIFEST})
-    manifest = json.dumps({"schema": 1, **facts, "files": listed}, indent=2) + "\n"
+    files = with_manifest(files, facts)
     with _writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent.absolute()))
         try:
-            _fill(temporary / "new", {**files, MANIFEST: manifest})
+            _fill(temporary / "new", files)
             if path.exists():
                 path.rename(temporary / "old")
             (temporary / "new").rename(path)
@@ -66,6 +65,11 @@ def write_directory(
             raise
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
+
+
+def with_manifest(files: Mapping[str, str | bytes], facts: Mapping[str, object]) -> dict[str, str | bytes]:
+    manifest = {"schema": 1, **facts, "files": sorted({*files, MANIFEST})}
+    return {**files, MANIFEST: json.dumps(manifest, indent=2) + "\n"}
 
 
 def check_directory(path: Path, *, force: bool) -> None:
@@ -102,7 +106,7 @@ def _foreign_files(path: Path) -> list[str]:
     ours = set(listed) if isinstance(listed, list) else set()
     found = (file.relative_to(path) for file in path.rglob("*") if not file.is_dir())
     return sorted(
-        file.as_posix() for file in found if file.as_posix() not in ours and file.parts[0] not in _BUILD_DIRECTORIES
+        file.as_posix() for file in found if file.as_posix() not in ours and _BUILD_DIRECTORY not in file.parts
     )
 
 

@@ -224,6 +224,13 @@ def board_named(name: str) -> Board:
     return load_board(name)
 
 
+def board_facts() -> list[dict[str, Any]]:
+    """What `boards --json` says of each board."""
+    from mcu_quant.boards import list_boards, load_board
+
+    return [load_board(name).as_json() for name in list_boards()]
+
+
 def engine_named(name: str, model: TfliteModel, options: GenerateOptions) -> Engine:
     """`reference`, `host` (generic C, compiled here) or a board's name (its image on QEMU)."""
     if name == "reference":

@@ -93,6 +93,11 @@ def dequantize(array: np.ndarray, tensor: Tensor) -> np.ndarray:
     return np.float32(tensor.scale) * shifted
 
 
+def without_batch(array: np.ndarray) -> np.ndarray:
+    """[N, ...] from [N, 1, ...]; other arrays as they are."""
+    return array[:, 0] if array.ndim > 2 and array.shape[1] == 1 else array
+
+
 def require_finite(array: np.ndarray, where: str) -> None:
     if not np.isfinite(array).all():
         bad = int(np.flatnonzero(~np.isfinite(array.reshape(-1)))[0])

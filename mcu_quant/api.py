@@ -1,0 +1,194 @@
+"""The Python interface: what the command line does, one call each. `import mcu_quant` has these names."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mcu_quant import pipeline, samples
+from mcu_quant.deployment import Deployment, GenerateOptions
+from mcu_quant.errors import BitsDifferError, InvalidInputError
+from mcu_quant.ir import Graph
+from mcu_quant.outputs import check_directory, write_directory, write_file
+from mcu_quant.verify.compare import Comparison
+
+Array = np.ndarray
+
+
+@dataclass(frozen=True)
+class FloatModel:
+    """A float model, as imported."""
+
+    graph: Graph
+    name: str
+
+    def predict(self, x: Array | Sequence[Array]) -> Array | list[Array]:
+        """The float outputs, [N, …] each. x: [N, …], or a list with one array per input."""
+        from mcu_quant.ops.interpreter import run_float
+        from mcu_quant.passes import prepare
+
+        graph = prepare(self.graph)
+        return _unpacked(run_float(graph, _inputs(x, graph)))
+
+
+@dataclass(frozen=True)
+class QuantizedModel:
+    """An integer model: the bytes of a .tflite file, and their meaning."""
+
+    model: pipeline.TfliteModel
+
+    @property
+    def name(self) -> str:
+        return self.model.name
+
+    @property
+    def tflite(self) -> bytes:
+        return self.model.data
+
+    def save(self, path: str | Path) -> Path:
+        """Write the .tflite file, replacing one that is there."""
+        write_file(Path(path), self.model.data, force=True)
+        return Path(path)
+
+    def predict(self, x: Array | Sequence[Array]) -> Array | list[Array]:
+        """Real values (float32) of the outputs. Floats are quantized on the way in, raw integers are not."""
+        tensors = self.model.graph.output_tensors()
+        return _unpacked([samples.dequantize(y, t) for y, t in zip(self._run(x), tensors, strict=True)])
+
+    def predict_raw(self, x: Array | Sequence[Array]) -> Array | list[Array]:
+        """The outputs' quantized bytes: what the chip will give."""
+        return _unpacked(self._run(x))
+
+    def _run(self, x: Array | Sequence[Array]) -> list[Array]:
+        engine = pipeline.engine_named("reference", self.model, GenerateOptions())
+        return engine.run(_inputs(x, self.model.graph))
+
+
+@dataclass(frozen=True)
+class Generated:
+    """A generated library or firmware project. path: its directory."""
+
+    path: Path
+    deployment: Deployment
+    model: pipeline.TfliteModel
+    board: str | None
+
+    @property
+    def arena_bytes(self) -> int:
+        return self.deployment.plan.arena_bytes
+
+    def verify(
+        self, inputs: Array | Sequence[Array] | None = None, engines: Sequence[str] | None = None
+    ) -> list[Comparison]:
+        """Check engines against the reference; BitsDifferError if one differs.
+
+        inputs: by default seeded random samples, all-min and all-max. engines: by default `host`, and
+        the board that the project is for.
+        """
+        names = list(engines) if engines is not None else ["host"] + ([self.board] if self.board else [])
+        arrays = self._inputs(inputs, 8)
+        results = pipeline.verify(self.model, names, arrays, self.deployment.options)
+        different = [str(result) for result in results if not result.identical]
+        if different:
+            raise BitsDifferError("all engines must give the reference's bytes", value="; ".join(different))
+        return results
+
+    def profile(self, inputs: Array | Sequence[Array] | None = None) -> dict[str, Any]:
+        """Instructions, memory and flash on the project's board: the object of `profile --json`."""
+        if self.board is None:
+            raise InvalidInputError(
+                "a library for a core cannot be profiled", value=self.deployment.core.name, hint="generate(board=…)"
+            )
+        board = pipeline.board_named(self.board)
+        arrays = [x[:1] for x in self._inputs(inputs, 1)]
+        return {"schema": 1, **pipeline.profile(self.model, board, arrays, self.deployment.options)}
+
+    def _inputs(self, inputs: Array | Sequence[Array] | None, count: int) -> list[Array]:
+        graph = self.model.graph
+        return samples.default_inputs(graph, count) if inputs is None else _inputs(inputs, graph)
+
+
+def load(source: Any, *, name: str | None = None) -> FloatModel | QuantizedModel:
+    """A model from a .keras, .h5 or .tflite file, a SavedModel directory, or a keras.Model.
+
+    .keras and .h5 are read without TensorFlow. name: the C prefix; by default from the file's name.
+    """
+    loaded = pipeline.load(source)
+    is_path = isinstance(source, (str, Path))
+    chosen = name or pipeline.c_name(Path(source).stem if is_path else getattr(source, "name", "network"))
+    if isinstance(loaded, pipeline.TfliteModel):
+        return QuantizedModel(replace(loaded, name=chosen))
+    return FloatModel(loaded, chosen)
+
+
+def quantize(
+    model: Any,
+    representative_dataset: Any,
+    *,
+    technique: str = "int8",
+    calibration: str = "minmax",
+    per_tensor: bool = False,
+    input_type: str = "int8",
+    output_type: str = "int8",
+    progress: pipeline.Progress | None = None,
+) -> QuantizedModel:
+    """Quantize a float model to integers.
+
+    model: what load() takes, or what it returned. representative_dataset: an array [N, …], a dict of
+    arrays by input name, an iterable of samples, a TFLite-style generator function, or the path of a
+    .npz file. progress: called with the number of samples seen.
+    """
+    loaded = model if isinstance(model, (FloatModel, QuantizedModel)) else load(model)
+    if isinstance(loaded, QuantizedModel):
+        raise InvalidInputError("the model must be a float model", layer=loaded.name, value="a .tflite file")
+    options = pipeline.QuantizeOptions(technique, calibration, per_tensor, input_type, output_type)
+    dataset = samples.calibration_samples(representative_dataset, loaded.graph)
+    quantized = pipeline.quantize(loaded.graph, dataset, options, progress=progress)
+    return QuantizedModel(replace(quantized, name=loaded.name))
+
+
+def generate(
+    model: QuantizedModel | str | Path,
+    *,
+    output_dir: str | Path,
+    board: str | None = None,
+    target: str | None = None,
+    name: str | None = None,
+    force: bool = False,
+    **options: Any,
+) -> Generated:
+    """Write a C library for a core (target) or a firmware project for a board into output_dir.
+
+    options: optimize, kernels, keep_constant_channels, keep_input, ram, as on the command line.
+    """
+    loaded = model if isinstance(model, QuantizedModel) else load(model)
+    if isinstance(loaded, FloatModel):
+        raise InvalidInputError("the model must be quantized", layer=loaded.name, hint="mcu_quant.quantize")
+    if (board is None) == (target is None):
+        raise InvalidInputError("give either a board or a target core", value=f"board={board}, target={target}")
+    path = Path(output_dir)
+    check_directory(path, force=force)
+    chosen = None if board is None else pipeline.board_named(board)
+    core = pipeline.core_named(chosen.core if chosen is not None else str(target))
+    prefix = None if name is None else pipeline.check_c_name(name)
+    deployment = pipeline.deploy(loaded.model, core, GenerateOptions(**options), prefix)
+    facts = pipeline.manifest_facts([deployment], chosen)
+    write_directory(path, pipeline.render([deployment], chosen), facts, force=force)
+    return Generated(path, deployment, loaded.model, board)
+
+
+def _inputs(x: Array | Sequence[Array], graph: Graph) -> list[Array]:
+    tensors = graph.input_tensors()
+    arrays = [np.asarray(a) for a in x] if isinstance(x, (list, tuple)) and len(tensors) > 1 else [np.asarray(x)]
+    if len(arrays) != len(tensors):
+        raise InvalidInputError("there must be one array for each input", value=f"{len(arrays)} of {len(tensors)}")
+    return samples.prepare_inputs(arrays, tensors, [f"input {tensor.name}" for tensor in tensors])
+
+
+def _unpacked(outputs: list[Array]) -> Array | list[Array]:
+    arrays = [samples.without_batch(y) for y in outputs]
+    return arrays[0] if len(arrays) == 1 else arrays

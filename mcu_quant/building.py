@@ -1,0 +1,77 @@
+"""Building a generated project with its own Makefile, as its user would."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from mcu_quant.errors import InvalidInputError, ToolMissingError
+from mcu_quant.outputs import read_manifest
+
+
+@dataclass(frozen=True)
+class Image:
+    """A linked program. code_bytes: .text and the like; const_bytes: read-only data and initial values;
+    zero_bytes: .bss and other memory that starts as zero."""
+
+    path: Path
+    code_bytes: int
+    const_bytes: int
+    zero_bytes: int
+
+
+def build_project(directory: Path) -> list[Image]:
+    """Run make there; its output goes to stderr. Raises ToolMissingError or InvalidInputError."""
+    if not (directory / "Makefile").is_file() or not read_manifest(directory).get("board"):
+        raise InvalidInputError(
+            "the directory must be a generated firmware project",
+            layer=str(directory),
+            hint="mcu-quant generate MODEL.tflite --board BOARD -o DIRECTORY",
+        )
+    require_tools()
+    make = next(found for name in ("make", "gmake", "mingw32-make") if (found := shutil.which(name)))
+    sys.stderr.flush()
+    command = [make, "-C", str(directory), f"-j{os.cpu_count() or 1}"]
+    done = subprocess.run(command, stdout=sys.stderr.fileno(), check=False)
+    if done.returncode:
+        raise InvalidInputError(
+            "the project does not build",
+            layer=str(directory),
+            value=f"make ended with {done.returncode}",
+            hint="read the compiler's messages above; a project as generated builds without warnings",
+        )
+    return [read_image(path) for path in sorted((directory / "build").glob("*.elf"))]
+
+
+def require_tools() -> None:
+    from mcu_quant.doctor import TOOLS, examine
+
+    for tool in TOOLS:
+        if tool.name in ("make", "arm-none-eabi-gcc"):
+            finding = examine(tool)
+            if not finding.complete:
+                raise ToolMissingError(f"{tool.name} is missing; it {tool.purpose}", hint=finding.how)
+
+
+def read_image(path: Path) -> Image:
+    """Sizes by section flags, as `size` counts them."""
+    from elftools.elf.constants import SH_FLAGS
+    from elftools.elf.elffile import ELFFile
+
+    code = const = zero = 0
+    with path.open("rb") as stream:
+        for section in ELFFile(stream).iter_sections():
+            flags, size = section["sh_flags"], section["sh_size"]
+            if not flags & SH_FLAGS.SHF_ALLOC:
+                continue
+            if section["sh_type"] == "SHT_NOBITS":
+                zero += size
+            elif flags & SH_FLAGS.SHF_EXECINSTR:
+                code += size
+            else:
+                const += size
+    return Image(path, code, const, zero)

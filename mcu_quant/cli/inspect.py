@@ -1,0 +1,77 @@
+"""mcu-quant inspect: what a model is made of, and what will become of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from mcu_quant.cli import _options as options
+from mcu_quant.cli._output import note, print_json, print_table
+
+if TYPE_CHECKING:
+    from mcu_quant.ir import Graph
+
+
+@click.command("inspect")
+@options.MODEL
+@click.option("--target", metavar="CORE", default="generic", show_default=True, help="The core to choose kernels for.")
+@options.generating
+@options.quantizing
+@options.JSON
+def command(
+    model: Path, target: str, generating: dict[str, Any], quantizing: dict[str, Any], as_json: bool
+) -> None:
+    """Show MODEL's layers, shapes, MACs, parameters, kernels, planned RAM and flash, and what is unsupported.
+
+    A float model is shown as it will be after quantizing, by --data if given. Exits with 2 if something is unsupported.
+    """
+    facts = {"model": str(model)} | _facts(model, target, generating, quantizing)
+    if as_json:
+        print_json(facts)
+    else:
+        _show(facts)
+    if facts["unsupported"]:
+        raise click.exceptions.Exit(2)
+
+
+def _facts(path: Path, target: str, generating: dict[str, Any], quantizing: dict[str, Any]) -> dict[str, Any]:
+    from mcu_quant import inspection, pipeline
+    from mcu_quant.errors import UnsupportedModelError
+
+    core = pipeline.core_named(target)
+    try:
+        loaded = pipeline.load(path)
+        if isinstance(loaded, pipeline.TfliteModel):
+            integer, kind = options.load_integer_model(path, quantizing), "tflite"
+        else:
+            integer, kind = _quantized(loaded, path, quantizing), "float"
+    except UnsupportedModelError as error:
+        return {"unsupported": inspection.problems_json(error.problems)}
+    return {"kind": kind} | inspection.inspect_integer(integer, core, options.generate_options(generating))
+
+
+def _quantized(graph: Graph, path: Path, quantizing: dict[str, Any]) -> Any:
+    from mcu_quant import inspection, pipeline
+
+    if quantizing["data"] is not None:
+        return options.quantize_graph(graph, path, quantizing, pipeline.c_name(path.stem))
+    chosen = pipeline.QuantizeOptions(**{key: value for key, value in quantizing.items() if key != "data"})
+    return pipeline.quantize(graph, inspection.synthetic_samples(graph), chosen)
+
+
+def _show(facts: dict[str, Any]) -> None:
+    if "layers" in facts:
+        columns = ["index", "name", "op", "kernel", "type", "output_shape", "macs", "parameters", "live_bytes", "const_bytes"]
+        columns = [key for key in columns if key in facts["layers"][0]] if facts["layers"] else columns
+        print_table(facts["model"], columns, ([layer[key] for key in columns] for layer in facts["layers"]))
+        rows = [(f"input {t['name']}", f"{t['type']} {t['shape']}") for t in facts["inputs"]]
+        rows += [(f"output {t['name']}", f"{t['type']} {t['shape']}") for t in facts["outputs"]]
+        rows += [("MACs", f"{facts['macs']:,}"), ("parameters", f"{facts['parameters']:,}")]
+        if "memory" in facts:
+            rows += [("planned arena (RAM)", f"{facts['memory']['arena_bytes']:,} bytes")]
+            rows += [("planned constants (flash)", f"{facts['flash']['const_bytes']:,} bytes")]
+        print_table("", ("", ""), rows)
+    for problem in facts["unsupported"]:
+        note(f"unsupported: {problem['layer']}: {problem['rule']} (seen: {problem['value']}). Try: {problem['hint']}")

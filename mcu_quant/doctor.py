@@ -1,0 +1,155 @@
+"""Which programs there are, which are missing, what each is for, and how to get it on this system."""
+
+from __future__ import annotations
+
+import importlib.util
+import platform
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Tool:
+    """A program. commands: any one of them will do. install: system to command line.
+
+    check: whether a program that was found is complete. optional: nothing of the README needs it.
+    """
+
+    name: str
+    purpose: str
+    commands: tuple[str, ...]
+    install: Mapping[str, str]
+    optional: bool = False
+    check: Callable[[str], bool] = lambda path: True
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What is known of one tool here. version: the first line it prints of itself."""
+
+    tool: Tool
+    path: str | None
+    version: str
+    complete: bool
+
+    @property
+    def how(self) -> str:
+        return "" if self.complete else self.tool.install.get(system(), self.tool.install["other"])
+
+
+def _has_c_library(compiler: str) -> bool:
+    found = subprocess.run([compiler, "-print-file-name=libc.a"], capture_output=True, text=True, check=False)
+    return Path(found.stdout.strip()).is_file()
+
+
+TOOLS = (
+    Tool(
+        "qemu-system-arm",
+        "runs firmware images of the QEMU boards",
+        ("qemu-system-arm",),
+        {
+            "debian": "sudo apt-get install qemu-system-arm",
+            "fedora": "sudo dnf install qemu-system-arm-core",
+            "macos": "brew install qemu",
+            "windows": "winget install SoftwareFreedomConservancy.QEMU, and its directory on PATH",
+            "other": "install QEMU with the arm system emulator, 7.0 or later",
+        },
+    ),
+    Tool(
+        "arm-none-eabi-gcc",
+        "compiles firmware",
+        ("arm-none-eabi-gcc",),
+        {
+            "debian": "sudo apt-get install gcc-arm-none-eabi libnewlib-arm-none-eabi",
+            "fedora": "sudo dnf install arm-none-eabi-gcc-cs arm-none-eabi-newlib",
+            "macos": "brew install --cask gcc-arm-embedded",
+            "windows": "winget install Arm.GnuArmEmbeddedToolchain, and its bin directory on PATH",
+            "other": "install the GNU Arm embedded toolchain with newlib, 10 or later",
+        },
+        check=_has_c_library,
+    ),
+    Tool(
+        "make",
+        "builds firmware projects",
+        ("make", "gmake", "mingw32-make"),
+        {
+            "debian": "sudo apt-get install make",
+            "fedora": "sudo dnf install make",
+            "macos": "xcode-select --install",
+            "windows": "winget install ezwinports.make",
+            "other": "install GNU make",
+        },
+    ),
+    Tool(
+        "C compiler",
+        "compiles generated code for this computer (the host engine)",
+        ("gcc", "clang", "cc"),
+        {
+            "debian": "sudo apt-get install gcc libc6-dev",
+            "fedora": "sudo dnf install gcc",
+            "macos": "xcode-select --install",
+            "windows": "winget install LLVM.LLVM, and its bin directory on PATH",
+            "other": "install gcc or clang",
+        },
+    ),
+)
+
+
+def system() -> str:
+    """"debian" (and its kin), "fedora", "macos", "windows" or "other"."""
+    if sys.platform == "darwin":
+        return "macos"
+    if sys.platform == "win32":
+        return "windows"
+    if shutil.which("apt-get"):
+        return "debian"
+    return "fedora" if shutil.which("dnf") else "other"
+
+
+def examine(tool: Tool) -> Finding:
+    path = next((found for command in tool.commands if (found := shutil.which(command))), None)
+    if path is None:
+        return Finding(tool, None, "", False)
+    try:
+        shown = subprocess.run([path, "--version"], capture_output=True, text=True, timeout=20, check=False).stdout
+        complete = tool.check(path)
+    except (OSError, subprocess.TimeoutExpired):
+        return Finding(tool, path, "does not run", False)
+    return Finding(tool, path, (shown.splitlines() or [""])[0], complete)
+
+
+def examine_all() -> list[Finding]:
+    return [examine(tool) for tool in TOOLS]
+
+
+def missing_advice() -> str:
+    """How to get all that is missing, "" if nothing is."""
+    return "; ".join(finding.how for finding in examine_all() if not finding.complete)
+
+
+#: Python packages beyond the runtime's own: module, what for, the extra that brings it.
+_PACKAGES = (
+    ("tensorflow", "reads SavedModels; trains the demo's model", "tensorflow"),
+    ("sklearn", "the demo's digits", "demo"),
+)
+
+
+def python_facts() -> list[dict[str, object]]:
+    """The optional Python packages, without importing them."""
+    return [
+        {
+            "name": module,
+            "purpose": purpose,
+            "found": importlib.util.find_spec(module) is not None,
+            "how": f"pip install 'mcu-quant[{extra}]'",
+        }
+        for module, purpose, extra in _PACKAGES
+    ]
+
+
+def platform_text() -> str:
+    return f"Python {platform.python_version()} on {platform.system()} {platform.machine()}"

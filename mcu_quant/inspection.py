@@ -1,0 +1,97 @@
+"""What there is to know of a model before any of it is generated: the facts of `inspect`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from mcu_quant import pipeline
+from mcu_quant.deployment import Deployment, GenerateOptions
+from mcu_quant.errors import Problem, UnsupportedModelError
+from mcu_quant.ir import BoundNode, Graph, Tensor
+from mcu_quant.kernels.base import Constant, Core
+from mcu_quant.samples import Sample
+
+
+def inspect_graph(graph: Graph) -> dict[str, Any]:
+    """Layers, shapes, types, MACs, parameters, and what has no integer form."""
+    layers = [_layer(index, node) for index, node in enumerate(graph.bound_nodes())]
+    return {
+        "inputs": [_tensor(tensor) for tensor in graph.input_tensors()],
+        "outputs": [_tensor(tensor) for tensor in graph.output_tensors()],
+        "layers": layers,
+        "macs": sum(layer["macs"] for layer in layers),
+        "parameters": sum(tensor.elements for tensor in graph.tensors.values() if tensor.is_constant),
+    }
+
+
+def inspect_deployment(deployment: Deployment) -> dict[str, Any]:
+    """inspect_graph with kernels, RAM and flash as planned (`profile` measures them)."""
+    facts = inspect_graph(deployment.graph)
+    constants = [
+        sum(argument.data.nbytes for argument in kernel.call(node).arguments if isinstance(argument, Constant))
+        for kernel, node in zip(deployment.kernels, deployment.graph.bound_nodes(), strict=True)
+    ]
+    plan = deployment.plan
+    for layer, kernel, const_bytes in zip(facts["layers"], deployment.kernels, constants, strict=True):
+        index = layer["index"]
+        layer |= {
+            "kernel": kernel.name,
+            "const_bytes": const_bytes,
+            "live_bytes": plan.live_bytes[index],
+            "scratch_bytes": plan.scratch[index][1],
+        }
+    facts["core"] = deployment.core.name
+    facts["memory"] = {"arena_bytes": plan.arena_bytes, "lower_bound_bytes": plan.lower_bound}
+    facts["flash"] = {"const_bytes": sum(constants)}
+    return facts
+
+
+def inspect_integer(model: pipeline.TfliteModel, core: Core, options: GenerateOptions) -> dict[str, Any]:
+    """The facts of a .tflite file; "unsupported" lists why it cannot be generated, if so."""
+    try:
+        facts = inspect_deployment(pipeline.deploy(model, core, options))
+    except UnsupportedModelError as error:
+        return inspect_graph(model.graph) | {"unsupported": problems_json(error.problems)}
+    return facts | {"unsupported": []}
+
+
+def synthetic_samples(graph: Graph) -> list[Sample]:
+    """Seeded noise to calibrate with where only sizes are asked for: kernels and plans do not depend on ranges."""
+    generator = np.random.default_rng(0)
+    shapes = [tensor.shape for tensor in graph.input_tensors()]
+    return [tuple(generator.standard_normal((4, *shape[1:])).astype(np.float32) for shape in shapes)]
+
+
+def problems_json(problems: Sequence[Problem]) -> list[dict[str, str]]:
+    return [{"layer": p.layer, "rule": p.rule, "value": p.value, "hint": p.hint} for p in problems]
+
+
+def _layer(index: int, node: BoundNode) -> dict[str, Any]:
+    from mcu_quant.ops import OPERATORS
+
+    activations = [tensor for tensor in node.inputs if tensor is not None and not tensor.is_constant]
+    constants = [tensor for tensor in node.inputs if tensor is not None and tensor.is_constant]
+    return {
+        "index": index,
+        "name": node.name,
+        "op": node.node.op,
+        "type": node.outputs[0].dtype,
+        "input_shape": list(activations[0].shape) if activations else [],
+        "output_shape": list(node.outputs[0].shape),
+        "macs": OPERATORS[node.node.op].macs(node),
+        "parameters": sum(tensor.elements for tensor in constants),
+    }
+
+
+def _tensor(tensor: Tensor) -> dict[str, Any]:
+    quant = tensor.quant
+    return {
+        "name": tensor.name,
+        "shape": list(tensor.shape),
+        "type": tensor.dtype,
+        "scale": None if quant is None else quant.scale[0],
+        "zero_point": None if quant is None else quant.zero_point[0],
+    }
