@@ -15,6 +15,7 @@ from mcu_quant.errors import InvalidModelError, Problem, UnsupportedModelError
 from mcu_quant.ir import Graph, check
 from mcu_quant.ops import OPERATORS
 from mcu_quant.ops.base import Operator
+from mcu_quant.ops.support import require_supported
 from mcu_quant.quantize.assign import (
     LinearConstants,
     assign_schemes,
@@ -91,10 +92,7 @@ def quantize_int8_with_ranges(
     schemes = assign_schemes(graph, ranges, constants)
     quantized = check(integer_graph(graph, schemes, constants))
     quantized = convert_outputs(convert_inputs(quantized, input_type), output_type)
-    problems = [problem for node in quantized.bound_nodes() for problem in OPERATORS[node.node.op].problems(node)]
-    if problems:
-        raise UnsupportedModelError(problems)
-    return quantized
+    return require_supported(quantized)
 
 
 def check_quantizable(graph: Graph) -> None:
