@@ -1,11 +1,11 @@
 """Trained Keras models to exact, small, fast C for Arm Cortex-M.
 
-    import mcu_quant as mq
-    quantized = mq.quantize("model.keras", representative_dataset=x)
-    quantized.save("model.tflite")
-    firmware = mq.generate(quantized, board="mps2_an386", output_dir="firmware")
-    firmware.verify()
-    firmware.profile()
+import mcu_quant as mq
+quantized = mq.quantize("model.keras", representative_dataset=x)
+quantized.save("model.tflite")
+firmware = mq.generate(quantized, board="mps2_an386", output_dir="firmware")
+firmware.verify()
+firmware.profile()
 """
 
 from __future__ import annotations

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from mcu_quant import pipeline, samples
+from mcu_quant.c_names import c_name, check_c_name
 from mcu_quant.deployment import Deployment, GenerateOptions
 from mcu_quant.errors import BitsDifferError, InvalidInputError
 from mcu_quant.ir import Graph
@@ -101,7 +102,9 @@ class Generated:
         """Instructions, memory and flash on the project's board: the object of `profile --json`."""
         if self.board is None:
             raise InvalidInputError(
-                "a library for a core cannot be profiled", value=self.deployment.core.name, hint="generate(board=…)"
+                "a library for a core cannot be profiled",
+                value=self.deployment.core.name,
+                hint="generate(board=…)",
             )
         board = pipeline.board_named(self.board)
         arrays = [x[:1] for x in self._inputs(inputs, 1)]
@@ -119,7 +122,7 @@ def load(source: Any, *, name: str | None = None) -> FloatModel | QuantizedModel
     """
     loaded = pipeline.load(source)
     is_path = isinstance(source, (str, Path))
-    chosen = name or pipeline.c_name(Path(source).stem if is_path else getattr(source, "name", "network"))
+    chosen = name or c_name(Path(source).stem if is_path else getattr(source, "name", "network"))
     if isinstance(loaded, pipeline.TfliteModel):
         return QuantizedModel(replace(loaded, name=chosen))
     return FloatModel(loaded, chosen)
@@ -169,12 +172,14 @@ def generate(
     if isinstance(loaded, FloatModel):
         raise InvalidInputError("the model must be quantized", layer=loaded.name, hint="mcu_quant.quantize")
     if (board is None) == (target is None):
-        raise InvalidInputError("give either a board or a target core", value=f"board={board}, target={target}")
+        raise InvalidInputError(
+            "give either a board or a target core", value=f"board={board}, target={target}"
+        )
     path = Path(output_dir)
     check_directory(path, force=force)
     chosen = None if board is None else pipeline.board_named(board)
     core = pipeline.core_named(chosen.core if chosen is not None else str(target))
-    prefix = None if name is None else pipeline.check_c_name(name)
+    prefix = None if name is None else check_c_name(name)
     deployment = pipeline.deploy(loaded.model, core, GenerateOptions(**options), prefix)
     facts = pipeline.manifest_facts([deployment], chosen)
     write_directory(path, pipeline.render([deployment], chosen), facts, force=force)
@@ -183,9 +188,13 @@ def generate(
 
 def _inputs(x: Array | Sequence[Array], graph: Graph) -> list[Array]:
     tensors = graph.input_tensors()
-    arrays = [np.asarray(a) for a in x] if isinstance(x, (list, tuple)) and len(tensors) > 1 else [np.asarray(x)]
+    arrays = (
+        [np.asarray(a) for a in x] if isinstance(x, (list, tuple)) and len(tensors) > 1 else [np.asarray(x)]
+    )
     if len(arrays) != len(tensors):
-        raise InvalidInputError("there must be one array for each input", value=f"{len(arrays)} of {len(tensors)}")
+        raise InvalidInputError(
+            "there must be one array for each input", value=f"{len(arrays)} of {len(tensors)}"
+        )
     return samples.prepare_inputs(arrays, tensors, [f"input {tensor.name}" for tensor in tensors])
 
 

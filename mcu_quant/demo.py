@@ -56,7 +56,11 @@ def run_demo(output: Path, board_name: str, *, force: bool, say: Say) -> dict[st
 
 
 def _measure(
-    model: pipeline.TfliteModel, arrays: dict[str, np.ndarray], board_name: str, options: GenerateOptions, say: Say
+    model: pipeline.TfliteModel,
+    arrays: dict[str, np.ndarray],
+    board_name: str,
+    options: GenerateOptions,
+    say: Say,
 ) -> dict[str, Any]:
     tensors = model.graph.input_tensors()
     inputs = samples.prepare_inputs([arrays["x"]], tensors, ["the test images"])
@@ -87,7 +91,12 @@ def _correct(scores: np.ndarray, labels: np.ndarray) -> int:
 
 def _train(directory: Path) -> None:
     """In a child process: TensorFlow stays out of ours, and its log with it unless it fails."""
-    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "KERAS_BACKEND": "tensorflow", "CUDA_VISIBLE_DEVICES": ""}
+    environment = {
+        **os.environ,
+        "TF_CPP_MIN_LOG_LEVEL": "3",
+        "KERAS_BACKEND": "tensorflow",
+        "CUDA_VISIBLE_DEVICES": "",
+    }
     command = [sys.executable, "-m", "mcu_quant.demo_training", str(directory)]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
@@ -105,4 +114,8 @@ def require_all() -> None:
     if modules:
         missing.append(f"{', '.join(modules)}: pip install 'mcu-quant[demo]'")
     if missing:
-        raise ToolMissingError("the demo needs what is not installed", value="; ".join(missing), hint="install these, then run `mcu-quant demo` again")
+        raise ToolMissingError(
+            "the demo needs what is not installed",
+            value="; ".join(missing),
+            hint="install these, then run `mcu-quant demo` again",
+        )

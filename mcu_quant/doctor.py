@@ -100,7 +100,7 @@ TOOLS = (
 
 
 def system() -> str:
-    """"debian" (and its kin), "fedora", "macos", "windows" or "other"."""
+    """ "debian" (and its kin), "fedora", "macos", "windows" or "other"."""
     if sys.platform == "darwin":
         return "macos"
     if sys.platform == "win32":
@@ -115,7 +115,9 @@ def examine(tool: Tool) -> Finding:
     if path is None:
         return Finding(tool, None, "", False)
     try:
-        shown = subprocess.run([path, "--version"], capture_output=True, text=True, timeout=20, check=False).stdout
+        shown = subprocess.run(
+            [path, "--version"], capture_output=True, text=True, timeout=20, check=False
+        ).stdout
         complete = tool.check(path)
     except (OSError, subprocess.TimeoutExpired):
         return Finding(tool, path, "does not run", False)

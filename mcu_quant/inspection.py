@@ -31,7 +31,9 @@ def inspect_deployment(deployment: Deployment) -> dict[str, Any]:
     """inspect_graph with kernels, RAM and flash as planned (`profile` measures them)."""
     facts = inspect_graph(deployment.graph)
     constants = [
-        sum(argument.data.nbytes for argument in kernel.call(node).arguments if isinstance(argument, Constant))
+        sum(
+            argument.data.nbytes for argument in kernel.call(node).arguments if isinstance(argument, Constant)
+        )
         for kernel, node in zip(deployment.kernels, deployment.graph.bound_nodes(), strict=True)
     ]
     plan = deployment.plan
@@ -59,7 +61,7 @@ def inspect_integer(model: pipeline.TfliteModel, core: Core, options: GenerateOp
 
 
 def synthetic_samples(graph: Graph) -> list[Sample]:
-    """Seeded noise to calibrate with where only sizes are asked for: kernels and plans do not depend on ranges."""
+    """Seeded noise to calibrate with where only sizes are asked for, which do not depend on ranges."""
     generator = np.random.default_rng(0)
     shapes = [tensor.shape for tensor in graph.input_tensors()]
     return [tuple(generator.standard_normal((4, *shape[1:])).astype(np.float32) for shape in shapes)]

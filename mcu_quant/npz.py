@@ -56,7 +56,9 @@ class Npz:
     def __init__(self, path: Path) -> None:
         self.path = path
         if not path.is_file():
-            raise InvalidInputError("there is no such file", layer=str(path), hint="check the path of the .npz file")
+            raise InvalidInputError(
+                "there is no such file", layer=str(path), hint="check the path of the .npz file"
+            )
         try:
             self._zip = zipfile.ZipFile(path)
         except (zipfile.BadZipFile, OSError) as error:
@@ -89,9 +91,13 @@ class Npz:
             raise self._damaged(name, error) from error
         size = math.prod(shape) * dtype.itemsize
         if dtype.kind not in "iuf":
-            raise InvalidInputError("arrays must hold plain numbers", layer=f"{self.path}:{name}", value=dtype)
+            raise InvalidInputError(
+                "arrays must hold plain numbers", layer=f"{self.path}:{name}", value=dtype
+            )
         if size > MAX_ARRAY_BYTES or size != info.file_size - header_bytes:
-            raise self._damaged(name, f"{size} bytes by its header, {info.file_size - header_bytes} in the file")
+            raise self._damaged(
+                name, f"{size} bytes by its header, {info.file_size - header_bytes} in the file"
+            )
         return NpzArray(name, tuple(shape), dtype, fortran_order, self)
 
     def open(self, name: str) -> IO[bytes]:

@@ -21,7 +21,9 @@ _BUILD_DIRECTORY = "build"
 def check_output(path: Path, *, force: bool) -> None:
     """Raise now what writing there would raise after minutes of work."""
     if path.exists() and not force:
-        raise InvalidInputError("the output must not exist yet", layer=str(path), hint="--force to replace it")
+        raise InvalidInputError(
+            "the output must not exist yet", layer=str(path), hint="--force to replace it"
+        )
     parent = next(p for p in path.absolute().parents if p.exists())
     if not parent.is_dir() or not os.access(parent, os.W_OK):
         raise _unwritable(path, f"{parent} is not a writable directory")
@@ -38,8 +40,8 @@ def write_file(path: Path, data: bytes, *, force: bool = False) -> None:
         try:
             with os.fdopen(handle, "wb") as stream:
                 stream.write(data)
-            os.chmod(name, 0o666 & ~_umask())
-            os.replace(name, path)
+            Path(name).chmod(0o666 & ~_umask())
+            Path(name).replace(path)
         except BaseException:
             Path(name).unlink(missing_ok=True)
             raise
@@ -73,7 +75,7 @@ def with_manifest(files: Mapping[str, str | bytes], facts: Mapping[str, object])
 
 
 def check_directory(path: Path, *, force: bool) -> None:
-    """check_output, and that forcing would lose nothing but what we wrote. An empty directory is as good as none."""
+    """check_output, and that forcing loses only what we wrote. An empty directory is as good as none."""
     if path.is_dir() and not any(path.iterdir()):
         force = True
     check_output(path, force=force)
@@ -106,7 +108,9 @@ def _foreign_files(path: Path) -> list[str]:
     ours = set(listed) if isinstance(listed, list) else set()
     found = (file.relative_to(path) for file in path.rglob("*") if not file.is_dir())
     return sorted(
-        file.as_posix() for file in found if file.as_posix() not in ours and _BUILD_DIRECTORY not in file.parts
+        file.as_posix()
+        for file in found
+        if file.as_posix() not in ours and _BUILD_DIRECTORY not in file.parts
     )
 
 

@@ -1,19 +1,25 @@
 """The whole way through, and the only place where stages meet.
 
-    load → prepare and quantize → .tflite → deploy (kernels, memory plan) → files, engines, profile
+load → prepare and quantize → .tflite → deploy (kernels, memory plan) → files, engines, profile
 """
 
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mcu_quant.c_names import c_name
 from mcu_quant.deployment import Deployment, GenerateOptions
-from mcu_quant.errors import DoesNotFitError, InvalidInputError, InvalidModelError, Problem, UnsupportedModelError
+from mcu_quant.errors import (
+    DoesNotFitError,
+    InvalidInputError,
+    InvalidModelError,
+    Problem,
+    UnsupportedModelError,
+)
 from mcu_quant.ir import Graph
 from mcu_quant.kernels.base import CORES, Core
 from mcu_quant.samples import Sample
@@ -91,14 +97,16 @@ def read_model(data: bytes, name: str) -> TfliteModel:
 
 
 def model_kind(path: Path) -> str:
-    """"tflite", "keras" (.keras or .h5) or "saved_model", by content and then by suffix."""
+    """ "tflite", "keras" (.keras or .h5) or "saved_model", by content and then by suffix."""
     hint = "a .keras, .h5 or .tflite file, or a SavedModel directory"
     if not path.exists():
         raise InvalidInputError("there is no such model", layer=str(path), hint=hint)
     if path.is_dir():
         if (path / "saved_model.pb").is_file():
             return "saved_model"
-        raise InvalidInputError("a directory must be a SavedModel", layer=str(path), value="no saved_model.pb", hint=hint)
+        raise InvalidInputError(
+            "a directory must be a SavedModel", layer=str(path), value="no saved_model.pb", hint=hint
+        )
     try:
         size = path.stat().st_size
         with path.open("rb") as stream:
@@ -106,12 +114,16 @@ def model_kind(path: Path) -> str:
     except OSError as error:
         raise InvalidInputError("the model cannot be read", layer=str(path), value=error.strerror) from error
     if size > MAX_MODEL_BYTES:
-        raise InvalidModelError(f"a model file may have {MAX_MODEL_BYTES} bytes", layer=str(path), value=f"{size} bytes")
+        raise InvalidModelError(
+            f"a model file may have {MAX_MODEL_BYTES} bytes", layer=str(path), value=f"{size} bytes"
+        )
     if head[4:8] == b"TFL3" or path.suffix == ".tflite":
         return "tflite"
     if head == b"\x89HDF\r\n\x1a\n" or head[:4] == b"PK\x03\x04" or path.suffix in (".keras", ".h5", ".hdf5"):
         return "keras"
-    raise InvalidModelError("the file must be a model", layer=str(path), value=f"starts with {head!r}", hint=hint)
+    raise InvalidModelError(
+        "the file must be a model", layer=str(path), value=f"starts with {head!r}", hint=hint
+    )
 
 
 def quantize(
@@ -190,7 +202,9 @@ def render(deployments: Sequence[Deployment], board: Board | None = None) -> dic
     """The files of a C library, or with a board those of a firmware project."""
     names = [deployment.name for deployment in deployments]
     if len(set(names)) != len(names):
-        raise InvalidInputError("models in one program must have different names", value=", ".join(names), hint="--name")
+        raise InvalidInputError(
+            "models in one program must have different names", value=", ".join(names), hint="--name"
+        )
     if board is not None:
         from mcu_quant.codegen.project import render_project
 
@@ -208,7 +222,9 @@ def manifest_facts(deployments: Sequence[Deployment], board: Board | None) -> di
     """What a generated directory says of itself: no dates, no paths."""
     from mcu_quant import __version__
 
-    models = [{"name": d.name, "fingerprint": d.fingerprint, "arena_bytes": d.plan.arena_bytes} for d in deployments]
+    models = [
+        {"name": d.name, "fingerprint": d.fingerprint, "arena_bytes": d.plan.arena_bytes} for d in deployments
+    ]
     return {
         "tool": __version__,
         "board": None if board is None else board.name,
@@ -274,33 +290,6 @@ def profile(
     from mcu_quant.verify.profile import profile_on_qemu
 
     return profile_on_qemu(deploy(model, core_named(board.core), options), board, inputs)
-
-
-#: C and C++ keywords, and names whose <name>.h is another header of the C library or of a project.
-_RESERVED = frozenset(
-    "auto break case char const continue default do double else enum extern float for goto if inline int long "
-    "register restrict return short signed sizeof static struct switch typedef union unsigned void volatile while "
-    "alignas alignof and asm bool catch class delete explicit export false friend mutable namespace new not operator "
-    "or private protected public template this throw true try typeid typename using virtual xor main port startup validate assert complex ctype errno fenv float "
-    "inttypes iso646 limits locale math setjmp signal stdalign stdarg stdatomic stdbool stddef stdint stdio stdlib "
-    "stdnoreturn string tgmath threads time uchar wchar wctype".split()
-)
-
-
-def c_name(text: str) -> str:
-    """A C prefix made from a file's or a model's name."""
-    name = re.sub(r"[^0-9a-z]+", "_", text.lower()).strip("_") or "network"
-    if name[0].isdigit() or name in _RESERVED or name == "mq" or name.startswith("mq_"):
-        name = f"net_{name}"
-    return name
-
-
-def check_c_name(name: str) -> str:
-    if not re.fullmatch(r"[a-zA-Z][a-zA-Z0-9_]*", name) or name in _RESERVED or name.lower().startswith("mq_"):
-        raise InvalidInputError(
-            "the name must be a C identifier that is not reserved and does not start with mq_", value=name, hint=c_name(name)
-        )
-    return name
 
 
 def _require_choice(what: str, value: str, choices: Sequence[str]) -> None:

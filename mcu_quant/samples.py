@@ -52,7 +52,9 @@ def with_batch(array: np.ndarray, tensor: Tensor, where: str) -> np.ndarray:
             hint="check that the data was prepared for this model",
         )
     if not len(shaped):
-        raise InvalidInputError("there must be at least one sample", layer=where, value=f"shape {list(array.shape)}")
+        raise InvalidInputError(
+            "there must be at least one sample", layer=where, value=f"shape {list(array.shape)}"
+        )
     return shaped
 
 
@@ -77,7 +79,9 @@ def quantize(array: np.ndarray, tensor: Tensor, where: str) -> np.ndarray:
         return real
     if tensor.quant is None:
         raise InvalidInputError(
-            f"input {tensor.name} has no scale, so it takes {tensor.dtype} only", layer=where, value=array.dtype
+            f"input {tensor.name} has no scale, so it takes {tensor.dtype} only",
+            layer=where,
+            value=array.dtype,
         )
     ratio = (real / np.float32(tensor.scale)).astype(np.float64)
     q = np.sign(ratio) * np.floor(np.abs(ratio) + 0.5) + tensor.zero_point
@@ -118,7 +122,9 @@ def read_inputs(path: Path, graph: Graph) -> list[np.ndarray]:
     return prepare_inputs(arrays, tensors, [f"{path}:{key}" for key in keys])
 
 
-def prepare_inputs(arrays: Sequence[np.ndarray], tensors: Sequence[Tensor], where: Sequence[str]) -> list[np.ndarray]:
+def prepare_inputs(
+    arrays: Sequence[np.ndarray], tensors: Sequence[Tensor], where: Sequence[str]
+) -> list[np.ndarray]:
     """Shaped and quantized, all with the same number of samples."""
     inputs = [
         quantize(with_batch(array, tensor, place), tensor, place)
@@ -147,7 +153,7 @@ def _default_input(graph: Graph, tensor: Tensor, count: int, generator: np.rando
         drawn = generator.integers(info.min, info.max, (count, *tensor.shape), np.int64, endpoint=True)
         drawn = drawn.astype(integer.dtype)
     edges = [np.full((1, *tensor.shape), value, drawn.dtype) for value in limits]
-    values = np.concatenate([drawn, *edges])
+    values: np.ndarray = np.concatenate([drawn, *edges])
     return values if integer is None or integer is tensor else dequantize(values, integer)
 
 
@@ -227,8 +233,8 @@ def calibration_samples(dataset: Dataset, graph: Graph) -> Iterable[Sample]:
     source = dataset() if isinstance(dataset, Callable) else dataset  # type: ignore[arg-type]
     if not isinstance(source, Iterable):
         raise InvalidInputError(
-            "the representative dataset must be an array, a dict of arrays, an iterable of samples or a generator "
-            "function",
+            "the representative dataset must be an array, a dict of arrays, an iterable of samples or a "
+            "generator function",
             value=type(dataset).__name__,
         )
     return _each_sample(source, tensors)
@@ -261,4 +267,6 @@ def _each_sample(source: Iterable[Any], tensors: Sequence[Tensor]) -> Iterator[S
                 layer=where,
                 value=f"{len(parts)} of {len(tensors)}",
             )
-        yield tuple(calibration_batch(part, tensor, where) for part, tensor in zip(parts, tensors, strict=True))
+        yield tuple(
+            calibration_batch(part, tensor, where) for part, tensor in zip(parts, tensors, strict=True)
+        )

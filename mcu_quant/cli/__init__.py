@@ -32,8 +32,8 @@ class _Verbs(click.Group):
 def cli() -> None:
     """Trained Keras models to exact, small, fast C for Arm Cortex-M.
 
-    Exit codes: 0 done, 1 a bug of ours, 2 bad input or unsupported model, 3 does not fit, 4 bits differ, 5 a tool is
-    missing.
+    Exit codes: 0 done, 1 a bug of ours, 2 bad input or unsupported model, 3 does not fit, 4 bits differ,
+    5 a tool is missing.
     """
 
 

@@ -15,18 +15,24 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 
 MODEL = click.argument("model", type=click.Path(path_type=Path))
-JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout and nothing else there.")
+JSON = click.option(
+    "--json", "as_json", is_flag=True, help="Print one JSON object on stdout and nothing else there."
+)
 FORCE = click.option("--force", is_flag=True, help="Replace the output if it exists.")
 INPUTS = click.option(
     "--inputs",
     type=click.Path(path_type=Path),
-    help="A .npz file: inputs by the model's input names or in0, in1, …, as [N, …]. Integers are raw values, floats "
-    "are quantized on the way in.",
+    help="A .npz file: inputs by the model's input names or in0, in1, …, as [N, …]. Integers are raw "
+    "values, floats are quantized on the way in.",
 )
 
 _IO_TYPE = click.Choice(["int8", "uint8", "float32"])
 _QUANTIZING = (
-    click.option("--data", type=click.Path(path_type=Path), help="Calibration samples: a .npz file with x, or the inputs by name."),
+    click.option(
+        "--data",
+        type=click.Path(path_type=Path),
+        help="Calibration samples: a .npz file with x, or the inputs by name.",
+    ),
     click.option("--technique", type=click.Choice(["int8"]), default="int8", show_default=True),
     click.option(
         "--calibration",
@@ -35,7 +41,11 @@ _QUANTIZING = (
         show_default=True,
         help="How ranges are found in the samples.",
     ),
-    click.option("--per-tensor", is_flag=True, help="One scale for all of a layer's weights, instead of one per channel."),
+    click.option(
+        "--per-tensor",
+        is_flag=True,
+        help="One scale for all of a layer's weights, instead of one per channel.",
+    ),
     click.option("--input-type", type=_IO_TYPE, default="int8", show_default=True),
     click.option("--output-type", type=_IO_TYPE, default="int8", show_default=True),
 )
@@ -54,9 +64,15 @@ _GENERATING = (
         show_default=True,
         help="The core's fastest kernels, or plain C.",
     ),
-    click.option("--keep-constant-channels", is_flag=True, help="Compute also channels that have one value for every input."),
+    click.option(
+        "--keep-constant-channels",
+        is_flag=True,
+        help="Compute also channels that have one value for every input.",
+    ),
     click.option("--keep-input", is_flag=True, help="The run leaves the input as it was."),
-    click.option("--ram", type=click.IntRange(min=1), metavar="BYTES", help="Fail (exit 3) if the arena is larger."),
+    click.option(
+        "--ram", type=click.IntRange(min=1), metavar="BYTES", help="Fail (exit 3) if the arena is larger."
+    ),
 )
 _QUANTIZING_NAMES = ("data", "technique", "calibration", "per_tensor", "input_type", "output_type")
 _GENERATING_NAMES = ("optimize", "kernels", "keep_constant_channels", "keep_input", "ram")
@@ -95,12 +111,13 @@ def generate_options(generating: dict[str, Any]) -> GenerateOptions:
 def load_integer_model(path: Path, quantizing: dict[str, Any], name: str | None = None) -> TfliteModel:
     """The .tflite file; or a float model quantized with --data."""
     from mcu_quant import pipeline
+    from mcu_quant.c_names import c_name
 
     model = pipeline.load(path, name)
     if isinstance(model, pipeline.TfliteModel):
         _refuse_quantizing(path, quantizing)
         return model
-    return quantize_graph(model, path, quantizing, name or pipeline.c_name(path.stem))
+    return quantize_graph(model, path, quantizing, name or c_name(path.stem))
 
 
 def quantize_graph(graph: Any, path: Path, quantizing: dict[str, Any], name: str) -> TfliteModel:

@@ -47,7 +47,9 @@ def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[obje
     from rich.text import Text
 
     listed = [list(row) for row in rows]
-    numeric = [bool(listed) and all(isinstance(row[i], (int, float)) for row in listed) for i in range(len(columns))]
+    numeric = [
+        bool(listed) and all(isinstance(row[i], (int, float)) for row in listed) for i in range(len(columns))
+    ]
     table = Table(title=title, title_justify="left", box=None, pad_edge=False)
     for name, right in zip(columns, numeric, strict=True):
         table.add_column(name, justify="right" if right else "left", overflow="fold")
@@ -88,4 +90,13 @@ def report_error(error: McuQuantError, *, as_json: bool) -> None:
             {"layer": p.layer, "rule": p.rule, "value": p.value, "hint": p.hint} for p in error.problems
         ]
         kind = type(error).__name__
-        print_json({"error": {"kind": kind, "exit_code": error.exit_code, "message": str(error), "problems": problems}})
+        print_json(
+            {
+                "error": {
+                    "kind": kind,
+                    "exit_code": error.exit_code,
+                    "message": str(error),
+                    "problems": problems,
+                }
+            }
+        )

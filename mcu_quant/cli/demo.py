@@ -45,12 +45,22 @@ def command(output: Path, board: str, force: bool, as_json: bool) -> None:
         memory, flash = facts["memory"], facts["flash"]
         rows += [
             ("output bytes identical, firmware and reference", f"{same:,} of {comparison['elements']:,}"),
-            ("RAM", f"{memory['ram_bytes']:,} bytes (arena {memory['arena_bytes']:,}, stack {memory['stack_bytes']:,})"),
-            ("flash", f"{flash['model_bytes']:,} bytes (code {flash['code_bytes']:,}, constants {flash['const_bytes']:,})"),
+            (
+                "RAM",
+                f"{memory['ram_bytes']:,} bytes "
+                f"(arena {memory['arena_bytes']:,}, stack {memory['stack_bytes']:,})",
+            ),
+            (
+                "flash",
+                f"{flash['model_bytes']:,} bytes "
+                f"(code {flash['code_bytes']:,}, constants {flash['const_bytes']:,})",
+            ),
             ("instructions per inference", f"{facts['instructions']:,}"),
             ("model", facts["model"]),
             ("firmware project", facts["project"]),
         ]
         print_table("", ("", ""), rows)
     if not comparison["identical"]:
-        raise BitsDifferError("the firmware must give the reference's bytes", value=f"{comparison['mismatches']} differ")
+        raise BitsDifferError(
+            "the firmware must give the reference's bytes", value=f"{comparison['mismatches']} differ"
+        )

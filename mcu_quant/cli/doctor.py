@@ -30,13 +30,22 @@ def command(as_json: bool) -> None:
             }
             for f in findings
         ]
-        print_json({"ok": not missing, "platform": doctor.platform_text(), "tools": tools, "packages": packages})
+        print_json(
+            {"ok": not missing, "platform": doctor.platform_text(), "tools": tools, "packages": packages}
+        )
     else:
-        rows = [
-            (f.tool.name, f.version if f.complete else "MISSING" if f.path is None else "incomplete", f.tool.purpose)
+        rows: list[tuple[object, ...]] = [
+            (
+                f.tool.name,
+                f.version if f.complete else "MISSING" if f.path is None else "incomplete",
+                f.tool.purpose,
+            )
             for f in findings
         ]
-        rows += [(p["name"], "installed" if p["found"] else "not installed (optional)", p["purpose"]) for p in packages]
+        rows += [
+            (p["name"], "installed" if p["found"] else "not installed (optional)", p["purpose"])
+            for p in packages
+        ]
         print_table(doctor.platform_text(), ("tool", "found", "for"), rows)
         for finding in missing:
             note(f"{finding.tool.name}: {finding.how}")

@@ -15,7 +15,9 @@ from mcu_quant.cli._output import note, print_json, print_table
 @click.argument("models", metavar="MODEL...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--target", metavar="CORE", help="Write a C library for this core (generic, cortex-m4, …).")
 @click.option("--board", help="Write a whole firmware project for this board; `mcu-quant boards` lists them.")
-@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="The directory to write.")
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), required=True, help="The directory to write."
+)
 @click.option("--name", help="The C prefix (one model only); else made from the file's name.")
 @options.generating
 @options.quantizing
@@ -34,6 +36,7 @@ def command(
 ) -> None:
     """Generate C for one MODEL, or for several that share one set of kernels."""
     from mcu_quant import pipeline
+    from mcu_quant.c_names import check_c_name
     from mcu_quant.outputs import check_directory, write_directory
 
     if (target is None) == (board is None):
@@ -41,12 +44,14 @@ def command(
     if name is not None:
         if len(models) > 1:
             raise click.UsageError("--name is for one model")
-        pipeline.check_c_name(name)
+        check_c_name(name)
     check_directory(output, force=force)
     chosen = None if board is None else pipeline.board_named(board)
     core = pipeline.core_named(target or chosen.core)  # type: ignore[union-attr]
     deployments = [
-        pipeline.deploy(options.load_integer_model(path, quantizing, name), core, options.generate_options(generating))
+        pipeline.deploy(
+            options.load_integer_model(path, quantizing, name), core, options.generate_options(generating)
+        )
         for path in models
     ]
     facts = pipeline.manifest_facts(deployments, chosen)
@@ -55,5 +60,12 @@ def command(
     if as_json:
         print_json({"output": str(output), **facts, "files": sorted(files)})
         return
-    print_table("", ("model", "layers", "arena bytes"), ((d.name, len(d.graph.nodes), d.plan.arena_bytes) for d in deployments))
-    note(f"{output}: {len(files)} files" + ("" if board is None else f"; build it with `mcu-quant build {output}`"))
+    print_table(
+        "",
+        ("model", "layers", "arena bytes"),
+        ((d.name, len(d.graph.nodes), d.plan.arena_bytes) for d in deployments),
+    )
+    note(
+        f"{output}: {len(files)} files"
+        + ("" if board is None else f"; build it with `mcu-quant build {output}`")
+    )

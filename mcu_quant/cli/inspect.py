@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 @click.command("inspect")
 @options.MODEL
-@click.option("--target", metavar="CORE", default="generic", show_default=True, help="The core to choose kernels for.")
+@click.option(
+    "--target", metavar="CORE", default="generic", show_default=True, help="The core to choose kernels for."
+)
 @options.generating
 @options.quantizing
 @options.JSON
@@ -25,7 +27,8 @@ def command(
 ) -> None:
     """Show MODEL's layers, shapes, MACs, parameters, kernels, planned RAM and flash, and what is unsupported.
 
-    A float model is shown as it will be after quantizing, by --data if given. Exits with 2 if something is unsupported.
+    A float model is shown as it will be after quantizing, by --data if given. Exits with 2 if something is
+    unsupported.
     """
     facts = {"model": str(model)} | _facts(model, target, generating, quantizing)
     if as_json:
@@ -54,16 +57,30 @@ def _facts(path: Path, target: str, generating: dict[str, Any], quantizing: dict
 
 def _quantized(graph: Graph, path: Path, quantizing: dict[str, Any]) -> Any:
     from mcu_quant import inspection, pipeline
+    from mcu_quant.c_names import c_name
 
     if quantizing["data"] is not None:
-        return options.quantize_graph(graph, path, quantizing, pipeline.c_name(path.stem))
+        return options.quantize_graph(graph, path, quantizing, c_name(path.stem))
     chosen = pipeline.QuantizeOptions(**{key: value for key, value in quantizing.items() if key != "data"})
     return pipeline.quantize(graph, inspection.synthetic_samples(graph), chosen)
 
 
 def _show(facts: dict[str, Any]) -> None:
+    from mcu_quant.errors import Problem
+
     if "layers" in facts:
-        columns = ["index", "name", "op", "kernel", "type", "output_shape", "macs", "parameters", "live_bytes", "const_bytes"]
+        columns = [
+            "index",
+            "name",
+            "op",
+            "kernel",
+            "type",
+            "output_shape",
+            "macs",
+            "parameters",
+            "live_bytes",
+            "const_bytes",
+        ]
         columns = [key for key in columns if key in facts["layers"][0]] if facts["layers"] else columns
         print_table(facts["model"], columns, ([layer[key] for key in columns] for layer in facts["layers"]))
         rows = [(f"input {t['name']}", f"{t['type']} {t['shape']}") for t in facts["inputs"]]
@@ -74,4 +91,4 @@ def _show(facts: dict[str, Any]) -> None:
             rows += [("planned constants (flash)", f"{facts['flash']['const_bytes']:,} bytes")]
         print_table("", ("", ""), rows)
     for problem in facts["unsupported"]:
-        note(f"unsupported: {problem['layer']}: {problem['rule']} (seen: {problem['value']}). Try: {problem['hint']}")
+        note(f"unsupported: {Problem(**problem)}")

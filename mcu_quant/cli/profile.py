@@ -35,7 +35,9 @@ def command(
         arrays = samples.default_inputs(integer.graph, 1)
     else:
         arrays = samples.read_inputs(inputs, integer.graph)
-    facts = dict(pipeline.profile(integer, chosen, [x[:1] for x in arrays], options.generate_options(generating)))
+    facts = dict(
+        pipeline.profile(integer, chosen, [x[:1] for x in arrays], options.generate_options(generating))
+    )
     if as_json:
         print_json(facts)
         return
@@ -43,4 +45,8 @@ def command(
     print_table("", columns, ([layer[key] for key in columns] for layer in facts["layers"]))
     rows = [("instructions", facts["instructions"])]
     rows += [(key, value) for part in ("memory", "flash") for key, value in facts[part].items()]
-    print_table(f"{facts['model']} on {facts['board']} ({facts['core']}, {facts['optimize']})", ("", "one inference"), rows)
+    print_table(
+        f"{facts['model']} on {facts['board']} ({facts['core']}, {facts['optimize']})",
+        ("", "one inference"),
+        rows,
+    )

@@ -13,13 +13,16 @@ from mcu_quant.cli._output import note, print_json
 
 @click.command("quantize")
 @options.MODEL
-@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="The .tflite file to write.")
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), required=True, help="The .tflite file to write."
+)
 @options.quantizing
 @options.FORCE
 @options.JSON
 def command(model: Path, output: Path, quantizing: dict[str, Any], force: bool, as_json: bool) -> None:
     """Quantize a Keras MODEL to a standard .tflite file."""
     from mcu_quant import pipeline
+    from mcu_quant.c_names import c_name
     from mcu_quant.errors import InvalidInputError
     from mcu_quant.outputs import check_output, write_file
 
@@ -30,9 +33,9 @@ def command(model: Path, output: Path, quantizing: dict[str, Any], force: bool, 
             "the model must be a float Keras model",
             layer=str(model),
             value="a .tflite file",
-            hint="the .keras model that it was made from; an integer .tflite goes straight to `mcu-quant generate`",
+            hint="the .keras model that it was made from; an integer .tflite is ready for `mcu-quant generate`",
         )
-    quantized = options.quantize_graph(graph, model, quantizing, pipeline.c_name(model.stem))
+    quantized = options.quantize_graph(graph, model, quantizing, c_name(model.stem))
     write_file(output, quantized.data, force=force)
     facts = {
         "model": str(model),

@@ -14,10 +14,26 @@ from mcu_quant.cli._output import note, print_json
 
 @click.command("run")
 @options.MODEL
-@click.option("--inputs", type=click.Path(path_type=Path), required=True, help="A .npz file: the inputs by name, or in0, in1, …")
-@click.option("--outputs", type=click.Path(path_type=Path), required=True, help="The .npz file to write: out0, out1, …")
-@click.option("--on", "engine", metavar="ENGINE", default="reference", show_default=True, help="reference, host, or a board's name.")
-@click.option("--float-outputs", is_flag=True, help="Write real values as float32 instead of raw quantized ones.")
+@click.option(
+    "--inputs",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="A .npz file: the inputs by name, or in0, in1, …",
+)
+@click.option(
+    "--outputs", type=click.Path(path_type=Path), required=True, help="The .npz file to write: out0, out1, …"
+)
+@click.option(
+    "--on",
+    "engine",
+    metavar="ENGINE",
+    default="reference",
+    show_default=True,
+    help="reference, host, or a board's name.",
+)
+@click.option(
+    "--float-outputs", is_flag=True, help="Write real values as float32 instead of raw quantized ones."
+)
 @options.generating
 @options.quantizing
 @options.FORCE
@@ -44,12 +60,22 @@ def command(
     arrays = samples.read_inputs(inputs, integer.graph)
     results = pipeline.engine_named(engine, integer, options.generate_options(generating)).run(arrays)
     if float_outputs:
-        results = [samples.dequantize(x, t) for x, t in zip(results, integer.graph.output_tensors(), strict=True)]
+        results = [
+            samples.dequantize(x, t) for x, t in zip(results, integer.graph.output_tensors(), strict=True)
+        ]
     buffer = io.BytesIO()
     np.savez(buffer, **{f"out{k}": samples.without_batch(x) for k, x in enumerate(results)})  # type: ignore[arg-type]
     write_file(outputs, buffer.getvalue(), force=force)
     if as_json:
         shapes = {f"out{k}": list(samples.without_batch(x).shape) for k, x in enumerate(results)}
-        print_json({"model": str(model), "engine": engine, "samples": len(arrays[0]), "outputs": str(outputs), "shapes": shapes})
+        print_json(
+            {
+                "model": str(model),
+                "engine": engine,
+                "samples": len(arrays[0]),
+                "outputs": str(outputs),
+                "shapes": shapes,
+            }
+        )
     else:
         note(f"{outputs}: {len(arrays[0])} samples by {engine}")

@@ -14,8 +14,21 @@ from mcu_quant.cli._output import note, print_json
 @click.command("verify")
 @options.MODEL
 @options.INPUTS
-@click.option("--on", "engines", metavar="ENGINE", multiple=True, help="host or a board's name; may be repeated. Default: host.")
-@click.option("--random", "count", type=click.IntRange(min=0), default=8, show_default=True, help="Without --inputs: this many random samples, and all-min and all-max.")
+@click.option(
+    "--on",
+    "engines",
+    metavar="ENGINE",
+    multiple=True,
+    help="host or a board's name; may be repeated. Default: host.",
+)
+@click.option(
+    "--random",
+    "count",
+    type=click.IntRange(min=0),
+    default=8,
+    show_default=True,
+    help="Without --inputs: this many random samples, and all-min and all-max.",
+)
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the random samples.")
 @options.generating
 @options.quantizing
@@ -43,12 +56,23 @@ def command(
     different = [result for result in results if not result.identical]
     if as_json:
         comparisons = [result.as_json() for result in results]
-        print_json({"model": str(model), "samples": len(arrays[0]), "identical": not different, "engines": comparisons})
+        print_json(
+            {
+                "model": str(model),
+                "samples": len(arrays[0]),
+                "identical": not different,
+                "engines": comparisons,
+            }
+        )
     else:
         for result in results:
             print(result)
     if different:
         hint = "please report it, with the model: engines must never differ"
-        error = BitsDifferError("all engines must give the reference's bytes", value=", ".join(r.engine for r in different), hint=hint)
+        error = BitsDifferError(
+            "all engines must give the reference's bytes",
+            value=", ".join(r.engine for r in different),
+            hint=hint,
+        )
         note(f"error: {error}")
         raise click.exceptions.Exit(error.exit_code)

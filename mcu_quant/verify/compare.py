@@ -33,9 +33,10 @@ class Comparison:
 
     def as_json(self) -> dict[str, object]:
         names = ("output", "sample", "index")
-        first = None if self.first is None else dict(zip(names, self.first, strict=True))
-        if first is not None:
-            first |= {"expected": self.expected, "actual": self.actual}
+        first: dict[str, object] | None = None
+        if self.first is not None:
+            where = dict(zip(names, self.first, strict=True))
+            first = {**where, "expected": self.expected, "actual": self.actual}
         return {
             "engine": self.engine,
             "identical": self.identical,
@@ -52,9 +53,9 @@ class Comparison:
             return f"{self.engine}: {self.elements} values of {self.samples} samples identical"
         output, sample, index = self.first
         return (
-            f"{self.engine}: {self.mismatches} of {self.elements} values differ, in {self.mismatched_samples} of "
-            f"{self.samples} samples, by up to {self.max_difference:g}; first at output {output}, sample {sample}, "
-            f"index {index}: {self.actual:g} instead of {self.expected:g}"
+            f"{self.engine}: {self.mismatches} of {self.elements} values differ, in {self.mismatched_samples} "
+            f"of {self.samples} samples, by up to {self.max_difference:g}; first at output {output}, "
+            f"sample {sample}, index {index}: {self.actual:g} instead of {self.expected:g}"
         )
 
 
