@@ -79,3 +79,9 @@ class ToolMissingError(McuQuantError):
     """A program that this step needs is not installed."""
 
     exit_code = 5
+
+
+class EngineFailedError(McuQuantError):
+    """Generated code crashed, hung or gave no output where it ran: it did not give the reference's bits."""
+
+    exit_code = 4
