@@ -69,7 +69,7 @@ class Tensor:
 
     def __post_init__(self) -> None:
         if self.data is not None:
-            frozen = np.ascontiguousarray(self.data)
+            frozen = np.asarray(self.data, order="C")  # ascontiguousarray would give a scalar an axis
             if frozen.flags.writeable:
                 frozen = frozen.copy() if frozen is self.data else frozen
                 frozen.flags.writeable = False

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -77,6 +77,7 @@ class _Reader:
     problems: list[Problem] = field(default_factory=list)
     tensors: dict[str, Tensor] = field(default_factory=dict)
     node_names: set[str] = field(default_factory=set)
+    repeats: dict[str, int] = field(default_factory=dict)
 
     def graph(self) -> Graph:
         if self.file.subgraphs != 1:
@@ -99,10 +100,12 @@ class _Reader:
         kept = tuple(node for node in nodes if node is not None)
         return check(Graph(self.name, kept, self.tensors, inputs, outputs).with_())
 
-    def unique(self, name: str, taken: Mapping[str, object] | set[str]) -> str:
-        candidate, count = name, 1
+    def unique(self, name: str, taken: Container[str]) -> str:
+        """The name, with a number if it is taken. Counts on from the last one: files may repeat names."""
+        candidate = name
         while candidate in taken:
-            candidate, count = f"{name}_{count}", count + 1
+            self.repeats[name] = count = self.repeats.get(name, 0) + 1
+            candidate = f"{name}_{count}"
         return candidate
 
     def tensor(self, index: int, file_tensor: FileTensor) -> Tensor | None:
@@ -297,7 +300,7 @@ def _quant(
     if quantization is None or dtype not in ("int8", "uint8", "int16", "int32"):
         return None
     scale, zero_point, axis = quantization.scale, quantization.zero_point, quantization.axis
-    if zero_point.size != scale.size:
+    if zero_point.size <= 1:
         zero_point = np.broadcast_to(zero_point if zero_point.size else np.int64(0), scale.shape)
     if len(shape) == 1:
         axis = 0  # published models carry the weights' axis on their biases; TFLM runs them
@@ -307,6 +310,7 @@ def _quant(
         f"a zero_point must be in [{low}, {high}]": (zero_point >= low).all() and (zero_point <= high).all(),
         "there must be one scale, or one per index of an axis": scale.size == 1
         or (0 <= axis < len(shape) and scale.size == shape[axis]),
+        "there must be a zero_point for every scale": scale.size == zero_point.size,
     }
     for rule, held in holds.items():
         if not held:

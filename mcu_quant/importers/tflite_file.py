@@ -8,7 +8,7 @@ file costs no more memory or time than an honest one of its size.
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -30,8 +30,11 @@ CORRUPTION = (
     AssertionError,
     ArithmeticError,
 )
-#: Honest files share strings and vectors between tables; this many times their size is plenty.
-_BUDGET_FACTOR, _BUDGET_BASE = 8, 65536
+#: Honest files share vectors between tables and weights between operators, though not without end:
+#: all reads together may come to this many times the file's size, and as many bytes more.
+_BUDGET_FACTOR, _BUDGET_BASE = 64, 65536
+#: Tensors, operators, buffers: each at most this many.
+_MAX_ITEMS = 65536
 _HINT = "export the model again; the file is damaged or was not written by a TFLite converter"
 
 
@@ -114,17 +117,15 @@ class _Parser:
     def file(self) -> TfliteFile:
         model = self.model
         self.require(model.Version() == SCHEMA_VERSION, "the schema version must be 3", model.Version())
-        codes = [self.code(code) for code in self.items(model, "OperatorCodes", 4)]
-        buffers = [self.buffer(buffer) for buffer in self.items(model, "Buffers", 4)]
-        subgraphs = list(self.items(model, "Subgraphs", 4))
+        codes = [self.code(code) for code in self.items(model, "OperatorCodes")]
+        buffers = [self.buffer(buffer) for buffer in self.items(model, "Buffers")]
+        subgraphs = list(self.items(model, "Subgraphs"))
         self.require(bool(subgraphs), "the file must hold a model", "no subgraph")
         graph = subgraphs[0]
-        tensors = tuple(self.tensor(tensor, buffers) for tensor in self.items(graph, "Tensors", 4))
+        tensors = tuple(self.tensor(tensor, buffers) for tensor in self.items(graph, "Tensors"))
         return TfliteFile(
             tensors=tensors,
-            operators=tuple(
-                self.operator(op, codes, len(tensors)) for op in self.items(graph, "Operators", 4)
-            ),
+            operators=tuple(self.operator(op, codes, tensors) for op in self.items(graph, "Operators")),
             inputs=self.indices(graph, "Inputs", len(tensors), 0),
             outputs=self.indices(graph, "Outputs", len(tensors), 0),
             subgraphs=len(subgraphs),
@@ -147,9 +148,11 @@ class _Parser:
         self.spend(count * item_bytes)
         return count
 
-    def items(self, table: Any, field: str, item_bytes: int) -> Iterator[Any]:
+    def items(self, table: Any, field: str) -> Iterator[Any]:
         get: Callable[[int], Any] = getattr(table, field)
-        return (get(index) for index in range(self.length(table, field, item_bytes)))
+        count = self.length(table, field, 4)
+        self.require(count <= _MAX_ITEMS, f"a model may have {_MAX_ITEMS} {field}", count)
+        return (get(index) for index in range(count))
 
     def array(self, table: Any, field: str, item_bytes: int) -> np.ndarray:
         """A vector of numbers; empty if it is absent."""
@@ -223,17 +226,16 @@ class _Parser:
         zero_point = self.array(table, "ZeroPoint", 8).astype(np.int64)
         return FileQuantization(scale, zero_point, int(table.QuantizedDimension())) if scale.size else None
 
-    def operator(self, operator: Any, codes: list[tuple[str, str]], tensors: int) -> FileOperator:
+    def operator(
+        self, operator: Any, codes: list[tuple[str, str]], tensors: Sequence[FileTensor]
+    ) -> FileOperator:
         index = int(operator.OpcodeIndex())
         self.require(index < len(codes), "an operator's code must be in the file", f"{index} of {len(codes)}")
         builtin, custom_name = codes[index]
-        return FileOperator(
-            builtin,
-            custom_name,
-            self.options(operator),
-            inputs=self.indices(operator, "Inputs", tensors, -1),
-            outputs=self.indices(operator, "Outputs", tensors, 0),
-        )
+        inputs = self.indices(operator, "Inputs", len(tensors), -1)
+        self.spend(sum(len(tensors[i].data or b"") for i in inputs if i >= 0))
+        outputs = self.indices(operator, "Outputs", len(tensors), 0)
+        return FileOperator(builtin, custom_name, self.options(operator), inputs, outputs)
 
     def options(self, operator: Any) -> Any:
         """The generated accessor of the operator's options; None if it has none or they are unknown."""
