@@ -8,13 +8,13 @@ and walks its output's rows upward; activations are never `restrict`, so that pl
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 
-from mcu_quant.ir import BoundNode
+from mcu_quant.ir import BoundNode, Graph
 
 
 @dataclass(frozen=True)
@@ -105,3 +105,15 @@ class Kernel(ABC):
     def cycles(self, node: BoundNode, core: Core) -> float:
         """Modelled cycles of one inference, by which the kernel is chosen."""
         return float(node.output.elements)
+
+
+def storage_of(graph: Graph, kernels: Sequence[Kernel]) -> dict[str, str]:
+    """For every tensor, the one whose bytes it is: itself, or what an alias kernel was given.
+
+    kernels: one per node. A tensor may turn out to be a constant's bytes.
+    """
+    storage = {name: name for name in graph.tensors}
+    for node, kernel in zip(graph.bound_nodes(), kernels, strict=True):
+        if kernel.is_alias:
+            storage[node.output.name] = storage[node.input(0).name]
+    return storage

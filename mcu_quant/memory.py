@@ -1,0 +1,172 @@
+"""Plan the arena: an address for every activation and every kernel's scratch, before anything runs.
+
+Tensors that are the same bytes (a reshape's input and output) are one block. Two blocks that live at
+the same time are disjoint, except that a node's output may lie over an input that dies at the node as
+far as the kernel says (Kernel.overlap; 0 means in place). `placement.py` finds the addresses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from mcu_quant.deployment import TENSOR_ALIGN, MemoryPlan
+from mcu_quant.ir import Graph
+from mcu_quant.kernels.base import Kernel, storage_of
+from mcu_quant.placement import place
+
+
+@dataclass(frozen=True)
+class Block:
+    """Bytes that are needed from step `first` to step `last`, both included.
+
+    Step -1 is before the run (the caller writes inputs), step i is node i, step len(nodes) is after it
+    (the caller reads outputs). tensors: the names that it stores; none if it is scratch.
+    may_cover: block index to the least address(that block) - address(this one) at which this block may
+    overlap it.
+    """
+
+    bytes: int
+    first: int
+    last: int
+    tensors: tuple[str, ...] = ()
+    may_cover: dict[int, int] = field(default_factory=dict)
+
+    def meets(self, other: Block) -> bool:
+        """Whether some step needs both."""
+        return self.first <= other.last and other.first <= self.last
+
+
+def plan_memory(graph: Graph, kernels: Sequence[Kernel], *, keep_input: bool = False) -> MemoryPlan:
+    """The smallest arena that is found: the optimum for chains and small graphs.
+
+    kernels: one per node. keep_input: no run may overwrite an input of the graph.
+    """
+    blocks = find_blocks(graph, kernels, keep_input)
+    steps = range(-1, len(graph.nodes) + 1)
+    addresses = place(
+        [block.bytes for block in blocks],
+        [[_gap(a, b, index, blocks) for index, b in enumerate(blocks)] for a in blocks],
+        TENSOR_ALIGN,
+        max(least_bytes(blocks, step) for step in steps),
+    )
+    arena_bytes = max((a + block.bytes for a, block in zip(addresses, blocks, strict=True)), default=0)
+    tensors = [sum(b.bytes for b in blocks if b.tensors and b.first <= step <= b.last) for step in steps]
+    scratch = [(0, 0)] * len(graph.nodes)
+    for address, block in zip(addresses, blocks, strict=True):
+        if not block.tensors:
+            scratch[block.first] = (address, block.bytes)
+    live = tuple(tensors[i + 1] + scratch[i][1] for i in range(len(graph.nodes)))
+    where = {name: a for a, block in zip(addresses, blocks, strict=True) for name in block.tensors}
+    return MemoryPlan(arena_bytes, where, tuple(scratch), live, max(tensors))
+
+
+def find_blocks(graph: Graph, kernels: Sequence[Kernel], keep_input: bool) -> list[Block]:
+    """Every block of the arena. Constants, and tensors that are a constant's bytes, have none."""
+    storage = storage_of(graph, kernels)
+    born, dies = _lifetimes(graph, storage, keep_input)
+    names: dict[str, list[str]] = {root: [] for root in born}
+    for name, root in storage.items():
+        if root in names:
+            names[root].append(name)
+    blocks = [Block(graph.tensors[r].bytes, born[r], dies[r], tuple(names[r])) for r in born]
+    _allow_overlap(graph, kernels, storage, list(born), blocks)
+    for index, (node, kernel) in enumerate(zip(graph.bound_nodes(), kernels, strict=True)):
+        if (scratch := kernel.scratch_bytes(node)) > 0:
+            blocks.append(Block(scratch, index, index))
+    return blocks
+
+
+def least_bytes(blocks: Sequence[Block], step: int) -> int:
+    """What no layout can do without at that step: all that lives, less what may lie over each other."""
+    live = {index: block for index, block in enumerate(blocks) if block.first <= step <= block.last}
+    saved = 0
+    for block in live.values():
+        shared = [min(live[i].bytes, block.bytes - d) for i, d in block.may_cover.items() if i in live]
+        saved += min(block.bytes, sum(max(0, overlap) for overlap in shared))
+    return sum(block.bytes for block in live.values()) - saved
+
+
+def _lifetimes(
+    graph: Graph, storage: dict[str, str], keep_input: bool
+) -> tuple[dict[str, int], dict[str, int]]:
+    """(first step, last step) of each block, by the name of the tensor that it begins as."""
+    after = len(graph.nodes)
+    born = {storage[name]: -1 for name in graph.inputs}
+    dies = {name: after if keep_input else -1 for name in born}
+    for index, node in enumerate(graph.nodes):
+        for name in node.outputs:
+            if storage[name] == name:
+                born[name] = dies[name] = index
+        for name in (*node.inputs, *node.outputs):
+            if name is not None and (root := storage[name]) in born:
+                dies[root] = max(dies[root], index)
+    for name in graph.outputs:
+        if (root := storage[name]) in born:
+            dies[root] = after
+    return born, dies
+
+
+def _allow_overlap(
+    graph: Graph, kernels: Sequence[Kernel], storage: dict[str, str], roots: list[str], blocks: list[Block]
+) -> None:
+    """Fill in may_cover, where a node has one output and an input dies at it.
+
+    Negative distances are taken as 0: `place` puts blocks down from low to high addresses.
+    """
+    block_of = {root: index for index, root in enumerate(roots)}
+    for index, (node, kernel) in enumerate(zip(graph.bound_nodes(), kernels, strict=True)):
+        if kernel.is_alias or len(node.outputs) != 1:
+            continue
+        block = blocks[block_of[storage[node.output.name]]]
+        refused = set()
+        for tensor, distance in zip(node.inputs, kernel.overlap(node), strict=True):
+            other = None if tensor is None else block_of.get(storage[tensor.name])
+            if other is None:
+                continue
+            if distance is None or blocks[other].last != index:
+                refused.add(other)
+            else:
+                block.may_cover[other] = max(0, distance, block.may_cover.get(other, 0))
+        for other in refused:
+            block.may_cover.pop(other, None)
+
+
+def _gap(below: Block, above: Block, index: int, blocks: list[Block]) -> int | None:
+    """The least address(above) - address(below) if `above`, blocks[index], is not the lower one.
+
+    None if they are never needed at the same step.
+    """
+    if below is above or not below.meets(above):
+        return None
+    if index in below.may_cover:
+        return min(below.bytes, below.may_cover[index])
+    return below.bytes
+
+
+def overlaps(
+    graph: Graph, kernels: Sequence[Kernel], plan: MemoryPlan, *, keep_input: bool = False
+) -> list[str]:
+    """What is wrong with a plan, as sentences: an independent check that tests run on random graphs."""
+    blocks = find_blocks(graph, kernels, keep_input)
+    where = [plan.addresses[b.tensors[0]] if b.tensors else plan.scratch[b.first][0] for b in blocks]
+    wrong = [
+        f"{block.tensors} at {address} leaves the arena or is not aligned"
+        for block, address in zip(blocks, where, strict=True)
+        if address < 0 or address % TENSOR_ALIGN or address + block.bytes > plan.arena_bytes
+    ]
+    wrong += [
+        f"{name} is not where {block.tensors[0]} is"
+        for block, address in zip(blocks, where, strict=True)
+        for name in block.tensors
+        if plan.addresses[name] != address
+    ]
+    for i, a in enumerate(blocks):
+        for j, b in enumerate(blocks[:i]):
+            apart = where[i] + a.bytes <= where[j] or where[j] + b.bytes <= where[i]
+            covers = (j in a.may_cover and where[j] - where[i] >= a.may_cover[j]) or (
+                i in b.may_cover and where[i] - where[j] >= b.may_cover[i]
+            )
+            if a.meets(b) and not apart and not covers:
+                wrong.append(f"{a.tensors or 'scratch'} and {b.tensors or 'scratch'} overlap")
+    return wrong
