@@ -127,9 +127,9 @@ class _Reader:
         """Every tensor is written once, and before it is read: no cycles."""
         inputs = self.file.inputs
         known = {index for index, tensor in enumerate(self.file.tensors) if tensor.data is not None}
-        known.update(i for i, tensor in enumerate(self.file.tensors) if tensor.is_variable)
         known.update(inputs)
         written = set(known)
+        known.update(i for i, tensor in enumerate(self.file.tensors) if tensor.is_variable)
         self.require(len(inputs) == len(set(inputs)) > 0, "the inputs must be different tensors", inputs)
         self.require(len(self.file.outputs) > 0, "a model must have an output", "none")
         for position, operator in enumerate(self.file.operators):
@@ -190,17 +190,19 @@ class _Reader:
             return None  # a tensor of it is among the problems already
         try:
             return self.convert(TfliteNode(name, file_op.builtin, file_op.options, inputs, outputs))
-        except McuQuantError as error:
-            if isinstance(error, InvalidModelError):
+        except InvalidModelError:
+            if not self.problems:  # else it may follow from one of them
                 raise
+        except McuQuantError as error:
             self.problems.extend(error.problems)
         except CORRUPTION as error:
-            raise InvalidModelError(
-                f"the inputs and options of {file_op.builtin} must fit together",
-                layer=name,
-                value=f"{type(error).__name__}: {error}",
-                hint="export the model again",
-            ) from error
+            if not self.problems:
+                raise InvalidModelError(
+                    f"the inputs and options of {file_op.builtin} must fit together",
+                    layer=name,
+                    value=f"{type(error).__name__}: {error}",
+                    hint="export the model again",
+                ) from error
         return None
 
     def convert(self, tflite_node: TfliteNode) -> Node:

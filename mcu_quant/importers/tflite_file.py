@@ -34,7 +34,7 @@ CORRUPTION = (
 #: all reads together may come to this many times the file's size, and as many bytes more.
 _BUDGET_FACTOR, _BUDGET_BASE = 64, 65536
 #: Tensors, operators, buffers: each at most this many.
-_MAX_ITEMS = 65536
+_MAX_ITEMS = 16384
 _HINT = "export the model again; the file is damaged or was not written by a TFLite converter"
 
 

@@ -1,0 +1,348 @@
+"""The .tflite reader on damaged, hostile and unsupported files. The files are made here."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import struct
+import time
+import tracemalloc
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import flatbuffers
+import numpy as np
+import pytest
+
+from mcu_quant.errors import InvalidModelError, McuQuantError, UnsupportedModelError
+from mcu_quant.exporters.tflite import BUFFER_ALIGN, write_tflite
+from mcu_quant.importers import tflite_file
+from mcu_quant.importers.tflite import read_tflite
+from mcu_quant.ir import Graph, Node, QuantParams, Tensor, check
+from mcu_quant.ops.fully_connected import FullyConnectedAttrs
+from tests.graphs import assert_same_graph
+from tests.oracles import litert_ref, tflm
+
+#: The schema with mutable objects, which the tflite package lacks.
+tflite = pytest.importorskip("ai_edge_litert.schema_py_generated", reason="edits files by LiteRT's schema")
+
+
+def dense_graph(layers: int = 2, units: int = 3) -> Graph:
+    """A chain of fully connected layers, int8, per channel."""
+    rng = np.random.default_rng(0)
+    quant = QuantParams.per_tensor(0.05, -3)
+    tensors = {"x": Tensor("x", (1, units), "int8", quant)}
+    nodes, last = [], "x"
+    for index in range(layers):
+        weights = Tensor.constant(
+            f"w{index}",
+            rng.integers(-127, 128, (units, units)).astype(np.int8),
+            QuantParams.per_channel(rng.uniform(0.001, 0.02, units), 0),
+        )
+        bias = Tensor.constant(f"b{index}", rng.integers(-99, 99, units).astype(np.int32))
+        output = Tensor(f"y{index}", (1, units), "int8", quant)
+        tensors |= {tensor.name: tensor for tensor in (weights, bias, output)}
+        inputs = (last, weights.name, bias.name)
+        nodes.append(Node(output.name, "fully_connected", FullyConnectedAttrs(), inputs, (output.name,)))
+        last = output.name
+    return check(Graph("dense", tuple(nodes), tensors, ("x",), (last,)))
+
+
+GRAPH = dense_graph()
+FILE = write_tflite(GRAPH)
+
+
+def model_object() -> Any:
+    """The file as the schema's mutable objects."""
+    return tflite.ModelT.InitFromPackedBuf(FILE)
+
+
+def edited(edit: Callable[[Any], None]) -> bytes:
+    """The file after an edit of its objects."""
+    model = model_object()
+    edit(model)
+    builder = flatbuffers.Builder(1024)
+    builder.Finish(model.Pack(builder), b"TFL3")
+    return bytes(builder.Output())
+
+
+def tensor(model: Any, name: str) -> Any:
+    (found,) = (t for t in model.subgraphs[0].tensors if t.name == name.encode())
+    return found
+
+
+def set_fields(name: str, **fields: Any) -> Callable[[Any], None]:
+    def edit(model: Any) -> None:
+        for field, value in fields.items():
+            setattr(tensor(model, name), field, value)
+
+    return edit
+
+
+def set_quantization(name: str, **fields: Any) -> Callable[[Any], None]:
+    def edit(model: Any) -> None:
+        for field, value in fields.items():
+            setattr(tensor(model, name).quantization, field, value)
+
+    return edit
+
+
+def set_operator(**fields: Any) -> Callable[[Any], None]:
+    def edit(model: Any) -> None:
+        for field, value in fields.items():
+            setattr(model.subgraphs[0].operators[0], field, value)
+
+    return edit
+
+
+def set_subgraph(**fields: Any) -> Callable[[Any], None]:
+    def edit(model: Any) -> None:
+        for field, value in fields.items():
+            setattr(model.subgraphs[0], field, value)
+
+    return edit
+
+
+def set_code(code: int, custom: bytes | None = None) -> Callable[[Any], None]:
+    def edit(model: Any) -> None:
+        model.operatorCodes[0].builtinCode = code
+        model.operatorCodes[0].deprecatedBuiltinCode = min(code, 127)
+        model.operatorCodes[0].customCode = custom
+
+    return edit
+
+
+def set_constant(name: str, data: bytes) -> Callable[[Any], None]:
+    def edit(model: Any) -> None:
+        model.buffers[tensor(model, name).buffer].data = list(data)
+
+    return edit
+
+
+def test_reading_gives_what_was_written() -> None:
+    assert_same_graph(read_tflite(FILE, "dense"), GRAPH)
+    assert write_tflite(read_tflite(FILE, "dense")) == FILE
+
+
+def test_an_edit_that_changes_nothing_reads_the_same() -> None:
+    assert_same_graph(read_tflite(edited(lambda model: None), "dense"), GRAPH)
+
+
+def test_tflm_and_litert_load_the_file() -> None:
+    inputs = [np.zeros((2, 1, 3), np.int8)]
+    assert tflm(FILE, inputs)[0].shape == litert_ref(FILE, inputs)[0].shape == (2, 1, 3)
+
+
+def test_constants_are_aligned_and_equal_ones_are_stored_once() -> None:
+    data = np.arange(-100, -91, dtype=np.int8).reshape(3, 3)
+    quant = QuantParams.per_tensor(0.01)
+    weights = {name: Tensor.constant(name, data, quant) for name in ("w0", "w1")}
+    file = write_tflite(replace(GRAPH, tensors=dict(GRAPH.tensors) | weights))
+    assert file.count(data.tobytes()) == 1
+    assert file.index(data.tobytes()) % BUFFER_ALIGN == 0
+
+
+INVALID = {
+    "empty": (b"", "TFL3"),
+    "not a model": (b"PK\x03\x04 this is a zip file", "TFL3"),
+    "schema version": (edited(lambda m: setattr(m, "version", 2)), "schema version"),
+    "no subgraph": (edited(lambda m: setattr(m, "subgraphs", [])), "must hold a model"),
+    "tensor index": (edited(set_operator(inputs=[0, 1, 77])), "tensors of the file"),
+    "negative output": (edited(set_operator(outputs=[-1])), "tensors of the file"),
+    "buffer index": (edited(set_fields("w0", buffer=99)), "buffer must be in the file"),
+    "operator code": (edited(set_operator(opcodeIndex=9)), "code must be in the file"),
+    "cycle": (edited(set_operator(inputs=[6, 1, 2])), "written before it is read"),
+    "written twice": (edited(set_operator(outputs=[0])), "written once"),
+    "output never written": (edited(lambda m: m.subgraphs[0].operators.pop()), "output must be written"),
+    "no input": (edited(set_subgraph(inputs=[])), "inputs must be different"),
+    "repeated input": (edited(set_subgraph(inputs=[0, 0])), "inputs must be different"),
+    "no output": (edited(set_subgraph(outputs=[])), "must have an output"),
+    "constant input": (edited(set_subgraph(inputs=[0, 1])), "must not be a constant"),
+    "negative size": (edited(set_fields("y0", shape=[1, -3])), "sizes, positive"),
+    "zero size": (edited(set_fields("y0", shape=[1, 0])), "sizes, positive"),
+    "huge": (edited(set_fields("y0", shape=[1, 65536, 65536])), "sizes, positive"),
+    "rank": (edited(set_fields("y0", shape=[1] * 9)), "at most 8 sizes"),
+    "wrong shape": (edited(set_fields("y0", shape=[1, 4])), "follows from the inputs"),
+    "short constant": (edited(set_constant("w0", bytes(8))), "size of its shape"),
+    "NaN scale": (edited(set_quantization("x", scale=[float("nan")])), "positive and finite"),
+    "infinite scale": (edited(set_quantization("x", scale=[float("inf")])), "positive and finite"),
+    "zero scale": (edited(set_quantization("x", scale=[0.0])), "positive and finite"),
+    "negative scale": (edited(set_quantization("x", scale=[-1.0])), "positive and finite"),
+    "zero point": (edited(set_quantization("x", zeroPoint=[128])), r"zero_point must be in \[-128, 127\]"),
+    "zero points": (edited(set_quantization("w0", zeroPoint=[0, 0])), "zero_point for every scale"),
+    "axis": (edited(set_quantization("w0", quantizedDimension=2)), "one per index of an axis"),
+    "scales": (edited(set_quantization("w0", scale=[1.0, 1.0], zeroPoint=[0, 0])), "per index of an axis"),
+    "missing operands": (edited(set_operator(inputs=[0])), "must fit together"),
+    "absent operand": (edited(set_operator(inputs=[0, -1, 2])), "must fit together"),
+}  # fmt: skip
+
+UNSUPPORTED = {
+    "operator": (edited(set_code(tflite.BuiltinOperator.HARD_SWISH)), "HARD_SWISH"),
+    "newer operator": (edited(set_code(tflite.BuiltinOperator.GELU)), "GELU"),
+    "unknown operator": (edited(set_code(4711)), "BUILTIN_4711"),
+    "custom": (edited(set_code(tflite.BuiltinOperator.CUSTOM, b"FlexErf")), "FlexErf.*SELECT_TF_OPS"),
+    "batch": (edited(set_fields("x", shape=[8, 3])), "batch .* must be 1.*8, 3"),
+    "open size": (edited(set_fields("x", shapeSignature=[-1, -1])), "every size but the batch"),
+    "INT4": (edited(set_fields("w0", type=tflite.TensorType.INT4)), "INT4.*8 bits"),
+    "float16": (edited(set_fields("w0", type=tflite.TensorType.FLOAT16)), "FLOAT16"),
+    "string": (edited(set_fields("w0", type=tflite.TensorType.STRING)), "STRING"),
+    "variable": (edited(set_fields("y0", isVariable=True)), "keep state"),
+    "sparse": (edited(set_fields("w0", sparsity=tflite.SparsityParametersT())), "dense"),
+    "subgraphs": (edited(lambda m: m.subgraphs.append(m.subgraphs[0])), "one subgraph"),
+    "no scale": (edited(set_fields("y1", quantization=None)), "must have a scale"),
+    "weights along inputs": (edited(set_quantization("w0", quantizedDimension=1)), "axis 0.*axis 1"),
+    "hybrid": (edited(set_fields("x", type=tflite.TensorType.FLOAT32)), "all integer or all float"),
+}
+
+
+@pytest.mark.parametrize("case", INVALID)
+def test_invalid(case: str) -> None:
+    data, message = INVALID[case]
+    with pytest.raises(InvalidModelError, match=message):
+        read_tflite(data, "model")
+
+
+@pytest.mark.parametrize("case", UNSUPPORTED)
+def test_unsupported(case: str) -> None:
+    data, message = UNSUPPORTED[case]
+    with pytest.raises(UnsupportedModelError, match=f"(?s){message}"):
+        read_tflite(data, "model")
+
+
+def test_everything_unsupported_is_listed_at_once() -> None:
+    def edit(model: Any) -> None:
+        set_code(tflite.BuiltinOperator.HARD_SWISH)(model)
+        set_fields("x", shape=[8, 3])(model)
+
+    with pytest.raises(UnsupportedModelError) as caught:
+        read_tflite(edited(edit), "model")
+    assert [problem.layer for problem in caught.value.problems] == ["x", "y0", "y1"]
+
+
+def test_a_dynamic_batch_is_one() -> None:
+    graph = read_tflite(edited(set_fields("x", shapeSignature=[-1, 3])), "dense")
+    assert_same_graph(graph, GRAPH)
+
+
+def test_a_bias_may_carry_the_axis_of_its_weights() -> None:
+    """person_detect.tflite has quantized_dimension 3 on its biases of rank 1; TFLM runs it."""
+    quantization = tflite.QuantizationParametersT()
+    quantization.scale, quantization.zeroPoint, quantization.quantizedDimension = (
+        [0.1, 0.2, 0.3],
+        [0, 0, 0],
+        3,
+    )
+    graph = read_tflite(edited(set_fields("b0", quantization=quantization)), "dense")
+    assert graph.tensors["b0"].quant == QuantParams.per_channel([0.1, 0.2, 0.3], 0)
+
+
+def test_nan_weights_are_refused() -> None:
+    weights = np.ones((3, 3), np.float32)
+    weights[1, 1] = np.nan
+    tensors = {
+        "x": Tensor("x", (1, 3)),
+        "w": Tensor.constant("w", weights),
+        "y": Tensor("y", (1, 3)),
+    }
+    node = Node("y", "fully_connected", FullyConnectedAttrs(), ("x", "w", None), ("y",))
+    file = write_tflite(Graph("nan", (node,), tensors, ("x",), ("y",)))
+    with pytest.raises(InvalidModelError, match=r"w: weights must be finite"):
+        read_tflite(file, "nan")
+
+
+def test_names_are_made_different_and_printable() -> None:
+    def edit(model: Any) -> None:
+        for item in model.subgraphs[0].tensors:
+            item.name = b"same\n*/"
+
+    graph = read_tflite(edited(edit), "dense")
+    assert len(graph.tensors) == len(GRAPH.tensors)
+    assert all(name.isprintable() for name in graph.tensors)
+
+
+def test_a_buffer_may_lie_behind_the_flatbuffer() -> None:
+    """Files above 2 GB keep their buffers there; positions outside the file are refused."""
+    data = GRAPH.tensors["w0"].data
+    assert data is not None
+
+    def external(position: int) -> bytes:
+        def edit(model: Any) -> None:
+            buffer = model.buffers[tensor(model, "w0").buffer]
+            buffer.data, buffer.offset, buffer.size = None, position, data.nbytes
+
+        return edited(edit)
+
+    end = len(external(2))
+    assert_same_graph(read_tflite(external(end) + data.tobytes(), "dense"), GRAPH)
+    with pytest.raises(InvalidModelError, match="every buffer must lie in the file"):
+        read_tflite(external(end + 1) + data.tobytes(), "dense")
+
+
+def test_every_truncation_is_refused() -> None:
+    for size in range(len(FILE) - BUFFER_ALIGN):
+        with pytest.raises(McuQuantError):
+            read_tflite(FILE[:size], "model")
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_damage_gives_an_error_of_ours_or_a_graph(seed: int) -> None:
+    """Anything but a McuQuantError would be a crash; each file takes under a second."""
+    rng = random.Random(seed)
+    words = [
+        struct.pack("<I", word) for word in (0, 1, 16, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF, len(FILE) - 4)
+    ]
+    slowest = 0.0
+    for _ in range(250):
+        damaged = bytearray(FILE)
+        for _ in range(rng.choice((1, 1, 2, 5))):
+            position = rng.randrange(len(FILE) // 4) * 4
+            if rng.random() < 0.5:
+                damaged[position : position + 4] = rng.choice(words)
+            else:
+                damaged[position + rng.randrange(4)] = rng.randrange(256)
+        start = time.perf_counter()
+        with contextlib.suppress(McuQuantError):
+            check(read_tflite(bytes(damaged), "model"))
+        slowest = max(slowest, time.perf_counter() - start)
+    assert slowest < 1.0
+
+
+def repeated_table_file(count: int) -> bytes:
+    """A file whose tensors are all one table: 4 bytes of it cost a whole tensor."""
+    model = model_object()
+    builder = flatbuffers.Builder(1024)
+    tensor_at = model.subgraphs[0].tensors[0].Pack(builder)
+    builder.StartVector(4, count, 4)
+    for _ in range(count):
+        builder.PrependUOffsetTRelative(tensor_at)
+    tensors = builder.EndVector()
+    tflite.SubGraphStart(builder)
+    tflite.SubGraphAddTensors(builder, tensors)
+    subgraph = tflite.SubGraphEnd(builder)
+    builder.StartVector(4, 1, 4)
+    builder.PrependUOffsetTRelative(subgraph)
+    subgraphs = builder.EndVector()
+    buffer_at = model.buffers[0].Pack(builder)
+    builder.StartVector(4, 1, 4)
+    builder.PrependUOffsetTRelative(buffer_at)
+    buffers = builder.EndVector()
+    tflite.ModelStart(builder)
+    tflite.ModelAddVersion(builder, 3)
+    tflite.ModelAddSubgraphs(builder, subgraphs)
+    tflite.ModelAddBuffers(builder, buffers)
+    builder.Finish(tflite.ModelEnd(builder), b"TFL3")
+    return bytes(builder.Output())
+
+
+@pytest.mark.parametrize("count", [tflite_file._MAX_ITEMS, 2_000_000])
+def test_a_small_file_cannot_ask_for_much(count: int) -> None:
+    file = repeated_table_file(count)
+    tracemalloc.start()
+    start = time.perf_counter()
+    with pytest.raises(InvalidModelError):
+        read_tflite(file, "model")
+    seconds, (_, peak) = time.perf_counter() - start, tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert seconds < 20  # half of it is tracemalloc's own
+    assert peak < 50_000_000
