@@ -1,0 +1,252 @@
+"""A model as a C library: <name>.h, <name>.c, its weights, and the kernels that it calls.
+
+Everything is decided here; templates/library/ only lays it out. The same deployment gives the same bytes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+import mcu_quant
+from mcu_quant.codegen import literals
+from mcu_quant.codegen.names import comment, identifier, require_identifier
+from mcu_quant.codegen.tables import Tables
+from mcu_quant.deployment import ARENA_ALIGN, Deployment
+from mcu_quant.ir import BoundNode, Tensor
+from mcu_quant.kernels.base import Activation, Argument, Constant, Kernel, storage_of
+from mcu_quant.ops import OPERATORS
+from mcu_quant.resources import directory
+
+#: File name to template; `{}` is the model's name.
+_FILES = {
+    "{}.h": "model.h.j2",
+    "{}.c": "model.c.j2",
+    "{}_weights.h": "weights.h.j2",
+    "{}_weights.c": "weights.c.j2",
+}
+_INLINE = {
+    "time": ("Each call of a kernel is compiled for its own sizes.", "static inline __attribute__((always_inline))"),
+    "balanced": ("The compiler decides which calls of a kernel are compiled for their own sizes.", "static inline"),
+    "size": ("Kernels are compiled once, for all sizes.", "static __attribute__((noinline, unused))"),
+}
+#: Bounds of the types that quantize helpers give; int32 limits have no exact float.
+_LIMITS = {"int8": (-128, 127), "uint8": (0, 255), "int16": (-32768, 32767)}
+
+
+@dataclass(frozen=True)
+class Port:
+    """An input or output of the model, in C. table: the symbol of an output that is constant."""
+
+    function: str
+    macro: str
+    argument: str
+    c_type: str
+    address: int | None
+    table: str | None
+    tensor: Tensor
+
+    @property
+    def facts(self) -> str:
+        return f"{comment(self.tensor.name)}: {tensor_facts(self.tensor)}"
+
+    @property
+    def shape(self) -> str:
+        return "{" + ", ".join(map(str, self.tensor.shape or (1,))) + "}"
+
+    @property
+    def rank(self) -> int:
+        return len(self.tensor.shape or (1,))
+
+    @property
+    def scale(self) -> str | None:
+        return None if self.tensor.quant is None else literals.real(self.tensor.scale)
+
+    @property
+    def limits(self) -> tuple[int, int] | None:
+        return None if self.tensor.quant is None else _LIMITS.get(self.tensor.dtype)
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One node. call is None where nothing has to run. facts: lines of its comment."""
+
+    index: int
+    function: str
+    title: str
+    facts: tuple[str, ...]
+    kernel: str
+    params: tuple[tuple[str, str], ...] = ()
+    arguments: tuple[str, ...] | None = None
+
+
+def render_library(deployment: Deployment) -> dict[str, str]:
+    """File name → text. Raises InvalidInputError if the deployment's name cannot begin C names."""
+    require_identifier(deployment.name)
+    headers = kernel_headers(deployment.kernels)
+    context = _context(deployment, headers)
+    environment = Environment(
+        loader=FileSystemLoader(directory("templates") / "library"),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,
+    )
+    files = {
+        name.format(deployment.name): environment.get_template(template).render(context)
+        for name, template in _FILES.items()
+    }
+    return files | headers
+
+
+def _context(deployment: Deployment, headers: dict[str, str]) -> dict[str, Any]:
+    tables = Tables(deployment.name)
+    layers = _layers(deployment, tables)
+    inputs = [_port(deployment, "input", k, tensor, tables) for k, tensor in enumerate(deployment.graph.input_tensors())]
+    outputs = [_port(deployment, "output", k, t, tables) for k, t in enumerate(deployment.graph.output_tensors())]
+    reason, inline = _INLINE[deployment.options.optimize]
+    nodes = list(deployment.graph.bound_nodes())
+    context: dict[str, Any] = {
+        "name": deployment.name,
+        "macro": deployment.name.upper(),
+        "tool_version": mcu_quant.__version__,
+        "fingerprint": deployment.fingerprint,
+        "core": deployment.core.name,
+        "options": deployment.options.canonical(),
+        "arena_bytes": deployment.plan.arena_bytes,
+        "arena_align": ARENA_ALIGN,
+        "keep_input": deployment.options.keep_input,
+        "macs": sum(OPERATORS[node.node.op].macs(node) for node in nodes),
+        "inputs": inputs,
+        "outputs": outputs,
+        "layers": layers,
+        "tables": list(tables),
+        "const_bytes": sum(table.bytes for table in tables),
+        "kernel_includes": [name for name in headers if name != "mq_common.h"],
+        "kernels_version": _kernels_version(headers["mq_common.h"]),
+        "inline": inline,
+        "inline_reason": reason,
+    }
+    return context | {"build": _build_number(context)}
+
+
+def _build_number(context: dict[str, Any]) -> str:
+    """Names one generation's content, so that its files notice when they are mixed with another's."""
+    content = {key: context[key] for key in context if key != "tables"}
+    content["tables"] = [(t.symbol, t.c_type, hashlib.sha256(t.data.tobytes()).hexdigest()) for t in context["tables"]]
+    return "0x" + hashlib.sha256(repr(sorted(content.items())).encode()).hexdigest()[:8] + "u"
+
+
+def _layers(deployment: Deployment, tables: Tables) -> list[Layer]:
+    storage = storage_of(deployment.graph, deployment.kernels)
+    layers = []
+    for index, (node, kernel) in enumerate(zip(deployment.graph.bound_nodes(), deployment.kernels, strict=True)):
+        title = comment(node.name)
+        stem = f"{index}_{identifier(node.name)}"
+        facts, function, name = _layer_facts(node, kernel), f"layer_{stem}", f"mq_{kernel.name}"
+        if kernel.is_alias:
+            layers.append(Layer(index, function, title, facts, name))
+            continue
+        call = kernel.call(node)
+        arguments = tuple(_argument(deployment, storage, tables, index, stem, title, a) for a in call.arguments)
+        params = tuple((field, literals.initializer(value)) for field, value in call.params.items())
+        layers.append(Layer(index, function, title, facts, name, params, arguments))
+    return layers
+
+
+def _argument(
+    deployment: Deployment,
+    storage: dict[str, str],
+    tables: Tables,
+    index: int,
+    stem: str,
+    title: str,
+    argument: Argument,
+) -> str:
+    if isinstance(argument, Constant):
+        return tables.add(f"{stem}_{argument.label}", argument.data, f"{title}, {argument.label}")
+    if isinstance(argument, Activation):
+        tensor = deployment.graph.tensors[argument.tensor]
+        root = deployment.graph.tensors[storage[tensor.name]]
+        if root.data is not None:
+            return tables.add(f"{stem}_operand", root.data, f"{title}, operand")
+        return _arena_pointer(tensor.dtype, deployment.plan.addresses[tensor.name])
+    address, size = deployment.plan.scratch[index]
+    return f"arena + {address}" if size else "NULL"
+
+
+def _arena_pointer(dtype: str, address: int) -> str:
+    if dtype == "int8":
+        return f"arena + {address}"
+    return f"({literals.C_TYPES[dtype]} *)(void *)(arena + {address})"
+
+
+def _port(deployment: Deployment, kind: str, index: int, tensor: Tensor, tables: Tables) -> Port:
+    root = deployment.graph.tensors[storage_of(deployment.graph, deployment.kernels)[tensor.name]]
+    table = None
+    if root.data is not None:
+        table = tables.add(f"{kind}_{index}", root.data, f"{kind} {index}")
+    return Port(
+        function=f"{deployment.name}_{kind}_{index}",
+        macro=f"{deployment.name.upper()}_{kind.upper()}_{index}",
+        argument=f"{kind}_{index}",
+        c_type=literals.C_TYPES[tensor.dtype],
+        address=None if table else deployment.plan.addresses[tensor.name],
+        table=table,
+        tensor=tensor,
+    )
+
+
+def tensor_facts(tensor: Tensor) -> str:
+    """Shape, type, scale and zero_point, for a comment."""
+    text = f"{literals.shape(tensor.shape)} {tensor.dtype}"
+    if tensor.quant is None:
+        return text
+    if tensor.quant.channel_axis is not None:
+        return f"{text}, scale per channel (axis {tensor.quant.channel_axis})"
+    return f"{text}, scale {literals.real(tensor.scale)[:-1]}, zero_point {tensor.zero_point}"
+
+
+def _layer_facts(node: BoundNode, kernel: Kernel) -> tuple[str, ...]:
+    macs = OPERATORS[node.node.op].macs(node)
+    how = "the same bytes, nothing to run" if kernel.is_alias else f"by mq_{kernel.name}"
+    lines = [f"{node.node.op}, {how}" + (f", {macs} MACs" if macs else "")]
+    present = [tensor for tensor in node.inputs if tensor is not None]
+    lines += [f"{'constant' if t.is_constant else 'input'}: {tensor_facts(t)}" for t in present]
+    lines += [f"output: {tensor_facts(tensor)}" for tensor in node.outputs]
+    return tuple(lines)
+
+
+def kernel_headers(kernels: Sequence[Kernel]) -> dict[str, str]:
+    """The headers of those kernels and all that they include, mq_common.h first, then by name."""
+    folders = {f"mq_{k.name}.h": directory("templates") / "kernels" / k.family / f"{k.name}.h" for k in kernels if not k.is_alias}
+    found: dict[str, str] = {}
+    waiting = ["mq_common.h", *folders]
+    while waiting:
+        name = waiting.pop()
+        if name not in found:
+            found[name] = _header_file(name, folders).read_text(encoding="utf-8")
+            waiting += re.findall(r'^#include "(mq_\w+\.h)"', found[name], re.MULTILINE)
+    return dict(sorted(found.items(), key=lambda item: (item[0] != "mq_common.h", item[0])))
+
+
+def _header_file(name: str, folders: dict[str, Path]) -> Path:
+    """A kernel's own file, or one shared by a family or by all."""
+    root = directory("templates") / "kernels"
+    places = [folders[name]] if name in folders else []
+    for folder in (*sorted({path.parent for path in folders.values()}), root):
+        places += [folder / name, folder / name.removeprefix("mq_")]
+    return next(path for path in places if path.is_file())
+
+
+def _kernels_version(common: str) -> int:
+    match = re.search(r"^#define MQ_KERNELS_VERSION (\d+)$", common, re.MULTILINE)
+    assert match is not None
+    return int(match[1])
