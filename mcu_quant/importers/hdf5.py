@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-import json
-import math
-import os
-import subprocess
-import sys
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 
 from mcu_quant.errors import InvalidModelError
 from mcu_quant.importers import hdf5_reader
+from mcu_quant.importers.child import ChildFailed, run_child
 
 TIMEOUT_SECONDS = 120.0
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
-_REASON_BYTES = 4096
 
 
 @dataclass(frozen=True)
@@ -60,70 +53,22 @@ def read_hdf5(path: Path, label: str) -> Hdf5Contents:
             value=path.stat().st_size,
             hint="save the model without its optimizer",
         )
-    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
-        try:
-            code = _run_reader(path, out, err)
-        except subprocess.TimeoutExpired as expired:
-            raise InvalidModelError(
-                f"the HDF5 file must be readable within {expired.timeout:.0f} s",
-                layer=label,
-                hint="save the model again",
-            ) from expired
-        if code != 0:
-            err.seek(0)
-            reason = err.read(_REASON_BYTES).decode("utf-8", "replace").strip().splitlines()
-            raise InvalidModelError(
-                "the file must be a sound HDF5 file",
-                layer=label,
-                value=reason[-1] if reason else f"the reader ended with {code}",
-                hint="save the model again; the file may be truncated",
-            )
-        return _parse(out, label)
-
-
-def _run_reader(path: Path, out: BinaryIO, err: BinaryIO) -> int:
-    """The child's exit code. It imports from where this process imports."""
-    package_root = Path(hdf5_reader.__file__).resolve().parents[2]
-    search = [str(package_root), *(entry for entry in sys.path if entry)]
-    environment = {
-        **os.environ,
-        "PYTHONPATH": os.pathsep.join(search),
-        "OPENBLAS_NUM_THREADS": "1",
-        "OMP_NUM_THREADS": "1",
-        "HDF5_USE_FILE_LOCKING": "FALSE",
-    }
-    command = [sys.executable, "-m", hdf5_reader.__name__, str(path.resolve())]
-    return subprocess.run(
-        command,
-        stdin=subprocess.DEVNULL,
-        stdout=out,
-        stderr=err,
-        check=False,
-        env=environment,
-        cwd=package_root,
-        timeout=TIMEOUT_SECONDS,
-    ).returncode
-
-
-def _parse(out: BinaryIO, label: str) -> Hdf5Contents:
-    size = out.seek(0, os.SEEK_END)
-    out.seek(0)
     try:
-        header = json.loads(out.readline(min(size, 4 * hdf5_reader.MAX_TEXT)))
-        arrays: dict[str, np.ndarray] = {}
-        for path, dtype, shape in header["datasets"]:
-            count = math.prod(shape)
-            data = out.read(count * np.dtype(dtype).itemsize)
-            arrays[path] = np.frombuffer(data, dtype, count).reshape(shape)
-    except (ValueError, KeyError, TypeError) as error:
-        raise InvalidModelError("the file must be a sound HDF5 file", layer=label, value=error) from error
-    return Hdf5Contents(header["attributes"], {path: _widened(path, a, header) for path, a in arrays.items()})
+        header, arrays = run_child(hdf5_reader.__name__, path, TIMEOUT_SECONDS)
+    except ChildFailed as reason:
+        raise InvalidModelError(
+            "the file must be a sound HDF5 file",
+            layer=label,
+            value=reason,
+            hint="save the model again; the file may be truncated",
+        ) from reason
+    attributes = header["attributes"]
+    bfloat16 = {key for key, found in attributes.items() if found.get("dtype") == "bfloat16"}
+    return Hdf5Contents(attributes, {key: _widened(a) if key in bfloat16 else a for key, a in arrays.items()})
 
 
-def _widened(
-    path: str, array: np.ndarray, header: Mapping[str, Mapping[str, Mapping[str, str]]]
-) -> np.ndarray:
-    """bfloat16 (which Keras stores as 16-bit integers, and says so) as float32; the rest as it is."""
-    if header["attributes"].get(path, {}).get("dtype") == "bfloat16" and array.dtype.itemsize == 2:
-        return (array.view(np.uint16).astype(np.uint32) << 16).view(np.float32)
-    return array
+def _widened(array: np.ndarray) -> np.ndarray:
+    """bfloat16, which Keras stores as 16-bit integers and marks, as float32."""
+    if array.dtype.itemsize != 2:
+        return array
+    return (array.view(np.uint16).astype(np.uint32) << 16).view(np.float32)

@@ -1,20 +1,20 @@
 """The child process that opens HDF5 files: `python -m mcu_quant.importers.hdf5_reader FILE`.
 
 HDF5 is a large C library and the file may be hostile, so it is opened here, with limits on memory,
-processor time and output, and never in the caller's process. Nothing but numbers and strings leaves:
-on stdout a line of JSON, then the bytes of the arrays in its order. On a refusal: exit code 3 and the
-reason on stderr.
+processor time and output, and never in the caller's process. Nothing but numbers and strings leaves
+(child.py has the form).
 """
 
 from __future__ import annotations
 
 import contextlib
-import json
 import math
 import sys
 from typing import Any, BinaryIO
 
 import numpy as np
+
+from mcu_quant.importers.child import REFUSED, Refused, send
 
 MEMORY_BYTES = 3 << 30
 CPU_SECONDS = 120
@@ -23,16 +23,11 @@ MAX_FILE_BYTES = 1 << 30
 MAX_ARRAY_BYTES = 1 << 29
 MAX_OBJECTS = 100_000
 MAX_TEXT = 1 << 26
-REFUSED = 3
 
 #: The attributes that the importers ask for; a list that is too long for one is numbered from 0.
 _ATTRIBUTES = ("model_config", "keras_version", "backend", "name", "layer_names", "weight_names", "dtype")
 _SKIPPED_GROUPS = ("optimizer_weights", "optimizer", "_optimizer")
 _HEADER_BYTES = 1 << 20
-
-
-class Refused(Exception):
-    """The file breaks a limit or a rule; the text is for the user."""
 
 
 def limit_process() -> None:
@@ -115,15 +110,6 @@ class Contents:
         self.datasets.append((path, item))
 
 
-def _write(contents: Contents, out: BinaryIO) -> None:
-    listing = [[path, item.dtype.newbyteorder("<").str, list(item.shape)] for path, item in contents.datasets]
-    header = {"attributes": contents.attributes, "datasets": listing}
-    out.write(json.dumps(header).encode() + b"\n")
-    for (_, dtype, _), (_, item) in zip(listing, contents.datasets, strict=True):
-        out.write(np.ascontiguousarray(item[()], dtype=dtype).tobytes())
-    out.flush()
-
-
 def read(path: str, out: BinaryIO) -> None:
     """Write the contents of the file to out. Raises Refused."""
     import h5py
@@ -134,7 +120,8 @@ def read(path: str, out: BinaryIO) -> None:
         with h5py.File(path, "r") as file:
             contents.visit("", file)
             file.visititems(contents.visit)  # hard links only, each object once: no cycles, no other files
-            _write(contents, out)
+            arrays = {key: item[()] for key, item in contents.datasets}
+            send({"attributes": contents.attributes}, arrays, out)
     except (OSError, KeyError, ValueError, TypeError, RuntimeError) as error:
         raise Refused(f"the HDF5 library cannot read it: {error}") from error
     except MemoryError as error:

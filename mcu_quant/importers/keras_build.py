@@ -11,7 +11,6 @@ from mcu_quant.importers.keras_config import (
     ModelConfig,
     TensorRef,
     custom_class,
-    execution_order,
 )
 from mcu_quant.importers.keras_functions import (
     FUNCTION_LAYERS,
@@ -22,13 +21,14 @@ from mcu_quant.importers.keras_functions import (
     lower_function,
 )
 from mcu_quant.importers.keras_layers import HANDLERS, ImportBuilder
+from mcu_quant.importers.keras_order import execution_order
 from mcu_quant.importers.keras_unsupported import custom_layer, lambda_layer, unsupported_layer
 from mcu_quant.importers.keras_weights import LayerPath, WeightSource, checked_weights
+from mcu_quant.importers.shapes import MAX_ELEMENTS, input_problem
 from mcu_quant.ir import Graph
 from mcu_quant.ops import OPERATORS
 from mcu_quant.ops.keras import KerasLayer, LayerRefused
 
-MAX_ELEMENTS = 1 << 31
 _RENAMED = {
     "BatchNormalizationV1": "BatchNormalization",
     "BatchNormalizationV2": "BatchNormalization",
@@ -55,7 +55,7 @@ class _Importer:
         if self._problems:
             raise UnsupportedModelError(self._problems)
         names = [output for output in outputs if output is not None]
-        return _without_dead_nodes(self._builder, names)
+        return without_dead_nodes(self._builder, names)
 
     def _graph_input(self, layer: LayerConfig | None, name: str) -> str | None:
         if layer is None or layer.class_name != "InputLayer":
@@ -71,7 +71,7 @@ class _Importer:
                 value=shape,
                 hint="begin the model with keras.Input(shape=…), or build it, then save it again",
             )
-        problem = _input_problem(shape)
+        problem = input_problem(shape)
         if problem is not None:
             self._problems.append(problem.problem(name))
             return None
@@ -146,7 +146,7 @@ class _Importer:
         tensor = values[key]
         if tensor is None:
             shape = ref.shape or (reader.built_shape if reader is not None else None)
-            if shape is not None and len(shape) >= 2 and _input_problem(shape) is None:
+            if shape is not None and len(shape) >= 2 and input_problem(shape) is None:
                 tensor = self._builder.input(f"{ref.layer}/stand-in", (1, *(size or 1 for size in shape[1:])))
                 values[key] = tensor
         return tensor
@@ -207,28 +207,6 @@ def _is_layer(activation: Any) -> bool:
         and activation.get("class_name") in HANDLERS
         and not custom_class(activation)
     )
-
-
-def _input_problem(shape: Sequence[Any]) -> LayerRefused | None:
-    seen = list(shape)
-    if shape[0] not in (None, 1):
-        return LayerRefused(
-            "the batch must be 1 or None: a microcontroller runs one sample at a time",
-            value=f"batch {shape[0]}",
-            hint="keras.Input(shape=…) without batch_size, then model_new.set_weights(model.get_weights())",
-        )
-    if any(size is None for size in shape[1:]):
-        return LayerRefused(
-            "every size but the batch must be fixed",
-            value=seen,
-            hint="build the model again with a fixed keras.Input(shape=…) and copy the weights",
-        )
-    product = 1
-    for size in shape[1:]:
-        if not isinstance(size, int) or size <= 0:
-            return LayerRefused("every size must be a positive number", value=seen)
-        product *= size
-    return LayerRefused("the input is too large", value=seen) if product > MAX_ELEMENTS else None
 
 
 def _refuse_by_class(layer: LayerConfig) -> None:
@@ -292,7 +270,8 @@ def _normalized(layer: LayerConfig, rank: int) -> LayerConfig:
     return LayerConfig(**{**vars(layer), "class_name": class_name, "config": config})
 
 
-def _without_dead_nodes(builder: ImportBuilder, outputs: list[str]) -> Graph:
+def without_dead_nodes(builder: ImportBuilder, outputs: list[str]) -> Graph:
+    """The builder's graph, with the nodes that the outputs need and no others."""
     needed, nodes = set(outputs), []
     for node in reversed(builder.nodes):
         if not needed.isdisjoint(node.outputs):

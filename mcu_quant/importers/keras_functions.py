@@ -54,7 +54,7 @@ Function = Callable[[Arguments, ImportBuilder], str]
 
 
 def is_known_function(layer: LayerConfig) -> bool:
-    return _symbol(layer) in _FUNCTIONS
+    return _symbol(layer) in FUNCTIONS
 
 
 def function_name(layer: LayerConfig) -> str:
@@ -66,7 +66,7 @@ def function_name(layer: LayerConfig) -> str:
 
 def lower_function(layer: LayerConfig, arguments: Arguments, builder: ImportBuilder) -> str:
     """Add the function's nodes; returns its output. Raises LayerRefused."""
-    function = _FUNCTIONS.get(_symbol(layer))
+    function = FUNCTIONS.get(_symbol(layer))
     if function is None:
         raise LayerRefused(
             "there is no form for this function",
@@ -127,7 +127,7 @@ def _with_constant(
 def _maximum(arguments: Arguments, builder: ImportBuilder) -> str:
     x, y = arguments.get(0, "x", "x1"), arguments.get(1, "y", "x2")
     for tensor, other in ((x, y), (y, x)):
-        if isinstance(tensor, TensorName) and isinstance(other, int | float) and other == 0:
+        if isinstance(tensor, TensorName) and not isinstance(other, TensorName) and not np.any(other):
             return builder.layer("ReLU", arguments.name, [tensor], _relu_config())
     return _binary("Maximum")(arguments, builder)
 
@@ -282,7 +282,7 @@ _OTHERS: Mapping[Function, tuple[str, ...]] = {
     _concatenate: ("concat", "Concatenate"),
 }
 #: By TensorFlow symbol (Keras 2) and by operation class (Keras 3).
-_FUNCTIONS: dict[str, Function] = {
+FUNCTIONS: dict[str, Function] = {
     **{symbol: _binary(kind) for kind, symbols in _ELEMENTWISE.items() for symbol in symbols},
     **{symbol: _activation(kind) for kind, symbols in _ACTIVATIONS.items() for symbol in symbols},
     **{symbol: function for function, symbols in _OTHERS.items() for symbol in symbols},

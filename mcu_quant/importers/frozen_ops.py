@@ -1,0 +1,310 @@
+"""TensorFlow operations on a model's tensors, each rewritten as the Keras layer that does the same."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from mcu_quant.importers.frozen_constants import FLOAT_TYPES, FrozenNode, strided_slices
+from mcu_quant.importers.keras_functions import FUNCTIONS, Arguments, TensorName
+from mcu_quant.importers.keras_layers import ImportBuilder, affine
+from mcu_quant.ops.base import same_padding
+from mcu_quant.ops.keras import LayerRefused
+
+
+@dataclass(frozen=True)
+class Window:
+    """One spatial axis between SpaceToBatchND and BatchToSpaceND, which is a dilated convolution."""
+
+    axis: int
+    block: int
+    before: int
+    after: int
+
+
+@dataclass(frozen=True)
+class SpaceBatches:
+    """The output of SpaceToBatchND: x, with each window's axis to be dilated."""
+
+    x: TensorName
+    windows: tuple[Window, ...]
+
+
+@dataclass(frozen=True)
+class PendingConvolution:
+    """A convolution of SpaceBatches, which BatchToSpaceND completes. squeeze: a Squeeze after it."""
+
+    node: FrozenNode
+    source: SpaceBatches
+    squeeze: FrozenNode | None = None
+
+
+Value = np.ndarray | TensorName | SpaceBatches | PendingConvolution
+Lowering = Callable[[FrozenNode, ImportBuilder], Any]
+
+_CONVOLUTIONS = ("Conv2D", "DepthwiseConv2dNative")
+
+
+def _spatial(node: FrozenNode, attribute: str) -> list[int]:
+    """The two middle values of an attribute of four; the layout must be NHWC."""
+    if node.attributes.get("data_format") not in (None, "NHWC"):
+        raise LayerRefused(
+            "the layout must be NHWC", value=node.attributes["data_format"], hint="channels_last"
+        )
+    values = node.attributes.get(attribute) or [1, 1, 1, 1]
+    if values[0] != 1 or values[3] != 1:
+        raise LayerRefused(f"{attribute} must be 1 over batch and channels", value=values)
+    return [int(v) for v in values[1:3]]
+
+
+def _padded(node: FrozenNode, x: str, builder: ImportBuilder) -> tuple[str, str]:
+    """(x, Keras padding), with explicit padding done before."""
+    padding = node.attributes["padding"]
+    if padding in ("SAME", "VALID"):
+        return x, padding.lower()
+    pads = node.attributes["explicit_paddings"]
+    return _zero_padding(
+        f"{node.name}/pad", x, list(zip(pads[0::2], pads[1::2], strict=True)), builder
+    ), "valid"
+
+
+def _zero_padding(name: str, x: str, pads: Sequence[Sequence[int]], builder: ImportBuilder) -> str:
+    """pads: (before, after) for each axis."""
+    middle = [tuple(int(v) for v in pair) for pair in pads[1:-1]]
+    if any(pads[0]) or any(pads[-1]) or len(middle) not in (1, 2):
+        raise LayerRefused(
+            "padding must be of the spatial axes", value=[list(map(int, pair)) for pair in pads]
+        )
+    padding: Any = middle if len(middle) == 2 else middle[0]
+    config = {"padding": padding, "data_format": "channels_last"}
+    return builder.layer(f"ZeroPadding{len(middle)}D", name, [x], config)
+
+
+def _convolution(node: FrozenNode, builder: ImportBuilder) -> TensorName | PendingConvolution:
+    source = node.inputs[0]
+    if isinstance(source, SpaceBatches):
+        return PendingConvolution(node, source)
+    x, padding = _padded(node, node.tensor(0), builder)
+    return _add_convolution(node, x, padding, _spatial(node, "dilations"), builder)
+
+
+def _add_convolution(
+    node: FrozenNode, x: str, padding: str, dilation: list[int], builder: ImportBuilder
+) -> TensorName:
+    kernel = node.constant(1)
+    shared = {
+        "kernel_size": list(kernel.shape[:2]),
+        "strides": _spatial(node, "strides"),
+        "dilation_rate": dilation,
+        "padding": padding,
+        "data_format": "channels_last",
+        "use_bias": False,
+        "activation": None,
+    }
+    channels = builder.shape(x)[-1]
+    if node.op == "Conv2D":
+        config = {**shared, "filters": kernel.shape[3], "groups": channels // kernel.shape[2]}
+        return TensorName(builder.layer("Conv2D", node.name, [x], config, [_finite(kernel)]))
+    config = {**shared, "depth_multiplier": kernel.shape[3]}
+    return TensorName(builder.layer("DepthwiseConv2D", node.name, [x], config, [_finite(kernel)]))
+
+
+def _finite(array: np.ndarray) -> np.ndarray:
+    if not np.isfinite(array).all():
+        raise LayerRefused("weights must be finite", value="NaN or infinity", hint="train the model again")
+    return array.astype(np.float32)
+
+
+def _space_to_batch(node: FrozenNode, builder: ImportBuilder) -> SpaceBatches:
+    pads = node.constant(2).reshape(-1, 2).tolist()
+    windows = (
+        Window(axis + 1, block, *pair)
+        for axis, (block, pair) in enumerate(zip(node.integers(1), pads, strict=True))
+    )
+    return SpaceBatches(node.tensor(0), tuple(windows))
+
+
+def _batch_to_space(node: FrozenNode, builder: ImportBuilder) -> TensorName | PendingConvolution:
+    pending = node.inputs[0]
+    if not isinstance(pending, PendingConvolution):
+        raise LayerRefused("BatchToSpaceND must complete a dilated convolution")
+    crops = node.constant(2).reshape(-1, 2).tolist()
+    pads, dilation = [[0, 0] for _ in range(4)], [1, 1]
+    for window, (first, last) in zip(pending.source.windows, crops, strict=True):
+        pads[window.axis] = [window.before - first, window.after - last]
+        dilation[window.axis - 1] = window.block
+    convolution, x = pending.node, str(pending.source.x)
+    if min(map(min, pads)) < 0 or _spatial(convolution, "strides") != [1, 1]:
+        raise LayerRefused("BatchToSpaceND must complete a dilated convolution of stride 1")
+    shape, kernel = builder.shape(x), convolution.constant(1).shape
+    same = [list(same_padding(shape[i + 1], kernel[i], 1, dilation[i])) for i in range(2)]
+    padding = "same" if pads[1:3] == same else "valid"
+    if padding == "valid" and any(map(any, pads)):
+        x = _zero_padding(f"{convolution.name}/pad", x, pads, builder)
+    y = _add_convolution(convolution, x, padding, dilation, builder)
+    return y if pending.squeeze is None else _squeeze(replace(pending.squeeze, inputs=[y]), builder)
+
+
+def _expand_dims(node: FrozenNode, builder: ImportBuilder) -> TensorName | SpaceBatches:
+    source, axis = node.inputs[0], node.integers(1)[0]
+    x = source.x if isinstance(source, SpaceBatches) else node.tensor(0)
+    axis += (len(builder.shape(x)) + 1) if axis < 0 else 0
+    y = TensorName(FUNCTIONS["ExpandDims"](Arguments(node.name, [x, axis], {}), builder))
+    if not isinstance(source, SpaceBatches):
+        return y
+    windows = (replace(window, axis=window.axis + (axis <= window.axis)) for window in source.windows)
+    return SpaceBatches(y, tuple(windows))
+
+
+def _squeeze(node: FrozenNode, builder: ImportBuilder) -> TensorName | PendingConvolution:
+    source = node.inputs[0]
+    if isinstance(source, PendingConvolution):
+        return replace(source, squeeze=node)
+    arguments = Arguments(node.name, [node.tensor(0), node.attributes.get("squeeze_dims") or None], {})
+    return TensorName(FUNCTIONS["Squeeze"](arguments, builder))
+
+
+def _matmul(node: FrozenNode, builder: ImportBuilder) -> str:
+    x, kernel = node.tensor(0), node.constant(1)
+    if node.attributes.get("transpose_a"):
+        raise LayerRefused("a matrix product must be of the last axis", value="transpose_a")
+    kernel = kernel.T if node.attributes.get("transpose_b") else kernel
+    config = {"units": kernel.shape[1], "use_bias": False, "activation": None}
+    return builder.layer("Dense", node.name, [x], config, [_finite(kernel)])
+
+
+def _batch_norm(node: FrozenNode, builder: ImportBuilder) -> str:
+    gamma, beta, mean, variance = (_finite(node.constant(index)).astype(np.float64) for index in range(1, 5))
+    if node.attributes.get("is_training"):
+        raise LayerRefused("the model must be saved for inference", value="is_training", hint="model.export")
+    scale = gamma / np.sqrt(variance + node.attributes.get("epsilon", 1e-3))
+    return affine(builder, node.name, node.tensor(0), scale, beta - mean * scale)
+
+
+def _pool(layer: str) -> Lowering:
+    def lower(node: FrozenNode, builder: ImportBuilder) -> str:
+        x, padding = _padded(node, node.tensor(0), builder)
+        config = {
+            "pool_size": _spatial(node, "ksize"),
+            "strides": _spatial(node, "strides"),
+            "padding": padding,
+            "data_format": "channels_last",
+        }
+        return builder.layer(layer, node.name, [x], config)
+
+    return lower
+
+
+def _reshape(node: FrozenNode, builder: ImportBuilder) -> str:
+    x, shape = node.tensor(0), node.integers(1)
+    seen = builder.shape(x)
+    if shape.count(-1) == 1:
+        shape[shape.index(-1)] = math.prod(seen) // max(1, -math.prod(shape))
+    rows = len(shape) == 2 and shape[1] == seen[-1] and math.prod(shape) == math.prod(seen)
+    if list(seen) == shape or rows:
+        return x  # rows: a product over the last axis (tensordot), which Dense does on any rank
+    return FUNCTIONS["Reshape"](Arguments(node.name, [x, shape], {}), builder)
+
+
+def _transpose(node: FrozenNode, builder: ImportBuilder) -> str:
+    x, order = node.tensor(0), node.integers(1)
+    if order == sorted(order):
+        return x
+    shape = builder.shape(x)
+    moved = [shape[axis] for axis in order]
+    if [axis for axis in order if shape[axis] != 1] != [
+        axis for axis in range(len(shape)) if shape[axis] != 1
+    ]:
+        raise LayerRefused(
+            "a transpose must move axes of size 1 only", value=order, hint="channels_last throughout"
+        )
+    return FUNCTIONS["Reshape"](Arguments(node.name, [x, moved], {}), builder)
+
+
+def _pad(node: FrozenNode, builder: ImportBuilder) -> str:
+    if len(node.inputs) > 2 and node.constant(2).any():
+        raise LayerRefused("padding must be with 0", value=node.constant(2))
+    return _zero_padding(node.name, node.tensor(0), node.constant(1).reshape(-1, 2).tolist(), builder)
+
+
+def _function(name: str, count: int = 0) -> Lowering:
+    """The Keras function of that name, on the node's inputs (the first `count`, or all)."""
+
+    def lower(node: FrozenNode, builder: ImportBuilder) -> str:
+        inputs = list(node.inputs[: count or None])
+        return FUNCTIONS[name](Arguments(node.name, inputs, {}), builder)
+
+    return lower
+
+
+def _mean(node: FrozenNode, builder: ImportBuilder) -> str:
+    arguments = [node.tensor(0), node.integers(1), bool(node.attributes.get("keep_dims"))]
+    return FUNCTIONS["Mean"](Arguments(node.name, arguments, {}), builder)
+
+
+def _concat(node: FrozenNode, builder: ImportBuilder) -> str:
+    *values, _ = node.inputs
+    arguments = Arguments(node.name, [list(values), node.integers(len(values))[0]], {})
+    return FUNCTIONS["Concatenate"](arguments, builder)
+
+
+def _leaky_relu(node: FrozenNode, builder: ImportBuilder) -> str:
+    arguments = Arguments(node.name, [node.tensor(0), node.attributes.get("alpha", 0.2)], {})
+    return FUNCTIONS["LeakyRelu"](arguments, builder)
+
+
+def _cast(node: FrozenNode, builder: ImportBuilder) -> str:
+    if node.attributes.get("DstT") not in FLOAT_TYPES:
+        raise LayerRefused("a cast must be to a float type", value=f"DataType {node.attributes.get('DstT')}")
+    return node.tensor(0)
+
+
+def _strided_slice(node: FrozenNode, builder: ImportBuilder) -> str:
+    x = node.tensor(0)
+    index = list(strided_slices(node, len(builder.shape(x))))
+    return FUNCTIONS["GetItem"](Arguments(node.name, [x, index], {}), builder)
+
+
+OPS: Mapping[str, Lowering] = {
+    **dict.fromkeys(_CONVOLUTIONS, _convolution),
+    "SpaceToBatchND": _space_to_batch,
+    "BatchToSpaceND": _batch_to_space,
+    "ExpandDims": _expand_dims,
+    "Squeeze": _squeeze,
+    "MatMul": _matmul,
+    "BatchMatMulV2": _matmul,
+    "FusedBatchNorm": _batch_norm,
+    "FusedBatchNormV2": _batch_norm,
+    "FusedBatchNormV3": _batch_norm,
+    "MaxPool": _pool("MaxPooling2D"),
+    "AvgPool": _pool("AveragePooling2D"),
+    "Mean": _mean,
+    "Reshape": _reshape,
+    "Transpose": _transpose,
+    "Pad": _pad,
+    "PadV2": _pad,
+    "ConcatV2": _concat,
+    "LeakyRelu": _leaky_relu,
+    "StridedSlice": _strided_slice,
+    "BiasAdd": _function("Add"),
+    "AddV2": _function("Add"),
+    "Add": _function("Add"),
+    "Sub": _function("Subtract"),
+    "Mul": _function("Multiply"),
+    "RealDiv": _function("Divide"),
+    "Maximum": _function("Maximum"),
+    "Minimum": _function("Minimum"),
+    "ClipByValue": _function("Clip"),
+    "Relu": _function("Relu"),
+    "Relu6": _function("Relu6"),
+    "Sigmoid": _function("Sigmoid"),
+    "Tanh": _function("Tanh"),
+    "Softmax": _function("Softmax"),
+    "Identity": _function("StopGradient", 1),
+    "StopGradient": _function("StopGradient", 1),
+    "Cast": _cast,
+}
