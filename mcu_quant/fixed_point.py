@@ -18,7 +18,7 @@ IntArray = NDArray[np.int64]
 
 def round_half_away(x: float) -> int:
     """Round a real number to the nearest integer, halves away from zero (C's round)."""
-    return int(math.floor(abs(x) + 0.5)) * (1 if x >= 0 else -1)
+    return math.floor(abs(x) + 0.5) * (1 if x >= 0 else -1)
 
 
 def quantize_multiplier(real: float) -> tuple[int, int]:
@@ -88,7 +88,7 @@ _48_OVER_17, _MINUS_32_OVER_17 = 1515870810, -1010580540  # in Q2.29
 
 
 def exp_on_negative_values(a: IntArray, integer_bits: int) -> IntArray:
-    """exp(a) in Q0.31 (gemmlowp's function of that name). ARITHMETIC section 8. C twin: mq_exp_on_negative_values.
+    """exp(a) in Q0.31 (gemmlowp's function of that name). ARITHMETIC section 8.
 
     a: int32 <= 0 in Q(integer_bits).(31 - integer_bits), integer_bits in 2..5. exp(0) is 2**31 - 1.
 

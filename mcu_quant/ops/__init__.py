@@ -8,6 +8,14 @@ from mcu_quant.ops.base import Operator
 
 _MODULES = (
     "fully_connected",
+    "conv_2d",
+    "depthwise_conv_2d",
+    "max_pool_2d",
+    "average_pool_2d",
+    "mean",
+    "pad",
+    "batch_normalization",
+    "softmax",
 )
 
 #: Every operator by its IR name.

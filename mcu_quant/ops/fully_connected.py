@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
-from mcu_quant.fixed_point import quantize_multiplier
 from mcu_quant.ir import BoundNode, Tensor
 from mcu_quant.ops import linear
 from mcu_quant.ops.base import (
     ACTIVATIONS,
-    Operator,
     QuantRule,
     Shape,
     TfliteForm,
     TfliteNode,
     WeightRule,
-    float_activation,
 )
 from mcu_quant.ops.keras import GraphBuilder, KerasLayer
 
@@ -32,7 +29,7 @@ class FullyConnectedAttrs:
     keep_num_dims: bool = False
 
 
-class FullyConnected(Operator):
+class FullyConnected(linear.LinearOperator):
     """Inputs: x [..., in], weights [units, in], bias [units] or absent."""
 
     name = "fully_connected"
@@ -73,30 +70,16 @@ class FullyConnected(Operator):
         version = 12 if per_channel else 5
         return TfliteForm("FULLY_CONNECTED", version, "FullyConnectedOptions", options)
 
-    def run_float(self, node: BoundNode, inputs: Sequence[np.ndarray | None]) -> tuple[np.ndarray, ...]:
-        x, weights, bias = linear.operands(inputs)
-        y = self._rows(x, weights) @ weights.T
-        if bias is not None:
-            y = y + bias
-        return (self._shaped(float_activation(y, node.attrs.activation), x, node),)
+    def sums(self, node: BoundNode, x: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        rows = x.reshape(-1, weights.shape[1])
+        return (rows @ weights.T).reshape(len(x), *node.output.shape)
 
-    def run_int8(self, node: BoundNode, inputs: Sequence[np.ndarray | None]) -> tuple[np.ndarray, ...]:
-        x, weights, bias = linear.operands(inputs)
-        acc = linear.exact_matmul(self._rows(x, weights), weights.T, node.input(0).zero_point)
-        y = linear.requantize_accumulator(node, acc, bias)
-        return (self._shaped(y, x, node),)
+    def temporary_elements(self, node: BoundNode) -> int:
+        return node.input(0).elements + node.output.elements
 
     def macs(self, node: BoundNode) -> int:
         units, in_size = node.input(1).shape
         return node.output.elements // units * units * in_size
-
-    @staticmethod
-    def _rows(x: np.ndarray, weights: np.ndarray) -> np.ndarray:
-        return x.reshape(-1, weights.shape[1])
-
-    @staticmethod
-    def _shaped(y: np.ndarray, x: np.ndarray, node: BoundNode) -> np.ndarray:
-        return y.reshape(x.shape[0], *node.output.shape)
 
 
 OPERATOR = FullyConnected()

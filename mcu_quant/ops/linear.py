@@ -2,16 +2,60 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Sequence
 
 import numpy as np
 
 from mcu_quant.fixed_point import INT32_MAX, IntArray, quantize_multiplier, requantize, wrap_int32
 from mcu_quant.ir import BoundNode
-from mcu_quant.ops.base import Constraint, activation_range, scale_ratio
+from mcu_quant.ops.base import (
+    Constraint,
+    Operator,
+    activation_range,
+    float_activation,
+    scale_ratio,
+)
+from mcu_quant.ops.windows import sample_chunks
 
 #: Largest magnitudes up to which floating-point sums of integers are exact.
 _EXACT_FLOAT32, _EXACT_FLOAT64 = 2**24, 2**53
+
+
+class LinearOperator(Operator):
+    """Sums of inputs times constant weights, plus a bias, then a fused activation.
+
+    Inputs: x, weights, bias or absent. The sums are the same for the float meaning and for the
+    bits: integers are summed in floating point, exactly, because that is what BLAS is fast at.
+    """
+
+    @abstractmethod
+    def sums(self, node: BoundNode, x: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        """The sums for x [N, *shape], 0 where padded; same floating type in and out: [N, *output shape]."""
+
+    @abstractmethod
+    def temporary_elements(self, node: BoundNode) -> int:
+        """How many elements `sums` holds for each sample, for choosing how many go at once."""
+
+    def run_float(self, node: BoundNode, inputs: Sequence[np.ndarray | None]) -> tuple[np.ndarray, ...]:
+        x, weights, bias = operands(inputs)
+        y = np.empty((len(x), *node.output.shape), np.float32)
+        for part in sample_chunks(len(x), self.temporary_elements(node)):
+            sums = self.sums(node, x[part], weights)
+            if bias is not None:
+                sums += bias
+            y[part] = float_activation(sums, node.attrs.activation)
+        return (y,)
+
+    def run_int8(self, node: BoundNode, inputs: Sequence[np.ndarray | None]) -> tuple[np.ndarray, ...]:
+        x, weights, bias = operands(inputs)
+        dtype = exact_dtype(accumulator_bound(node, with_bias=False))
+        exact_weights, zero_point = weights.astype(dtype), dtype(node.input(0).zero_point)
+        y = np.empty((len(x), *node.output.shape), np.int8)
+        for part in sample_chunks(len(x), self.temporary_elements(node)):
+            sums = self.sums(node, x[part].astype(dtype) - zero_point, exact_weights)
+            y[part] = requantize_accumulator(node, sums.astype(np.int64), bias)
+        return (y,)
 
 
 def operands(inputs: Sequence[np.ndarray | None]) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
@@ -21,16 +65,10 @@ def operands(inputs: Sequence[np.ndarray | None]) -> tuple[np.ndarray, np.ndarra
     return x, weights, inputs[2] if len(inputs) > 2 else None
 
 
-def exact_matmul(x: np.ndarray, weights: np.ndarray, zero_point: int) -> IntArray:
-    """sum_k (x[i, k] - zero_point) * weights[k, j], as int64 [rows, columns], by floating-point BLAS.
-
-    x, weights: integers. float32 where |sums| <= 2**24 whatever the order, else float64 (2**53).
-    """
-    magnitude = np.abs(weights.astype(np.int64)).sum(axis=0).max(initial=0) * widest(zero_point)
-    assert magnitude <= _EXACT_FLOAT64
-    dtype = np.float32 if magnitude <= _EXACT_FLOAT32 else np.float64
-    shifted = x.astype(dtype) - dtype(zero_point)
-    return (shifted @ weights.astype(dtype)).astype(np.int64)
+def exact_dtype(bound: int) -> type[np.float32] | type[np.float64]:
+    """The smallest floating type that sums integers of |sum| <= bound exactly, in whatever order."""
+    assert bound <= _EXACT_FLOAT64
+    return np.float32 if bound <= _EXACT_FLOAT32 else np.float64
 
 
 def widest(zero_point: int) -> int:
@@ -62,18 +100,23 @@ def requantize_accumulator(node: BoundNode, acc: IntArray, bias: np.ndarray | No
     return np.clip(y, low, high).astype(np.int8)
 
 
-def accumulator_bound(node: BoundNode) -> int:
-    """The largest |accumulator| that any int8 input can give, bias included."""
-    weights = node.input(1)
-    assert weights.data is not None and weights.quant is not None
-    axis = weights.quant.channel_axis
-    magnitudes = np.abs(weights.data.astype(np.int64))
-    others = tuple(i for i in range(magnitudes.ndim) if i != (0 if axis is None else axis))
-    sums = magnitudes.sum(axis=others) * widest(node.input(0).zero_point)
-    bias = node.optional_input(2)
-    if bias is not None and bias.data is not None:
+def accumulator_bound(node: BoundNode, with_bias: bool = True) -> int:
+    """The largest |accumulator| that any int8 input can give."""
+    weights, bias = node.input(1), node.optional_input(2)
+    assert weights.data is not None
+    # Weights that have a filter for each output channel have that channel first; 1HWO has it last.
+    channel_axis = 3 if node.node.op == "depthwise_conv_2d" else 0
+    others = tuple(axis for axis in range(len(weights.shape)) if axis != channel_axis)
+    sums = np.abs(weights.data.astype(np.int64)).sum(axis=others) * widest(node.input(0).zero_point)
+    if with_bias and bias is not None and bias.data is not None:
         sums = sums + np.abs(bias.data.astype(np.int64))
     return int(sums.max())
+
+
+def _largest_ratio(node: BoundNode) -> float:
+    weights = node.input(1)
+    assert weights.quant is not None
+    return scale_ratio((node.input(0).scale, max(weights.quant.scale)), node.output.scale)
 
 
 CONSTRAINTS = (
@@ -91,7 +134,7 @@ CONSTRAINTS = (
     ),
     Constraint(
         "weights must be symmetric (zero_point 0)",
-        lambda node: node.input(1).quant is not None and not any(node.input(1).quant.zero_point),
+        lambda node: (quant := node.input(1).quant) is not None and not any(quant.zero_point),
         lambda node: node.input(1).quant,
         "quantize the model with a LiteRT-8-bit-specification quantizer, as mcu-quant quantize does",
     ),
@@ -100,5 +143,11 @@ CONSTRAINTS = (
         lambda node: node.input(1).data is None or accumulator_bound(node) <= INT32_MAX,
         accumulator_bound,
         "fewer inputs per output, or a smaller bias",
+    ),
+    Constraint(
+        "scale(input) * scale(weights) / scale(output) must be below 2**30",
+        lambda node: node.input(1).quant is None or _largest_ratio(node) < 2.0**30,
+        _largest_ratio,
+        "calibrate with representative data",
     ),
 )

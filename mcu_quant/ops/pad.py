@@ -1,0 +1,113 @@
+"""pad: a border of one value, 0 unless given."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from mcu_quant.errors import InvalidModelError, Problem, UnsupportedModelError
+from mcu_quant.ir import BoundNode, Tensor
+from mcu_quant.ops.base import Constraint, Operator, QuantRule, Shape, TfliteForm, TfliteNode
+from mcu_quant.ops.keras import GraphBuilder, KerasLayer, LayerRefused
+from mcu_quant.ops.keras_spatial import dimensions_of, require_channels_last
+from mcu_quant.ops.pooling import SAME_SCALE
+
+
+@dataclass(frozen=True)
+class PadAttrs:
+    """paddings: (before, after) for every axis of the input, the batch's (0, 0) included."""
+
+    paddings: tuple[tuple[int, int], ...]
+
+
+class Pad(Operator):
+    """Inputs: x, and the border's value (a constant of one element) if it is not 0."""
+
+    name = "pad"
+    tflite_builtins = ("PAD", "PADV2")
+    keras_layers = ("ZeroPadding1D", "ZeroPadding2D")
+    quant_rule = QuantRule(output="same")
+    constraints = (
+        SAME_SCALE,
+        Constraint(
+            "the border's value must be constant, of the output's scale and zero_point",
+            lambda node: (
+                (value := node.optional_input(1)) is None
+                or (value.is_constant and value.elements == 1 and value.quant == node.output.quant)
+            ),
+            lambda node: node.input(1),
+        ),
+        Constraint(
+            "at most 4 axes",
+            lambda node: len(node.input(0).shape) <= 4,
+            lambda node: node.input(0).shape,
+            "reshape before and after padding",
+        ),
+    )
+
+    def output_shapes(self, attrs: PadAttrs, input_shapes: Sequence[Shape]) -> tuple[Shape, ...]:
+        sizes = zip(input_shapes[0], attrs.paddings, strict=True)
+        return (tuple(before + size + after for size, (before, after) in sizes),)
+
+    def from_keras(self, layer: KerasLayer, inputs: Sequence[str], builder: GraphBuilder) -> str:
+        require_channels_last(layer.config)
+        padding: Any = layer.config.get("padding", 1)
+        if dimensions_of(layer) == 1:
+            spatial = [_before_after(padding)]
+        elif isinstance(padding, int):
+            spatial = [(padding, padding)] * 2
+        else:
+            spatial = [_before_after(axis) for axis in padding]
+        return builder.add(self.name, layer.name, PadAttrs(((0, 0), *spatial, (0, 0))), list(inputs))
+
+    def from_tflite(self, node: TfliteNode) -> tuple[PadAttrs, tuple[Tensor | None, ...]]:
+        x, paddings = node.inputs[0], node.constant(1)
+        if x is None or paddings is None:
+            problem = Problem("the paddings must be constant", node.name, hint="a fixed shape in the model")
+            raise UnsupportedModelError([problem])
+        if paddings.shape != (len(x.shape), 2) or (paddings < 0).any():
+            raise InvalidModelError(
+                f"paddings must be [{len(x.shape)}, 2] and not negative",
+                layer=node.name,
+                value=paddings.tolist(),
+            )
+        attrs = PadAttrs(tuple((int(before), int(after)) for before, after in paddings))
+        return attrs, (x, *node.inputs[2:3])
+
+    def to_tflite(self, node: BoundNode) -> TfliteForm | None:
+        paddings = np.array(node.attrs.paddings, np.int32)
+        if node.optional_input(1) is not None:
+            return None  # a computed or other border has no place in this writer: constants come last
+        return TfliteForm("PAD", 2, "PadOptions", {}, (paddings,))
+
+    def run_float(self, node: BoundNode, inputs: Sequence[np.ndarray | None]) -> tuple[np.ndarray, ...]:
+        value = inputs[1] if len(inputs) > 1 else None
+        return (_padded(node, inputs[0], 0.0 if value is None else value.item()),)
+
+    def run_int8(self, node: BoundNode, inputs: Sequence[np.ndarray | None]) -> tuple[np.ndarray, ...]:
+        return (_padded(node, inputs[0], border_value(node)),)
+
+
+def _before_after(value: Any) -> tuple[int, int]:
+    if isinstance(value, int):
+        return value, value
+    if len(value) != 2:
+        raise LayerRefused("padding must be (before, after)", value=value)
+    return int(value[0]), int(value[1])
+
+
+def border_value(node: BoundNode) -> int:
+    """The raw value of an integer node's border."""
+    value = node.optional_input(1)
+    return node.output.zero_point if value is None or value.data is None else int(value.data.item())
+
+
+def _padded(node: BoundNode, x: np.ndarray | None, value: float) -> np.ndarray:
+    assert x is not None
+    return np.pad(x, ((0, 0), *node.attrs.paddings), constant_values=value)
+
+
+OPERATOR = Pad()

@@ -1,0 +1,91 @@
+"""Windows that slide over height and width: what convolutions and pooling share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from mcu_quant.ops.base import Shape, window_output, window_padding
+
+
+@dataclass(frozen=True)
+class WindowAxis:
+    """A window sliding along one axis; everything in elements. before: padding ahead of the input.
+
+    Tap k of output o reads input o * stride - before + k * dilation; outside, there is nothing.
+    """
+
+    input_size: int
+    filter_size: int
+    stride: int
+    dilation: int
+    before: int
+    output_size: int
+
+    def reach(self, tap: int) -> tuple[slice, slice]:
+        """(outputs, inputs): the outputs whose tap lies inside the input, and what they read there."""
+        first = tap * self.dilation - self.before
+        start = max(-(first // self.stride), 0)
+        stop = min((self.input_size - 1 - first) // self.stride + 1, self.output_size)
+        if stop <= start:
+            return slice(0, 0), slice(0, 0)
+        begin = first + start * self.stride
+        return slice(start, stop), slice(begin, begin + (stop - start - 1) * self.stride + 1, self.stride)
+
+    @property
+    def after(self) -> int:
+        """Padding behind the input so that every window is whole."""
+        span = (self.output_size - 1) * self.stride + (self.filter_size - 1) * self.dilation + 1
+        return max(span - self.before - self.input_size, 0)
+
+
+WindowAxes = tuple[WindowAxis, WindowAxis]
+
+
+def window_axes(
+    padding: str,
+    input_shape: Shape,
+    filter_size: tuple[int, int],
+    strides: tuple[int, int],
+    dilation: tuple[int, int] = (1, 1),
+) -> WindowAxes:
+    """Height's and width's window over an input [1, H, W, C]."""
+    height, width = (
+        WindowAxis(
+            size,
+            taps,
+            stride,
+            step,
+            window_padding(padding, size, taps, stride, step)[0],
+            window_output(padding, size, taps, stride, step),
+        )
+        for size, taps, stride, step in zip(input_shape[1:3], filter_size, strides, dilation, strict=True)
+    )
+    return height, width
+
+
+def window_columns(x: np.ndarray, axes: WindowAxes) -> np.ndarray:
+    """The windows over x [N, H, W, C], padded with zeros, as a view [N, OH, OW, filter_h, filter_w, C]."""
+    h, w = axes
+    if h.before or w.before or h.after or w.after:
+        x = np.pad(x, ((0, 0), (h.before, h.after), (w.before, w.after), (0, 0)))
+    n, rows, columns, channels = x.strides
+    return np.lib.stride_tricks.as_strided(
+        x,
+        (len(x), h.output_size, w.output_size, h.filter_size, w.filter_size, x.shape[3]),
+        (n, rows * h.stride, columns * w.stride, rows * h.dilation, columns * w.dilation, channels),
+        writeable=False,
+    )
+
+
+def sample_chunks(samples: int, elements: int) -> list[slice]:
+    """Slices of the sample axis such that temporaries of `elements` a sample stay in the cache."""
+    step = max(1, (1 << 18) // max(elements, 1))
+    return [slice(start, start + step) for start in range(0, samples, step)]
+
+
+def images(x: np.ndarray, shape: Sequence[int]) -> np.ndarray:
+    """[N, 1, H, W, C] as [N, H, W, C]."""
+    return x.reshape(-1, *shape[1:])
