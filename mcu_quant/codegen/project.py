@@ -1,0 +1,153 @@
+"""A firmware project for a board: what an engineer copies into a product, and what QEMU runs.
+
+Everything is under one directory: Makefile, README.md, main.c, validate.c, model/ (the library),
+board/ (start-up, port, timer, linker script). templates/firmware has the common files; a file of the
+same name in boards/<name>/ takes its place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from mcu_quant.boards import Board
+from mcu_quant.codegen.library import render_library
+from mcu_quant.codegen.literals import C_TYPES
+from mcu_quant.deployment import ARENA_ALIGN, Deployment
+from mcu_quant.ir import Tensor
+from mcu_quant.resources import directory
+
+#: The compiler's level for each --optimize.
+OPTIMIZE_FLAGS = {"time": "-O3", "balanced": "-O2", "size": "-Os"}
+C_FLAGS = ("-std=c99", "-ffunction-sections", "-fdata-sections", "-ffp-contract=off")
+WARNINGS = ("-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Wshadow")
+LINK_FLAGS = ("-nostartfiles", "-Wl,--gc-sections", "-Wl,--fatal-warnings")
+QEMU_ARGUMENTS = (
+    "-display none",
+    "-monitor none",
+    "-serial none",
+    "-semihosting-config enable=on,target=native",
+)
+
+#: File in board/ and the common file it comes from; timer.c comes from the board's timer.source.
+_BOARD_FILES = {
+    "startup.c": "startup.c",
+    "port.c": "port_semihosting.c",
+    "port.h": "port.h",
+    "board.h": "board.h.j2",
+    "linker.ld": "linker.ld.j2",
+}
+
+
+def compile_flags(board: Board, optimize: str) -> list[str]:
+    """The flags that decide what the compiler makes; warnings are apart."""
+    return [*C_FLAGS, OPTIMIZE_FLAGS[optimize], *board.cpu_flags]
+
+
+def qemu_arguments(board: Board) -> list[str]:
+    """Everything after qemu-system-arm but `-kernel IMAGE`."""
+    return [word for words in (f"-M {board.qemu}", *QEMU_ARGUMENTS) for word in words.split()]
+
+
+def render_project(board: Board, deployments: Sequence[Deployment]) -> dict[str, str]:
+    """Relative path → text of the whole project. The deployments are for the board's core."""
+    files = render_sources(board, deployments, ("main.c", "validate.c"))
+    sources = sorted(path for path in files if path.endswith(".c"))
+    objects = {
+        folder: [f"build/{p[:-2]}.o" for p in sources if p.startswith(folder)]
+        for folder in ("model/", "board/")
+    }
+    context = {
+        "board": board,
+        "models": [_model_facts(deployment) for deployment in deployments],
+        "optimize": OPTIMIZE_FLAGS[deployments[0].options.optimize],
+        "warnings": WARNINGS,
+        "c_flags": C_FLAGS,
+        "link_flags": LINK_FLAGS,
+        "qemu_arguments": qemu_arguments(board),
+        "model_objects": objects["model/"],
+        "board_objects": objects["board/"],
+    }
+    return files | {name: _render(board, f"{name}.j2", context) for name in ("Makefile", "README.md")}
+
+
+def render_sources(
+    board: Board, deployments: Sequence[Deployment], programs: Sequence[str]
+) -> dict[str, str]:
+    """model/, board/ and those programs ("main.c", "validate.c", "profile.c"); profile.c is of the first model."""
+    models = [_model_facts(deployment) for deployment in deployments]
+    context = {"board": board, "models": models, "model": models[0]}
+    files = {name: _render(board, f"{name}.j2", context) for name in programs}
+    for deployment in deployments:
+        files |= {f"model/{name}": text for name, text in render_library(deployment).items()}
+    for name, source in {**_BOARD_FILES, "timer.c": board.timer.source}.items():
+        files[f"board/{name}"] = _render(board, source, context)
+    return files
+
+
+def pack_samples(arrays: Sequence[np.ndarray]) -> bytes:
+    """[N, …] arrays, raw, as <model>_inputs.bin and <model>_expected.bin have them: sample by sample."""
+    rows = [np.ascontiguousarray(a).reshape(len(a), -1).view(np.uint8) for a in arrays]
+    return np.concatenate(rows, axis=1).tobytes()
+
+
+def unpack_samples(data: bytes, tensors: Sequence[Tensor]) -> list[np.ndarray]:
+    """The inverse, for tensors whose batch is 1: arrays [N, *shape]."""
+    sample_bytes = sum(tensor.bytes for tensor in tensors)
+    rows = np.frombuffer(data, np.uint8).reshape(-1, sample_bytes)
+    ends = np.cumsum([tensor.bytes for tensor in tensors])[:-1]
+    pieces = np.split(rows, ends, axis=1)
+    return [
+        np.ascontiguousarray(piece).view(tensor.dtype).reshape(len(rows), *tensor.shape)
+        for piece, tensor in zip(pieces, tensors, strict=True)
+    ]
+
+
+def _render(board: Board, template: str, context: dict[str, Any]) -> str:
+    places = [str(board.files), str(directory("templates") / "firmware")]
+    environment = Environment(
+        loader=FileSystemLoader(places),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters["hex"] = lambda value: f"0x{value:08X}"
+    if template.endswith(".j2"):
+        return environment.get_template(template).render(context)
+    source, _, _ = FileSystemLoader(places).get_source(environment, template)
+    return source
+
+
+def _model_facts(deployment: Deployment) -> dict[str, Any]:
+    """What the templates say of a model, in the order of its C interface."""
+    graph = deployment.graph
+    return {
+        "name": deployment.name,
+        "macro": deployment.name.upper(),
+        "align": ARENA_ALIGN,
+        "arena_bytes": deployment.plan.arena_bytes,
+        "inputs": [_tensor_facts(i, tensor) for i, tensor in enumerate(graph.input_tensors())],
+        "outputs": [_tensor_facts(i, tensor) for i, tensor in enumerate(graph.output_tensors())],
+    }
+
+
+def _tensor_facts(index: int, tensor: Tensor) -> dict[str, Any]:
+    meaning = ""
+    if tensor.quant is not None:
+        meaning = f", real = {tensor.scale:.9g} * (q - {tensor.zero_point})".replace("- -", "+ ")
+    is_float = tensor.dtype == "float32"
+    return {
+        "index": index,
+        "dtype": tensor.dtype,
+        "c_type": C_TYPES[tensor.dtype],
+        "shape": tensor.shape,
+        "elements": tensor.elements,
+        "bytes": tensor.bytes,
+        "meaning": meaning,
+        "zero": "0.0f" if is_float else str(tensor.zero_point if tensor.quant is not None else 0),
+        "is_float": is_float,
+    }

@@ -1,0 +1,143 @@
+"""Building the images that run on QEMU: the same compiler calls as the project's Makefile, without make."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from elftools.elf.elffile import ELFFile
+
+from mcu_quant.boards import Board
+from mcu_quant.codegen.project import LINK_FLAGS, compile_flags, render_sources
+from mcu_quant.deployment import Deployment
+from mcu_quant.errors import DoesNotFitError
+from mcu_quant.verify.tools import beside, find_tool
+
+_OVERFLOW = re.compile(r"region `(\w+)' overflowed by (\d+) bytes")
+_COMPILER_SECONDS = 600
+
+
+@dataclass(frozen=True)
+class ImageSizes:
+    """Bytes, from the linked image. code, const and static: the model library's alone. image: all of flash."""
+
+    code_bytes: int
+    const_bytes: int
+    static_bytes: int
+    image_bytes: int
+
+
+def build_images(board: Board, deployment: Deployment, programs: tuple[str, ...], folder: Path) -> list[Path]:
+    """Write the sources into folder and link an image for each of the programs ("main", "validate", "profile").
+
+    Raises DoesNotFitError if flash or RAM of the board is too small, ToolMissingError without the compiler.
+    """
+    check_ram(board, deployment)
+    gcc = find_tool("arm-none-eabi-gcc")
+    files = render_sources(board, [deployment], tuple(f"{program}.c" for program in programs))
+    _write(folder, files)
+    flags = [*compile_flags(board, deployment.options.optimize), "-Imodel", "-Iboard"]
+    sources = sorted(name for name in files if name.endswith(".c"))
+    with ThreadPoolExecutor() as pool:
+        objects = dict(
+            zip(sources, pool.map(lambda name: _compile(gcc, flags, folder, name), sources), strict=True)
+        )
+    library = [name for source, name in objects.items() if source.startswith("model/")]
+    support = [name for source, name in objects.items() if source.startswith("board/")]
+    _run([beside(gcc, "ar"), "rcsD", "libmodel.a", *library], folder)
+    return [
+        _link(gcc, board, deployment, folder, program, [objects[f"{program}.c"], *support])
+        for program in programs
+    ]
+
+
+def check_ram(board: Board, deployment: Deployment) -> None:
+    """Refuse a model whose arena and the board's stack are more than its RAM, before anything is built."""
+    plan = deployment.plan
+    needed = plan.arena_bytes + board.stack_bytes
+    if needed <= board.ram_bytes:
+        return
+    index = max(range(len(plan.live_bytes)), key=lambda i: plan.live_bytes[i])
+    raise DoesNotFitError(
+        f"arena ({plan.arena_bytes} bytes) and stack ({board.stack_bytes}) must fit the {board.ram_bytes} bytes of RAM"
+        f" of {board.name}",
+        layer=deployment.name,
+        value=f"{needed - board.ram_bytes} bytes too many; {deployment.graph.nodes[index].name} "
+        f"needs the most, {plan.live_bytes[index]} bytes at once",
+        hint="a board with more RAM, smaller inputs, or fewer channels in that layer",
+    )
+
+
+def read_sizes(image: Path) -> ImageSizes:
+    """The linker script gives the model library sections of its own; image_bytes is what gets flashed."""
+    with image.open("rb") as stream:
+        elf = ELFFile(stream)
+        sections = {section.name: section["sh_size"] for section in elf.iter_sections()}
+        image_bytes = sum(s["p_filesz"] for s in elf.iter_segments() if s["p_type"] == "PT_LOAD")
+    static_bytes = sections.get(".mq_data", 0) + sections.get(".mq_bss", 0)
+    return ImageSizes(sections.get(".mq_code", 0), sections.get(".mq_const", 0), static_bytes, image_bytes)
+
+
+def _write(folder: Path, files: Mapping[str, str]) -> None:
+    for name, text in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8", newline="\n")
+
+
+def _compile(gcc: str, flags: list[str], folder: Path, source: str) -> str:
+    target = source.replace("/", "_")[:-2] + ".o"
+    _run([gcc, *flags, "-c", source, "-o", target], folder)
+    return target
+
+
+def _link(
+    gcc: str, board: Board, deployment: Deployment, folder: Path, program: str, objects: list[str]
+) -> Path:
+    image = folder / f"{program}.elf"
+    command = [
+        gcc,
+        *board.cpu_flags,
+        *LINK_FLAGS,
+        "-T",
+        "board/linker.ld",
+        *objects,
+        "libmodel.a",
+        "-o",
+        image.name,
+    ]
+    result = _run(command, folder, check=False)
+    overflow = {name: int(count) for name, count in _OVERFLOW.findall(result.stderr)}
+    if overflow:
+        raise _does_not_fit(board, deployment, overflow)
+    if result.returncode:
+        raise RuntimeError(f"linking failed:\n{result.stderr}")
+    return image
+
+
+def _does_not_fit(board: Board, deployment: Deployment, overflow: Mapping[str, int]) -> DoesNotFitError:
+    weights = sum(tensor.bytes for tensor in deployment.graph.tensors.values() if tensor.is_constant)
+    sizes = {"FLASH": board.flash_bytes, "RAM": board.ram_bytes}
+    return DoesNotFitError(
+        f"the image must fit {board.name}: "
+        + ", ".join(
+            f"{sizes[name]} bytes of {'flash' if name == 'FLASH' else name}" for name in sorted(overflow)
+        ),
+        layer=deployment.name,
+        value=", ".join(f"{name} exceeded by {count} bytes" for name, count in sorted(overflow.items()))
+        + f"; constants of the model are {weights} bytes, its arena {deployment.plan.arena_bytes}",
+        hint="--optimize size, a board with more memory, or a smaller model",
+    )
+
+
+def _run(command: list[str], folder: Path, check: bool = True) -> subprocess.CompletedProcess[str]:
+    result = subprocess.run(
+        command, cwd=folder, capture_output=True, text=True, errors="replace", timeout=_COMPILER_SECONDS
+    )
+    if check and result.returncode:
+        raise RuntimeError(f"{' '.join(command)} failed:\n{result.stderr}")
+    return result

@@ -1,0 +1,179 @@
+"""What one inference costs on a board's machine: exact instructions, stack, RAM and flash.
+
+QEMU's -icount makes virtual time advance by 2**shift ns per instruction, so a free-running timer
+counts instructions. At shift 10 one instruction is many ticks of every board's timer, so a
+difference of two readings gives the count exactly, modulo 2**32 ticks (some 10**8 instructions). A
+second run at shift 5 is coarser and has 32 times the range: it says how often the counter wrapped,
+and is a check at the same time. Profiled are the very objects that the plain image is linked of.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mcu_quant.boards import Board, Timer
+from mcu_quant.codegen.project import pack_samples
+from mcu_quant.deployment import Deployment
+from mcu_quant.errors import EngineFailedError
+from mcu_quant.ops import OPERATORS
+from mcu_quant.verify.image import ImageSizes, build_images, read_sizes
+from mcu_quant.verify.qemu import emulate
+
+_FINE_SHIFT, _COARSE_SHIFT = 10, 5
+#: By how many instructions the coarse count may be off: two readings, each to a tick of 31 to 63 ns.
+_COARSE_ERROR = 6
+_COUNTER = 2**32
+
+
+@dataclass(frozen=True)
+class Counts:
+    """instructions: of <name>_invoke, from its first to its return. layers: of each layer, without the hook.
+
+    What a hook and the step to the next layer take is the same for each layer: the excess of a run with
+    the hook over a plain run, shared out evenly. So layers add up to instructions but for the rounding.
+    """
+
+    instructions: int
+    layers: tuple[int, ...]
+    stack_bytes: int
+    outputs: bytes
+
+
+def profile_on_qemu(
+    deployment: Deployment, board: Board, inputs: Sequence[np.ndarray], *, timeout: float = 300.0
+) -> dict[str, Any]:
+    """The object that `profile --json` prints. inputs: raw [N, *shape]; sample 0 is run.
+
+    Raises DoesNotFitError, ToolMissingError, EngineFailedError.
+    """
+    with tempfile.TemporaryDirectory(prefix="mcu_quant_") as text:
+        folder = Path(text)
+        program, profiler = build_images(board, deployment, ("main", "profile"), folder)
+        (folder / f"{deployment.name}_inputs.bin").write_bytes(pack_samples([x[:1] for x in inputs]))
+        counts = count_instructions(deployment, board, profiler, folder, timeout)
+        return _report(deployment, board, counts, read_sizes(program))
+
+
+def count_instructions(
+    deployment: Deployment, board: Board, image: Path, folder: Path, timeout: float
+) -> Counts:
+    """Run the profile image at both resolutions, in a folder that has its input file."""
+    fine = _run_profiler(deployment, board, image, folder, _FINE_SHIFT, timeout)
+    coarse = _run_profiler(deployment, board, image, folder, _COARSE_SHIFT, timeout)
+    if fine.stack != coarse.stack or fine.outputs != coarse.outputs:
+        raise EngineFailedError(
+            "two runs of one image must agree", layer=f"{deployment.name} on {board.name}"
+        )
+    exact = [_exact(board.timer, a, b) for a, b in zip(fine.ticks, coarse.ticks, strict=True)]
+    call, first, second, *hooked = exact
+    if first != second:
+        raise EngineFailedError(
+            "two inferences of one input must take the same instructions",
+            layer=f"{deployment.name} on {board.name}",
+            value=f"{first} and {second}",
+        )
+    # A call of nothing executes one instruction, its return.
+    instructions = first - call + 1
+    overhead = round((sum(hooked) - instructions) / len(hooked)) if hooked else 0
+    layers = tuple(max(0, count - overhead) for count in hooked)
+    return Counts(instructions, layers, max(fine.stack), fine.outputs)
+
+
+@dataclass(frozen=True)
+class _Readings:
+    """ticks: of a call of nothing, of two whole inferences, of each layer with its hook; modulo 2**32."""
+
+    ticks: tuple[int, ...]
+    stack: tuple[int, int]
+    outputs: bytes
+
+
+def _run_profiler(
+    deployment: Deployment, board: Board, image: Path, folder: Path, shift: int, timeout: float
+) -> _Readings:
+    icount = ("-icount", f"shift={shift},align=off,sleep=off")
+    emulate(board, image, folder, timeout=timeout, arguments=icount)
+    words = np.fromfile(folder / "profile.bin", "<u4").astype(np.int64)
+    layers, call, whole_0, stack_0, whole_1, stack_1 = words[:6].tolist()
+    assert layers == len(deployment.graph.nodes) and len(words) == 6 + layers + 1
+    ticks = (call, whole_0, whole_1, *(np.diff(words[6:]) % _COUNTER).tolist())
+    return _Readings(ticks, (stack_0, stack_1), _same_outputs(deployment, folder))
+
+
+def _same_outputs(deployment: Deployment, folder: Path) -> bytes:
+    """The outputs of the three inferences, which must be one."""
+    data = (folder / f"{deployment.name}_outputs.bin").read_bytes()
+    size = len(data) // 3
+    if size == 0 or data != 3 * data[:size]:
+        raise EngineFailedError("inferences of one input must give the same bytes", layer=deployment.name)
+    return data[:size]
+
+
+def _exact(timer: Timer, fine: int, coarse: int) -> int:
+    """Instructions between two readings: the number that both resolutions allow."""
+    fine_ticks = timer.hz * 2**_FINE_SHIFT / 1e9
+    coarse_count = coarse * 1e9 / (timer.hz * 2**_COARSE_SHIFT)
+    wraps = round((coarse_count * fine_ticks - fine) / _COUNTER)
+    exact = round((fine + wraps * _COUNTER) / fine_ticks)
+    if abs(exact - coarse_count) > _COARSE_ERROR:
+        raise EngineFailedError(
+            "two runs of one image must count the same",
+            value=f"{exact} and about {coarse_count:.0f} instructions",
+        )
+    return exact
+
+
+def _report(deployment: Deployment, board: Board, counts: Counts, sizes: ImageSizes) -> dict[str, Any]:
+    arena = deployment.plan.arena_bytes
+    ram = arena + sizes.static_bytes + counts.stack_bytes
+    return {
+        "schema": 1,
+        "model": deployment.name,
+        "board": board.name,
+        "core": board.core,
+        "optimize": deployment.options.optimize,
+        "instructions": counts.instructions,
+        "modelled_cycles": None,
+        "memory": {
+            "arena_bytes": arena,
+            "static_bytes": sizes.static_bytes,
+            "stack_bytes": counts.stack_bytes,
+            "ram_bytes": ram,
+        },
+        "flash": {
+            "code_bytes": sizes.code_bytes,
+            "const_bytes": sizes.const_bytes,
+            "model_bytes": sizes.code_bytes + sizes.const_bytes,
+            "image_bytes": sizes.image_bytes,
+        },
+        "layers": _layers(deployment, counts.layers),
+        "outputs_crc32": zlib.crc32(counts.outputs),
+    }
+
+
+def _layers(deployment: Deployment, instructions: Sequence[int]) -> list[dict[str, Any]]:
+    plan = deployment.plan
+    layers = []
+    for index, node in enumerate(deployment.graph.bound_nodes()):
+        layers.append(
+            {
+                "index": index,
+                "name": node.name,
+                "op": node.node.op,
+                "kernel": deployment.kernels[index].name,
+                "macs": OPERATORS[node.node.op].macs(node),
+                "instructions": instructions[index],
+                "input_shape": list(node.input(0).shape),
+                "output_shape": list(node.outputs[0].shape),
+                "live_bytes": plan.live_bytes[index],
+                "scratch_bytes": plan.scratch[index][1],
+            }
+        )
+    return layers
