@@ -93,14 +93,14 @@ def _lifetimes(
     """(first step, last step) of each block, by the name of the tensor that it begins as."""
     after = len(graph.nodes)
     born = {storage[name]: -1 for name in graph.inputs}
-    dies = {name: after if keep_input else -1 for name in born}
+    dies = dict.fromkeys(born, after if keep_input else -1)
     for index, node in enumerate(graph.nodes):
         for name in node.outputs:
             if storage[name] == name:
-                born[name] = dies[name] = index
-        for name in (*node.inputs, *node.outputs):
-            if name is not None and (root := storage[name]) in born:
-                dies[root] = max(dies[root], index)
+                born[name] = index
+        for root in (storage[name] for name in (*node.inputs, *node.outputs) if name is not None):
+            if root in born:
+                dies[root] = max(dies.get(root, index), index)
     for name in graph.outputs:
         if (root := storage[name]) in born:
             dies[root] = after

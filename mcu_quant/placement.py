@@ -111,24 +111,25 @@ class _Problem:
 
     def search(self, best: list[int], bound: int) -> list[int]:
         """Branch and bound over orders of ascending address."""
-        found = [self.height(best), best]
+        found, height = list(best), self.height(best)
         budget = [_EXACT_NODES]
         addresses = [-1] * len(self._sizes)
 
         def descend(left: frozenset[int], floor: int) -> None:
+            nonlocal height
             if not left:
-                found[:] = [self.height(addresses), list(addresses)]
+                found[:], height = addresses, self.height(addresses)
                 return
             budget[0] -= 1
             options = sorted((self.lowest(i, addresses, floor), -self._sizes[i], i) for i in left)
-            if any(address + self._sizes[i] >= found[0] for address, _, i in options):
+            if any(address + self._sizes[i] >= height for address, _, i in options):
                 return  # a block that is put down later only gets higher
             for address, _, i in options:
-                if budget[0] <= 0 or found[0] <= bound:
+                if budget[0] <= 0 or height <= bound:
                     return
                 addresses[i] = address
                 descend(left - {i}, address)
                 addresses[i] = -1
 
         descend(frozenset(range(len(self._sizes))), 0)
-        return found[1]
+        return found

@@ -32,8 +32,14 @@ _FILES = {
     "{}_weights.c": "weights.c.j2",
 }
 _INLINE = {
-    "time": ("Each call of a kernel is compiled for its own sizes.", "static inline __attribute__((always_inline))"),
-    "balanced": ("The compiler decides which calls of a kernel are compiled for their own sizes.", "static inline"),
+    "time": (
+        "Each call of a kernel is compiled for its own sizes.",
+        "static inline __attribute__((always_inline))",
+    ),
+    "balanced": (
+        "The compiler decides which calls of a kernel are compiled for their own sizes.",
+        "static inline",
+    ),
     "size": ("Kernels are compiled once, for all sizes.", "static __attribute__((noinline, unused))"),
 }
 #: Bounds of the types that quantize helpers give; int32 limits have no exact float.
@@ -109,8 +115,13 @@ def render_library(deployment: Deployment) -> dict[str, str]:
 def _context(deployment: Deployment, headers: dict[str, str]) -> dict[str, Any]:
     tables = Tables(deployment.name)
     layers = _layers(deployment, tables)
-    inputs = [_port(deployment, "input", k, tensor, tables) for k, tensor in enumerate(deployment.graph.input_tensors())]
-    outputs = [_port(deployment, "output", k, t, tables) for k, t in enumerate(deployment.graph.output_tensors())]
+    inputs = [
+        _port(deployment, "input", k, tensor, tables)
+        for k, tensor in enumerate(deployment.graph.input_tensors())
+    ]
+    outputs = [
+        _port(deployment, "output", k, t, tables) for k, t in enumerate(deployment.graph.output_tensors())
+    ]
     reason, inline = _INLINE[deployment.options.optimize]
     nodes = list(deployment.graph.bound_nodes())
     context: dict[str, Any] = {
@@ -140,14 +151,18 @@ def _context(deployment: Deployment, headers: dict[str, str]) -> dict[str, Any]:
 def _build_number(context: dict[str, Any]) -> str:
     """Names one generation's content, so that its files notice when they are mixed with another's."""
     content = {key: context[key] for key in context if key != "tables"}
-    content["tables"] = [(t.symbol, t.c_type, hashlib.sha256(t.data.tobytes()).hexdigest()) for t in context["tables"]]
+    content["tables"] = [
+        (t.symbol, t.c_type, hashlib.sha256(t.data.tobytes()).hexdigest()) for t in context["tables"]
+    ]
     return "0x" + hashlib.sha256(repr(sorted(content.items())).encode()).hexdigest()[:8] + "u"
 
 
 def _layers(deployment: Deployment, tables: Tables) -> list[Layer]:
     storage = storage_of(deployment.graph, deployment.kernels)
     layers = []
-    for index, (node, kernel) in enumerate(zip(deployment.graph.bound_nodes(), deployment.kernels, strict=True)):
+    for index, (node, kernel) in enumerate(
+        zip(deployment.graph.bound_nodes(), deployment.kernels, strict=True)
+    ):
         title = comment(node.name)
         stem = f"{index}_{identifier(node.name)}"
         facts, function, name = _layer_facts(node, kernel), f"layer_{stem}", f"mq_{kernel.name}"
@@ -155,7 +170,9 @@ def _layers(deployment: Deployment, tables: Tables) -> list[Layer]:
             layers.append(Layer(index, function, title, facts, name))
             continue
         call = kernel.call(node)
-        arguments = tuple(_argument(deployment, storage, tables, index, stem, title, a) for a in call.arguments)
+        arguments = tuple(
+            _argument(deployment, storage, tables, index, stem, title, a) for a in call.arguments
+        )
         params = tuple((field, literals.initializer(value)) for field, value in call.params.items())
         layers.append(Layer(index, function, title, facts, name, params, arguments))
     return layers
@@ -226,7 +243,11 @@ def _layer_facts(node: BoundNode, kernel: Kernel) -> tuple[str, ...]:
 
 def kernel_headers(kernels: Sequence[Kernel]) -> dict[str, str]:
     """The headers of those kernels and all that they include, mq_common.h first, then by name."""
-    folders = {f"mq_{k.name}.h": directory("templates") / "kernels" / k.family / f"{k.name}.h" for k in kernels if not k.is_alias}
+    folders = {
+        f"mq_{k.name}.h": directory("templates") / "kernels" / k.family / f"{k.name}.h"
+        for k in kernels
+        if not k.is_alias
+    }
     found: dict[str, str] = {}
     waiting = ["mq_common.h", *folders]
     while waiting:
