@@ -1,0 +1,162 @@
+"""Draws for the operators that slide a window, for fully_connected, and for what reduces or pads."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from hypothesis import strategies as st
+
+from mcu_quant.ir import QuantParams, Tensor
+from mcu_quant.ops.conv_2d import Conv2DAttrs
+from mcu_quant.ops.depthwise_conv_2d import DepthwiseConv2DAttrs
+from mcu_quant.ops.fully_connected import FullyConnectedAttrs
+from mcu_quant.ops.mean import MeanAttrs
+from mcu_quant.ops.pad import PadAttrs
+from mcu_quant.ops.pooling import Pool2DAttrs
+from mcu_quant.ops.softmax import SoftmaxAttrs
+from tests.hunter.build import (
+    FUSED,
+    MAX_MACS,
+    GraphDraft,
+    draw_bias,
+    draw_output_quant,
+    draw_weights,
+)
+
+PADDING = st.sampled_from(["valid", "same"])
+#: Sizes and strides beyond most inputs' sizes: the window may pass the edge.
+FILTER = st.integers(1, 5)
+STRIDE = st.sampled_from([1, 1, 2, 3, 7])
+DILATION = st.sampled_from([1, 1, 1, 2, 3])
+
+
+def _typical(x: Tensor, weights: Tensor, taps: int) -> float:
+    """About what a sum of products is."""
+    assert x.quant is not None and weights.quant is not None
+    return x.quant.scale[0] * 64 * max(weights.quant.scale) * 40 * math.sqrt(taps)
+
+
+def conv_2d(draft: GraphDraft) -> Tensor | None:
+    x = draft.pick([4])
+    if x is None:
+        return None
+    draw = draft.draw
+    channels = x.shape[3]
+    divisors = [g for g in range(1, channels + 1) if channels % g == 0]
+    groups = draw(st.sampled_from(divisors)) if draw(st.integers(0, 3)) == 3 else 1
+    outputs = groups * draw(st.integers(1, max(1, 9 // groups)))
+    shape = (outputs, draw(FILTER), draw(FILTER), channels // groups)
+    attrs = Conv2DAttrs((draw(STRIDE), draw(STRIDE)), draw(PADDING), _dilation(draft, shape[1:3]), draw(FUSED))
+    if x.shape[1] * x.shape[2] * math.prod(shape) > MAX_MACS * attrs.strides[0] * attrs.strides[1]:
+        return None
+    weights = draw_weights(draft, shape, 0)
+    bias = draw_bias(draft, x, weights, outputs) if draw(st.integers(0, 4)) < 4 else None
+    quant = draw_output_quant(draft, _typical(x, weights, math.prod(shape[1:])))
+    return draft.add("conv_2d", attrs, [x, weights, bias], quant)
+
+
+def _dilation(draft: GraphDraft, filter_size: tuple[int, int]) -> tuple[int, int]:
+    height, width = (draft.draw(DILATION) if size > 1 else 1 for size in filter_size)
+    return height, width
+
+
+def depthwise_conv_2d(draft: GraphDraft) -> Tensor | None:
+    """Always with a bias: TFLM crashes without one."""
+    x = draft.pick([4])
+    if x is None:
+        return None
+    draw = draft.draw
+    outputs = x.shape[3] * draw(st.sampled_from([1, 1, 2, 3]))
+    shape = (1, draw(FILTER), draw(FILTER), outputs)
+    attrs = DepthwiseConv2DAttrs(
+        (draw(STRIDE), draw(STRIDE)), draw(PADDING), _dilation(draft, shape[1:3]), draw(FUSED)
+    )
+    if x.shape[1] * x.shape[2] * math.prod(shape) > MAX_MACS * attrs.strides[0] * attrs.strides[1]:
+        return None
+    weights = draw_weights(draft, shape, 3)
+    bias = draw_bias(draft, x, weights, outputs)
+    quant = draw_output_quant(draft, _typical(x, weights, shape[1] * shape[2]))
+    return draft.add("depthwise_conv_2d", attrs, [x, weights, bias], quant)
+
+
+def fully_connected(draft: GraphDraft) -> Tensor | None:
+    x = draft.pick()
+    if x is None:
+        return None
+    draw = draft.draw
+    keep = draw(st.booleans()) if len(x.shape) > 1 else True
+    columns = x.shape[-1] if keep or x.shape[-1] > 1 and draw(st.booleans()) else x.elements
+    if not keep and columns != x.elements and x.elements != x.shape[0] * columns:
+        keep = True  # rows become the batch; TFLite keeps the axes then
+    units = draw(st.integers(1, 17))
+    if x.elements * units > MAX_MACS:
+        return None
+    weights = draw_weights(draft, (units, columns), 0)
+    bias = draw_bias(draft, x, weights, units) if draw(st.integers(0, 4)) < 4 else None
+    quant = draw_output_quant(draft, _typical(x, weights, columns))
+    attrs = FullyConnectedAttrs(draw(FUSED), keep)
+    return draft.add("fully_connected", attrs, [x, weights, bias], quant)
+
+
+def _pool(draft: GraphDraft, op: str) -> Tensor | None:
+    x = draft.pick([4])
+    if x is None:
+        return None
+    draw = draft.draw
+    everything = draw(st.integers(0, 4)) == 4
+    size = (x.shape[1], x.shape[2]) if everything else (draw(FILTER), draw(FILTER))
+    attrs = Pool2DAttrs(size, (draw(STRIDE), draw(STRIDE)), draw(PADDING), draw(FUSED))
+    return draft.add(op, attrs, [x], x.quant)
+
+
+def max_pool_2d(draft: GraphDraft) -> Tensor | None:
+    return _pool(draft, "max_pool_2d")
+
+
+def average_pool_2d(draft: GraphDraft) -> Tensor | None:
+    return _pool(draft, "average_pool_2d")
+
+
+def mean(draft: GraphDraft) -> Tensor | None:
+    x = draft.pick([2, 3, 4])
+    if x is None:
+        return None
+    draw = draft.draw
+    axes = draw(st.sets(st.integers(1, len(x.shape) - 1), min_size=1))
+    attrs = MeanAttrs(tuple(sorted(axes)), draw(st.booleans()))
+    assert x.quant is not None
+    return draft.add("mean", attrs, [x], draw_output_quant(draft, x.quant.scale[0] * 40))
+
+
+def pad(draft: GraphDraft) -> Tensor | None:
+    x = draft.pick([2, 3, 4])
+    if x is None:
+        return None
+    size = st.integers(0, 3)
+    paddings = ((0, 0), *((draft.draw(size), draft.draw(size)) for _ in x.shape[1:]))
+    return draft.add("pad", PadAttrs(paddings), [x], x.quant)
+
+
+def softmax(draft: GraphDraft) -> Tensor | None:
+    """Rows below 512: TFLM aborts where a row's exponentials sum to 512."""
+    x = draft.pick()
+    if x is None or x.shape[-1] >= 512:
+        return None
+    beta = draft.draw(st.sampled_from([1.0, 0.5, 3.0]))
+    return draft.add("softmax", SoftmaxAttrs(float(np.float32(beta))), [x], QuantParams.per_tensor(1 / 256, -128))
+
+
+EMITTERS = {
+    emitter.__name__: emitter
+    for emitter in (
+        conv_2d,
+        depthwise_conv_2d,
+        fully_connected,
+        max_pool_2d,
+        average_pool_2d,
+        mean,
+        pad,
+        softmax,
+    )
+}
