@@ -1,0 +1,45 @@
+"""Float graph to float graph: what is left has an integer form, in as few operators as exactness allows.
+
+Nodes keep the Keras name of the main layer in them; graph inputs and outputs keep their names.
+"""
+
+from __future__ import annotations
+
+from mcu_quant.ir import Graph, check
+from mcu_quant.passes.activations import fuse_activations, hoist_activations
+from mcu_quant.passes.affine import (
+    fold_into_next,
+    fold_into_previous,
+    lower_normalizations,
+    merge_normalizations,
+)
+from mcu_quant.passes.constants import fold_constants
+from mcu_quant.passes.dead import remove_dead_nodes
+from mcu_quant.passes.normalization_moves import hoist_normalizations, sink_normalizations
+from mcu_quant.passes.padding import fold_padding
+from mcu_quant.passes.reshapes import simplify_reshapes
+
+#: In the order in which they run.
+PASSES = (
+    remove_dead_nodes,
+    fold_constants,
+    simplify_reshapes,
+    fold_padding,
+    merge_normalizations,
+    hoist_normalizations,
+    fold_into_previous,
+    sink_normalizations,
+    fold_into_next,
+    lower_normalizations,
+    simplify_reshapes,
+    hoist_activations,
+    fuse_activations,
+    remove_dead_nodes,
+)
+
+
+def prepare(graph: Graph) -> Graph:
+    """All passes in order; ir.check after each."""
+    for rewrite in PASSES:
+        graph = check(rewrite(graph))
+    return graph

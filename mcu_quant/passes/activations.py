@@ -1,0 +1,74 @@
+"""Fuse relu and its kin into the operator before them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from mcu_quant.ir import BoundNode, Graph
+from mcu_quant.passes.rewrite import View, apply_everywhere
+
+#: Operators whose fused activation every runtime honours.
+FUSING = (
+    "conv_2d", "depthwise_conv_2d", "fully_connected", "add", "sub", "mul", "max_pool_2d", "average_pool_2d",
+)
+
+#: Activation operators, by name, and the fused activation that does the same.
+_ACTIVATIONS = {"relu": "relu", "relu6": "relu6", "relu_n1_to_1": "relu_n1_to_1"}
+
+#: What one activation after another amounts to.
+_COMBINED = {
+    ("none", "relu"): "relu",
+    ("none", "relu6"): "relu6",
+    ("none", "relu_n1_to_1"): "relu_n1_to_1",
+    ("relu", "relu"): "relu",
+    ("relu", "relu6"): "relu6",
+    ("relu6", "relu"): "relu6",
+    ("relu6", "relu6"): "relu6",
+    ("relu_n1_to_1", "relu_n1_to_1"): "relu_n1_to_1",
+}
+
+
+def fuse_activations(graph: Graph) -> Graph:
+    """relu, relu6 and relu_n1_to_1 nodes become the `activation` of the operator that feeds only them."""
+    return apply_everywhere(graph, _fuse)
+
+
+def hoist_activations(graph: Graph) -> Graph:
+    """Move an activation from behind a max_pool_2d or reshape to before it, where it can be fused.
+
+    Exact: a maximum and a monotonic function may change places. The pooled tensor then has the
+    narrower range of the activation, and one pass over its elements less.
+    """
+    return apply_everywhere(graph, _hoist)
+
+
+def _fused(view: View, tensor: str | None, activation: BoundNode) -> str | None:
+    """What `activation` becomes when fused into the node that writes the tensor; None if it cannot be."""
+    producer = view.private_producer(tensor)
+    if producer is None or producer.node.op not in FUSING or activation.node.op not in _ACTIVATIONS:
+        return None
+    return _COMBINED.get((producer.attrs.activation, _ACTIVATIONS[activation.node.op]))
+
+
+def _fuse(view: View, node: BoundNode) -> Graph | None:
+    source = node.node.inputs[0]
+    fused, producer = _fused(view, source, node), view.producer(source)
+    if fused is None or producer is None:
+        return None
+    merged = replace(
+        producer.node, attrs=replace(producer.attrs, activation=fused), outputs=node.node.outputs
+    )
+    return view.replaced({producer.name: [merged], node.name: []})
+
+
+def _hoist(view: View, node: BoundNode) -> Graph | None:
+    mover = view.private_producer(node.node.inputs[0])
+    if mover is None or mover.node.op not in ("max_pool_2d", "reshape"):
+        return None
+    if _fused(view, mover.node.inputs[0], node) is None or getattr(mover.attrs, "activation", "none") != "none":
+        return None
+    before = mover.input(0)
+    between = view.tensor(before.name + "/activated", before.shape)
+    moved = replace(node.node, inputs=(before.name,), outputs=(between,))
+    last = replace(mover.node, inputs=(between, *mover.node.inputs[1:]), outputs=node.node.outputs)
+    return view.replaced({mover.name: [moved, last], node.name: []})

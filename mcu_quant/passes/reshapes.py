@@ -1,0 +1,47 @@
+"""Merge reshapes and drop those that change nothing."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from mcu_quant.ir import BoundNode, Graph, Node
+from mcu_quant.passes.rewrite import View, apply_everywhere
+
+
+def simplify_reshapes(graph: Graph) -> Graph:
+    """Of consecutive reshapes keep the last; drop reshapes to the same shape. Graph outputs keep their names."""
+    return apply_everywhere(apply_everywhere(graph, _merge), _drop)
+
+
+def _merge(view: View, node: BoundNode) -> Graph | None:
+    """A reshape of a reshape reads what the first one reads."""
+    producer = view.producer(node.node.inputs[0]) if node.node.op == "reshape" else None
+    if producer is None or producer.node.op != "reshape":
+        return None
+    merged = replace(node.node, inputs=producer.node.inputs)
+    first_is_needed = view.only_reader(producer.output.name) is None
+    kept = [producer.node] if first_is_needed else []
+    return view.replaced({producer.name: kept, node.name: [merged]})
+
+
+def _drop(view: View, node: BoundNode) -> Graph | None:
+    if node.node.op != "reshape" or node.input(0).shape != node.output.shape:
+        return None
+    return drop_identity(view, node)
+
+
+def drop_identity(view: View, node: BoundNode) -> Graph | None:
+    """The graph without a node whose output equals its first input; None if both must exist by name."""
+    source, target = node.input(0).name, node.output.name
+    if target not in view.graph.outputs:
+        nodes = [_renamed(other, target, source) for other in view.graph.nodes if other.name != node.name]
+        return view.graph.with_(nodes=tuple(nodes))
+    if source in view.graph.outputs or source not in view.producers:
+        return None
+    nodes = [_renamed(other, source, target) for other in view.graph.nodes if other.name != node.name]
+    return view.graph.with_(nodes=tuple(nodes))
+
+
+def _renamed(node: Node, old: str, new: str) -> Node:
+    inputs = tuple(new if name == old else name for name in node.inputs)
+    return replace(node, inputs=inputs, outputs=tuple(new if name == old else name for name in node.outputs))
