@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from mcu_quant.errors import InvalidInputError, ToolMissingError
+from mcu_quant.errors import InvalidInputError
 from mcu_quant.outputs import read_manifest
+from mcu_quant.verify.tools import find_tool
 
 
 @dataclass(frozen=True)
@@ -32,10 +32,9 @@ def build_project(directory: Path) -> list[Image]:
             layer=str(directory),
             hint="mcu-quant generate MODEL.tflite --board BOARD -o DIRECTORY",
         )
-    require_tools()
-    make = next(found for name in ("make", "gmake", "mingw32-make") if (found := shutil.which(name)))
+    find_tool("arm-none-eabi-gcc")
     sys.stderr.flush()
-    command = [make, "-C", str(directory), f"-j{os.cpu_count() or 1}"]
+    command = [find_tool("make"), "-C", str(directory), f"-j{os.cpu_count() or 1}"]
     done = subprocess.run(command, stdout=sys.stderr.fileno(), check=False)
     if done.returncode:
         raise InvalidInputError(
@@ -45,16 +44,6 @@ def build_project(directory: Path) -> list[Image]:
             hint="read the compiler's messages above; a project as generated builds without warnings",
         )
     return [read_image(path) for path in sorted((directory / "build").glob("*.elf"))]
-
-
-def require_tools() -> None:
-    from mcu_quant.doctor import TOOLS, examine
-
-    for tool in TOOLS:
-        if tool.name in ("make", "arm-none-eabi-gcc"):
-            finding = examine(tool)
-            if not finding.complete:
-                raise ToolMissingError(f"{tool.name} is missing; it {tool.purpose}", hint=finding.how)
 
 
 def read_image(path: Path) -> Image:

@@ -9,18 +9,20 @@ from mcu_quant.errors import InvalidInputError
 # fmt: off
 _KEYWORDS = (
     "auto", "break", "case", "char", "const", "continue", "default", "do", "double", "else", "enum", "extern",
-    "float", "for", "goto", "if", "inline", "int", "long", "register", "restrict", "return", "short", "signed",
-    "sizeof", "static", "struct", "switch", "typedef", "union", "unsigned", "void", "volatile", "while",
+    "float", "for", "goto", "if", "inline", "int", "long", "register", "restrict", "return", "short",
+    "signed", "sizeof", "static", "struct", "switch", "typedef", "union", "unsigned", "void", "volatile",
+    "while",
     # C++, since public headers are read there too
-    "alignas", "alignof", "and", "asm", "bool", "catch", "class", "delete", "explicit", "export", "false", "friend",
-    "mutable", "namespace", "new", "not", "operator", "or", "private", "protected", "public", "template", "this",
-    "throw", "true", "try", "typeid", "typename", "using", "virtual", "xor",
+    "alignas", "alignof", "and", "asm", "bool", "catch", "class", "delete", "explicit", "export", "false",
+    "friend", "mutable", "namespace", "new", "not", "operator", "or", "private", "protected", "public",
+    "template", "this", "throw", "true", "try", "typeid", "typename", "using", "virtual", "xor",
 )
 #: name.h or name.c would be taken for another file of the C library or of a firmware project.
 _FILES = (
     "assert", "complex", "ctype", "errno", "fenv", "inttypes", "iso646", "limits", "locale", "math", "setjmp",
-    "signal", "stdalign", "stdarg", "stdatomic", "stdbool", "stddef", "stdint", "stdio", "stdlib", "stdnoreturn",
-    "string", "tgmath", "threads", "time", "uchar", "wchar", "wctype", "main", "validate", "startup", "board", "port",
+    "signal", "stdalign", "stdarg", "stdatomic", "stdbool", "stddef", "stdint", "stdio", "stdlib",
+    "stdnoreturn", "string", "tgmath", "threads", "time", "uchar", "wchar", "wctype", "main", "validate",
+    "startup", "board", "port",
 )
 # fmt: on
 _RESERVED = frozenset((*_KEYWORDS, *_FILES))

@@ -17,6 +17,7 @@ from mcu_quant import doctor, pipeline, samples
 from mcu_quant.deployment import GenerateOptions
 from mcu_quant.errors import ToolMissingError
 from mcu_quant.outputs import check_directory, with_manifest, write_directory
+from mcu_quant.resources import directory
 from mcu_quant.verify.compare import compare
 
 Say = Callable[[str], None]
@@ -43,8 +44,10 @@ def run_demo(output: Path, board_name: str, *, force: bool, say: Say) -> dict[st
     model = pipeline.quantize(graph, calibration, pipeline.QuantizeOptions())
     say(f"generating C and a firmware project for {board.name} ({board.core})")
     deployment = pipeline.deploy(model, pipeline.core_named(board.core), options)
+    example = directory("firmware_examples") / "digits" / "main.c"
     project = with_manifest(
-        pipeline.render([deployment], board), pipeline.manifest_facts([deployment], board)
+        {**pipeline.render([deployment], board), "main.c": example.read_text(encoding="utf-8")},
+        pipeline.manifest_facts([deployment], board),
     )
     files: dict[str, str | bytes] = {f"firmware/{path}": text for path, text in project.items()}
     files |= {"digits.keras": keras_file, "digits.tflite": model.data, "digits.npz": npz_file}

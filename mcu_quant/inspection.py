@@ -12,7 +12,6 @@ from mcu_quant.deployment import Deployment, GenerateOptions
 from mcu_quant.errors import Problem, UnsupportedModelError
 from mcu_quant.ir import BoundNode, Graph, Tensor
 from mcu_quant.kernels.base import Constant, Core
-from mcu_quant.samples import Sample
 
 
 def inspect_graph(graph: Graph) -> dict[str, Any]:
@@ -60,7 +59,7 @@ def inspect_integer(model: pipeline.TfliteModel, core: Core, options: GenerateOp
     return facts | {"unsupported": []}
 
 
-def synthetic_samples(graph: Graph) -> list[Sample]:
+def synthetic_samples(graph: Graph) -> list[tuple[np.ndarray, ...]]:
     """Seeded noise to calibrate with where only sizes are asked for, which do not depend on ranges."""
     generator = np.random.default_rng(0)
     shapes = [tensor.shape for tensor in graph.input_tensors()]

@@ -6,7 +6,7 @@ load → prepare and quantize → .tflite → deploy (kernels, memory plan) → 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,12 +17,9 @@ from mcu_quant.errors import (
     DoesNotFitError,
     InvalidInputError,
     InvalidModelError,
-    Problem,
-    UnsupportedModelError,
 )
 from mcu_quant.ir import Graph
 from mcu_quant.kernels.base import CORES, Core
-from mcu_quant.samples import Sample
 
 if TYPE_CHECKING:
     import numpy as np
@@ -38,7 +35,8 @@ TECHNIQUES = ("int8",)
 CALIBRATIONS = ("minmax",)
 IO_TYPES = ("int8", "uint8", "float32")
 
-Progress = Callable[[int], None]
+#: Told how many samples are done, and how many there are (None if that is not known).
+Progress = Callable[[int, int | None], None]
 
 
 @dataclass(frozen=True)
@@ -127,50 +125,23 @@ def model_kind(path: Path) -> str:
 
 
 def quantize(
-    graph: Graph, samples: Iterable[Sample], options: QuantizeOptions, *, progress: Progress | None = None
+    graph: Graph, samples: Iterable[Any], options: QuantizeOptions, *, progress: Progress | None = None
 ) -> TfliteModel:
-    """Quantize a float graph. progress is called with the number of samples seen so far."""
+    """Quantize a float graph. samples: one item after another, each with an array per input."""
     from mcu_quant.exporters.tflite import write_tflite
     from mcu_quant.passes import prepare
     from mcu_quant.quantize import quantize_int8
 
     quantized = quantize_int8(
         prepare(graph),
-        _counted(samples, progress),
+        samples,
         calibration=options.calibration,
         per_tensor=options.per_tensor,
         input_type=options.input_type,
         output_type=options.output_type,
+        progress=progress,
     )
     return read_model(write_tflite(quantized), c_name(graph.name))
-
-
-def _counted(samples: Iterable[Sample], progress: Progress | None) -> Iterator[Sample]:
-    seen = 0
-    for sample in samples:
-        yield sample
-        seen += len(sample[0])
-        if progress is not None:
-            progress(seen)
-    if not seen:
-        raise InvalidInputError(
-            "there must be at least one calibration sample",
-            value="none",
-            hint="100 to 500 samples of what the model will see",
-        )
-
-
-def check_integer(graph: Graph) -> None:
-    """Raise UnsupportedModelError with every reason why the graph has no integer form."""
-    problems = unsupported(graph)
-    if problems:
-        raise UnsupportedModelError(problems)
-
-
-def unsupported(graph: Graph) -> list[Problem]:
-    from mcu_quant.ops import OPERATORS
-
-    return [problem for node in graph.bound_nodes() for problem in OPERATORS[node.node.op].problems(node)]
 
 
 def core_named(name: str) -> Core:
@@ -183,8 +154,9 @@ def deploy(model: TfliteModel, core: Core, options: GenerateOptions, name: str |
     """Choose kernels and plan memory. name: the C prefix, the model's by default."""
     from mcu_quant.kernels import choose_kernels
     from mcu_quant.memory import plan_memory
+    from mcu_quant.ops.support import require_supported
 
-    check_integer(model.graph)
+    require_supported(model.graph)
     families = ("portable",) if options.kernels == "portable" else None
     kernels = choose_kernels(model.graph, core, families)
     plan = plan_memory(model.graph, kernels, keep_input=options.keep_input)
@@ -250,9 +222,10 @@ def board_facts() -> list[dict[str, Any]]:
 def engine_named(name: str, model: TfliteModel, options: GenerateOptions) -> Engine:
     """`reference`, `host` (generic C, compiled here) or a board's name (its image on QEMU)."""
     if name == "reference":
+        from mcu_quant.ops.support import require_supported
         from mcu_quant.verify.reference import ReferenceEngine
 
-        check_integer(model.graph)
+        require_supported(model.graph)
         return ReferenceEngine(model.graph)
     if name == "host":
         from mcu_quant.verify.host import HostEngine

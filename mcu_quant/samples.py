@@ -5,7 +5,7 @@ A model's input of shape [1, ...] is given as [N, ...] or [N, 1, ...]; engines t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -130,10 +130,14 @@ def prepare_inputs(
         quantize(with_batch(array, tensor, place), tensor, place)
         for array, tensor, place in zip(arrays, tensors, where, strict=True)
     ]
-    counts = {place: len(array) for place, array in zip(where, inputs, strict=True)}
-    if len(set(counts.values())) > 1:
-        raise InvalidInputError("all inputs must have the same number of samples", value=counts)
+    require_same_count(inputs, ", ".join(where))
     return inputs
+
+
+def require_same_count(arrays: Sequence[np.ndarray], where: str) -> None:
+    counts = [len(array) for array in arrays]
+    if len(set(counts)) > 1:
+        raise InvalidInputError("all inputs must have the same number of samples", layer=where, value=counts)
 
 
 def default_inputs(graph: Graph, count: int = 8, seed: int = 0) -> list[np.ndarray]:
@@ -144,6 +148,7 @@ def default_inputs(graph: Graph, count: int = 8, seed: int = 0) -> list[np.ndarr
 
 def _default_input(graph: Graph, tensor: Tensor, count: int, generator: np.random.Generator) -> np.ndarray:
     integer = tensor if tensor.dtype != "float32" else _integer_form(graph, tensor)
+    drawn: np.ndarray
     if integer is None:
         drawn = generator.standard_normal((count, *tensor.shape)).astype(np.float32)
         limits: tuple[Any, Any] = (np.float32(-8), np.float32(8))
@@ -153,7 +158,7 @@ def _default_input(graph: Graph, tensor: Tensor, count: int, generator: np.rando
         drawn = generator.integers(info.min, info.max, (count, *tensor.shape), np.int64, endpoint=True)
         drawn = drawn.astype(integer.dtype)
     edges = [np.full((1, *tensor.shape), value, drawn.dtype) for value in limits]
-    values: np.ndarray = np.concatenate([drawn, *edges])
+    values = np.concatenate([drawn, *edges])
     return values if integer is None or integer is tensor else dequantize(values, integer)
 
 
@@ -169,55 +174,27 @@ class CalibrationFile:
     """Calibration samples of a .npz file, read in one pass and never all in memory."""
 
     def __init__(self, path: Path, graph: Graph) -> None:
-        self.path, self.tensors = path, graph.input_tensors()
+        self._path = path
         with Npz(path) as npz:
-            self.keys = input_keys(npz.names, self.tensors, str(path))
-            arrays = [npz.array(key) for key in self.keys]
-        counts = {array.shape[0] if array.shape else 0 for array in arrays}
-        if len(counts) > 1:
+            self._keys = input_keys(npz.names, graph.input_tensors(), str(path))
+            shapes = {key: npz.array(key).shape for key in self._keys}
+        counts = {shape[0] if shape else 0 for shape in shapes.values()}
+        if len(counts) > 1 or 0 in counts:
             raise InvalidInputError(
-                "all inputs must have the same number of samples", layer=str(path), value=sorted(counts)
-            )
-        (self.count,) = counts
-        if not self.count:
-            raise InvalidInputError(
-                "there must be at least one calibration sample",
+                "there must be calibration samples, as many for each input",
                 layer=str(path),
-                value=f"shape {list(arrays[0].shape)}",
+                value=", ".join(f"{key} of shape {list(shape)}" for key, shape in shapes.items()),
                 hint="100 to 500 samples of what the model will see",
             )
-
-    def __len__(self) -> int:
-        return self.count
+        (self.count,) = counts
 
     def __iter__(self) -> Iterator[Sample]:
-        with Npz(self.path) as npz:
-            streams = [npz.array(key).rows(CALIBRATION_BATCH) for key in self.keys]
-            for pieces in zip(*streams, strict=True):
-                yield tuple(
-                    calibration_batch(piece, tensor, f"{self.path}:{key}")
-                    for piece, tensor, key in zip(pieces, self.tensors, self.keys, strict=True)
-                )
+        with Npz(self._path) as npz:
+            yield from zip(*(npz.array(key).rows(CALIBRATION_BATCH) for key in self._keys), strict=True)
 
 
-def calibration_batch(array: Any, tensor: Tensor, where: str) -> np.ndarray:
-    """float32 [n, *shape[1:]] from [n, ...], [n, 1, ...] or one sample without a batch axis."""
-    values = np.asarray(array)
-    if values.dtype.kind not in "iufb":
-        raise InvalidInputError("calibration samples must be numbers", layer=where, value=values.dtype)
-    values = values.astype(np.float32)
-    if values.shape == tensor.shape[1:]:
-        values = values[None]
-    batch = with_batch(values, tensor, where)
-    require_finite(batch, where)
-    return batch[:, 0]
-
-
-Dataset = Any
-
-
-def calibration_samples(dataset: Dataset, graph: Graph) -> Iterable[Sample]:
-    """Samples from what Python callers have.
+def calibration_samples(dataset: Any, graph: Graph) -> Iterable[Any]:
+    """What `quantize` iterates over, from what Python callers have.
 
     dataset: the path of a .npz file; an array [N, ...]; a dict of arrays by input name; an iterable
     of samples; or a TFLite-style generator function. A sample is an array (one input), a list or
@@ -226,47 +203,26 @@ def calibration_samples(dataset: Dataset, graph: Graph) -> Iterable[Sample]:
     if isinstance(dataset, (str, Path)):
         return CalibrationFile(Path(dataset), graph)
     tensors = graph.input_tensors()
-    if isinstance(dataset, Mapping):
-        return _rows_of_arrays({str(key): np.asarray(value) for key, value in dataset.items()}, tensors)
+    where = "representative_dataset"
     if isinstance(dataset, np.ndarray):
-        return _rows_of_arrays({"x": dataset}, tensors)
-    source = dataset() if isinstance(dataset, Callable) else dataset  # type: ignore[arg-type]
+        dataset = {"x": dataset}
+    if isinstance(dataset, Mapping):
+        arrays = [np.asarray(array) for array in _in_order(dataset, tensors, where)]
+        require_same_count(arrays, where)
+        step = CALIBRATION_BATCH
+        return [tuple(a[i : i + step] for a in arrays) for i in range(0, len(arrays[0]), step)]
+    source = dataset() if callable(dataset) else dataset
     if not isinstance(source, Iterable):
         raise InvalidInputError(
             "the representative dataset must be an array, a dict of arrays, an iterable of samples or a "
             "generator function",
             value=type(dataset).__name__,
         )
-    return _each_sample(source, tensors)
+    return (
+        tuple(_in_order(item, tensors, f"{where}, sample {index}")) if isinstance(item, Mapping) else item
+        for index, item in enumerate(source)
+    )
 
 
-def _rows_of_arrays(arrays: Mapping[str, np.ndarray], tensors: Sequence[Tensor]) -> list[Sample]:
-    where = "representative_dataset"
-    keys = input_keys(list(arrays), tensors, where)
-    batches = [
-        calibration_batch(arrays[key], tensor, where) for key, tensor in zip(keys, tensors, strict=True)
-    ]
-    if len({len(batch) for batch in batches}) > 1:
-        raise InvalidInputError("all inputs must have the same number of samples", layer=where)
-    step = CALIBRATION_BATCH
-    return [tuple(batch[i : i + step] for batch in batches) for i in range(0, len(batches[0]), step)]
-
-
-def _each_sample(source: Iterable[Any], tensors: Sequence[Tensor]) -> Iterator[Sample]:
-    for index, item in enumerate(source):
-        where = f"representative_dataset, sample {index}"
-        if isinstance(item, Mapping):
-            parts = [item[key] for key in input_keys([str(key) for key in item], tensors, where)]
-        elif isinstance(item, (list, tuple)) and len(item) == len(tensors) and np.ndim(item[0]) > 0:
-            parts = list(item)
-        else:
-            parts = [item]
-        if len(parts) != len(tensors):
-            raise InvalidInputError(
-                "a sample must have one array for each input of the model",
-                layer=where,
-                value=f"{len(parts)} of {len(tensors)}",
-            )
-        yield tuple(
-            calibration_batch(part, tensor, where) for part, tensor in zip(parts, tensors, strict=True)
-        )
+def _in_order(arrays: Mapping[Any, Any], tensors: Sequence[Tensor], where: str) -> list[Any]:
+    return [arrays[key] for key in input_keys([str(key) for key in arrays], tensors, where)]

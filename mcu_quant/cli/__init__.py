@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import warnings
 from importlib import import_module
 
 import click
@@ -40,6 +41,7 @@ def cli() -> None:
 def main() -> None:
     """The entry point. Never returns."""
     arguments = sys.argv[1:]
+    warnings.showwarning = lambda message, *_: print(f"warning: {message}", file=sys.stderr)
     try:
         code = cli.main(arguments, standalone_mode=False)
     except click.exceptions.Abort:

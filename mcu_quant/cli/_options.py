@@ -99,7 +99,7 @@ def _grouped(function: F, group: str, options: tuple[Callable[[Any], Any], ...],
     wrapped: Any = inner
     for option in reversed(options):
         wrapped = option(wrapped)
-    return wrapped  # type: ignore[no-any-return]
+    return wrapped
 
 
 def generate_options(generating: dict[str, Any]) -> GenerateOptions:
@@ -137,8 +137,9 @@ def quantize_graph(graph: Any, path: Path, quantizing: dict[str, Any], name: str
             hint="--data CALIB.npz with 100 to 500 samples as x, made by numpy.savez",
         )
     samples = CalibrationFile(data, graph)
-    with progress("calibrating", len(samples)) as advance:
-        model = pipeline.quantize(graph, samples, pipeline.QuantizeOptions(**options), progress=advance)
+    with progress("calibrating", samples.count) as advance:
+        chosen = pipeline.QuantizeOptions(**options)
+        model = pipeline.quantize(graph, samples, chosen, progress=lambda done, _: advance(done))
     return replace(model, name=name)
 
 

@@ -33,7 +33,7 @@ def command(model: Path, output: Path, quantizing: dict[str, Any], force: bool, 
             "the model must be a float Keras model",
             layer=str(model),
             value="a .tflite file",
-            hint="the .keras model that it was made from; an integer .tflite is ready for `mcu-quant generate`",
+            hint="the .keras model that it was made from; or `mcu-quant generate`, if it is an integer model",
         )
     quantized = options.quantize_graph(graph, model, quantizing, c_name(model.stem))
     write_file(output, quantized.data, force=force)

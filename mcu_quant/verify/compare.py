@@ -52,10 +52,11 @@ class Comparison:
         if self.first is None:
             return f"{self.engine}: {self.elements} values of {self.samples} samples identical"
         output, sample, index = self.first
+        where = f"output {output}, sample {sample}, index {index}"
         return (
             f"{self.engine}: {self.mismatches} of {self.elements} values differ, in {self.mismatched_samples} "
-            f"of {self.samples} samples, by up to {self.max_difference:g}; first at output {output}, "
-            f"sample {sample}, index {index}: {self.actual:g} instead of {self.expected:g}"
+            f"of {self.samples} samples, by up to {self.max_difference:g}; first at {where}: "
+            f"{self.actual:g} instead of {self.expected:g}"
         )
 
 

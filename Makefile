@@ -1,0 +1,51 @@
+# `make demo` and `make test` set up all that they need first (tools/setup.sh); nothing else has to be done before.
+PYTHON ?= python3
+export PYTHON
+
+# Tests at a time.
+JOBS ?= auto
+# Random graphs that `make fuzz` tries.
+N ?= 1000
+
+BIN := .venv/bin
+C_SOURCES := find templates boards firmware_examples tests \( -name '*.c' -o -name '*.h' \) -print0
+
+.PHONY: demo test check fuzz docs format setup table clean
+
+demo:
+	@tools/setup.sh demo
+	@"$(BIN)/python" -m mcu_quant demo -o build/demo --force
+
+# What CI runs, after `make check`.
+test: setup
+	"$(BIN)/python" -m pytest -n $(JOBS) --dist worksteal
+
+# The quick set: style, types, C format, and the tests that take no longer than a moment.
+check: setup
+	"$(BIN)/python" -m ruff check .
+	"$(BIN)/python" -m ruff format --check .
+	"$(BIN)/python" -m mypy
+	$(C_SOURCES) | xargs -0 "$(BIN)/clang-format" --dry-run -Werror
+	"$(BIN)/python" -m pytest -n $(JOBS) -q -m "not slow and not qemu"
+
+fuzz: setup
+	"$(BIN)/python" -m tests.hunter --n $(N)
+
+# What is generated from the code, and committed.
+docs: setup
+	"$(BIN)/python" tools/supported_ops.py
+
+# The README's table of measurements, on the published models in ../shared.
+table: setup
+	"$(BIN)/python" tools/readme_table.py
+
+format: setup
+	"$(BIN)/python" -m ruff check --fix -q .
+	"$(BIN)/python" -m ruff format -q .
+	$(C_SOURCES) | xargs -0 "$(BIN)/clang-format" -i
+
+setup:
+	@tools/setup.sh test
+
+clean:
+	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

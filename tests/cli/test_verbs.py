@@ -1,0 +1,238 @@
+"""Each verb does what it says, with and without --json."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.cli.conftest import only_json
+from tests.conftest import Run, require_tools
+
+VERBS = ("quantize", "inspect", "generate", "run", "verify", "profile", "build", "boards", "doctor", "demo")
+
+
+def test_help_is_quick() -> None:
+    """Under 0.3 s with the interpreter's own start; the best of five, since other tests run too."""
+
+    def seconds() -> float:
+        start = time.perf_counter()
+        subprocess.run([sys.executable, "-m", "mcu_quant", "--help"], check=True, stdout=subprocess.DEVNULL)
+        return time.perf_counter() - start
+
+    assert min(seconds() for _ in range(5)) < 0.3
+
+
+def test_help_imports_nothing_heavy() -> None:
+    code = (
+        "import sys; from mcu_quant.cli import cli; cli(['--help'], standalone_mode=False); "
+        "heavy = {'numpy', 'h5py', 'jinja2', 'rich', 'tensorflow', 'cffi'} & set(sys.modules); "
+        "print(sorted(heavy), file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stderr.strip() == "[]"
+    for verb in VERBS:
+        assert f"\n  {verb} " in done.stdout
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_help_of_verb(verb: str, mcu_quant: Run) -> None:
+    done = mcu_quant(verb, "--help")
+    assert done.returncode == 0 and "--json" in done.stdout and done.stderr == ""
+
+
+def test_version(mcu_quant: Run) -> None:
+    import mcu_quant as package
+
+    assert mcu_quant("--version").stdout.strip() == f"mcu-quant, version {package.__version__}"
+
+
+def test_quantize_json(files: Path, tmp_path: Path, mcu_quant: Run) -> None:
+    output = tmp_path / "out.tflite"
+    done = mcu_quant("quantize", files / "dense.keras", "-o", output, "--data", files / "x.npz", "--json")
+    facts = only_json(done)
+    assert facts["bytes"] == output.stat().st_size and facts["layers"] == 3
+    assert output.read_bytes()[4:8] == b"TFL3"
+
+
+@pytest.mark.parametrize("io_type", ["int8", "uint8", "float32"])
+def test_input_and_output_types(io_type: str, files: Path, tmp_path: Path, mcu_quant: Run) -> None:
+    output = tmp_path / "out.tflite"
+    types = ("--input-type", io_type, "--output-type", io_type)
+    assert (
+        mcu_quant(
+            "quantize", files / "dense.keras", "-o", output, "--data", files / "x.npz", *types
+        ).returncode
+        == 0
+    )
+    facts = only_json(mcu_quant("inspect", output, "--json"))
+    assert [tensor["type"] for tensor in (*facts["inputs"], *facts["outputs"])] == [io_type, io_type]
+
+
+def test_inspect(files: Path, tflite: Path, mcu_quant: Run) -> None:
+    facts = only_json(mcu_quant("inspect", tflite, "--json"))
+    assert facts["macs"] == 12 * 6 + 6 * 3 and facts["unsupported"] == []
+    assert [layer["kernel"] for layer in facts["layers"]][:2] == ["fully_connected_s8"] * 2
+    assert facts["memory"]["arena_bytes"] >= facts["memory"]["lower_bound_bytes"] > 0
+    from_float = only_json(mcu_quant("inspect", files / "dense.keras", "--json"))
+    assert from_float["memory"] == facts["memory"] and from_float["kind"] == "float"
+    text = mcu_quant("inspect", tflite)
+    assert "fully_connected_s8" in text.stdout and text.returncode == 0
+
+
+def test_inspect_lists_what_is_unsupported(tmp_path: Path, mcu_quant: Run) -> None:
+    from tests import tiny_models
+
+    model = tiny_models.with_lambda(tmp_path / "lambda.keras")
+    done = mcu_quant("inspect", model, "--json")
+    assert done.returncode == 2
+    problems = only_json(done)["unsupported"]
+    assert [problem["layer"] for problem in problems] == ["double", "scores"]
+    assert all(problem["hint"] for problem in problems)
+
+
+def test_run_takes_floats_and_raw_integers(tflite: Path, files: Path, tmp_path: Path, mcu_quant: Run) -> None:
+    facts = only_json(mcu_quant("inspect", tflite, "--json"))
+    scale, zero_point = facts["inputs"][0]["scale"], facts["inputs"][0]["zero_point"]
+    x = np.load(files / "x.npz")["x"]
+    raw = np.clip(np.rint(x / np.float32(scale)) + zero_point, -128, 127).astype(np.int8)
+    np.savez(tmp_path / "raw.npz", **{facts["inputs"][0]["name"]: raw[:, None]})  # type: ignore[arg-type]
+    outputs = []
+    for index, inputs in enumerate((files / "x.npz", tmp_path / "raw.npz")):
+        output = tmp_path / f"{index}.npz"
+        done = mcu_quant("run", tflite, "--inputs", inputs, "--outputs", output, "--json")
+        assert only_json(done)["samples"] == len(x)
+        outputs.append(np.load(output)["out0"])
+    assert outputs[0].dtype == np.int8 and outputs[0].shape == (len(x), 3)
+    assert np.array_equal(*outputs)
+    real = tmp_path / "float.npz"
+    assert (
+        mcu_quant("run", tflite, "--inputs", files / "x.npz", "--outputs", real, "--float-outputs").returncode
+        == 0
+    )
+    assert np.array_equal(np.load(real)["out0"], (outputs[0].astype(np.float32) + 128) / 256)
+
+
+def test_run_on_host_gives_the_same(tflite: Path, files: Path, tmp_path: Path, mcu_quant: Run) -> None:
+    require_tools("gcc")
+    for engine in ("reference", "host"):
+        output = tmp_path / f"{engine}.npz"
+        done = mcu_quant("run", tflite, "--inputs", files / "x.npz", "--outputs", output, "--on", engine)
+        assert done.returncode == 0, done.stderr
+    assert np.array_equal(np.load(tmp_path / "reference.npz")["out0"], np.load(tmp_path / "host.npz")["out0"])
+
+
+def test_verify_on_host(tflite: Path, files: Path, mcu_quant: Run) -> None:
+    require_tools("gcc")
+    facts = only_json(mcu_quant("verify", tflite, "--json"))
+    assert facts["identical"] and facts["samples"] == 10
+    assert [engine["engine"] for engine in facts["engines"]] == ["host"]
+    done = mcu_quant("verify", files / "dense.keras", "--data", files / "x.npz", "--inputs", files / "x.npz")
+    assert done.returncode == 0 and "identical" in done.stdout
+
+
+def test_generate_a_library(tflite: Path, tmp_path: Path, mcu_quant: Run) -> None:
+    output = tmp_path / "library"
+    facts = only_json(
+        mcu_quant("generate", tflite, "--target", "cortex-m4", "-o", output, "--name", "net", "--json")
+    )
+    assert facts["core"] == "cortex-m4" and facts["models"][0]["name"] == "net"
+    written = {path.name for path in output.iterdir()}
+    assert {"net.h", "net.c", "mcu-quant.json"} <= written
+    assert written == {*facts["files"], "mcu-quant.json"}
+
+
+def test_generating_twice_gives_the_same_bytes(tflite: Path, tmp_path: Path, mcu_quant: Run) -> None:
+    for name in ("a", "b"):
+        assert mcu_quant("generate", tflite, "--board", "mps2_an386", "-o", tmp_path / name).returncode == 0
+    files = sorted(path.relative_to(tmp_path / "a") for path in (tmp_path / "a").rglob("*") if path.is_file())
+    assert files == sorted(
+        path.relative_to(tmp_path / "b") for path in (tmp_path / "b").rglob("*") if path.is_file()
+    )
+    for file in files:
+        assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes(), file
+        assert str(tmp_path) not in (tmp_path / "a" / file).read_text()
+
+
+def test_two_models_share_a_library(tflite: Path, tmp_path: Path, mcu_quant: Run) -> None:
+    other = tmp_path / "other.tflite"
+    shutil.copy(tflite, other)
+    output = tmp_path / "library"
+    done = mcu_quant("generate", tflite, other, "--target", "generic", "-o", output)
+    assert done.returncode == 0, done.stderr
+    names = [path.name for path in output.iterdir()]
+    assert {"dense.c", "other.c"} <= set(names) and names.count("mq_fully_connected_s8.h") == 1
+
+
+@pytest.mark.qemu
+def test_generate_build_verify_and_profile_for_a_board(tflite: Path, tmp_path: Path, mcu_quant: Run) -> None:
+    """In a path with spaces, and over itself with --force after a build."""
+    project = tmp_path / "my first firmware"
+    assert mcu_quant("generate", tflite, "--board", "mps2_an386", "-o", project).returncode == 0
+    built = mcu_quant("build", project, "--json")
+    assert built.returncode == 0, built.stderr
+    images = only_json(built)["images"]
+    assert [Path(image["path"]).name for image in images] == ["firmware.elf"]
+    assert images[0]["code_bytes"] > 500
+    assert mcu_quant("generate", tflite, "--board", "mps2_an386", "-o", project, "--force").returncode == 0
+    verified = only_json(mcu_quant("verify", tflite, "--on", "mps2_an386", "--json"))
+    assert verified["identical"]
+    profile = only_json(mcu_quant("profile", tflite, "--board", "mps2_an386", "--json"))
+    assert profile["instructions"] > sum(layer["macs"] for layer in profile["layers"])
+    assert profile["memory"]["static_bytes"] == 0
+    assert "instructions" in mcu_quant("profile", tflite, "--board", "mps2_an386").stdout
+
+
+def test_build_refuses_other_directories(tmp_path: Path, mcu_quant: Run) -> None:
+    done = mcu_quant("build", tmp_path)
+    assert done.returncode == 2 and "generate" in done.stderr
+
+
+def test_boards(mcu_quant: Run) -> None:
+    boards = only_json(mcu_quant("boards", "--json"))["boards"]
+    assert {board["name"]: board["core"] for board in boards} == {
+        "microbit": "cortex-m0",
+        "mps2_an385": "cortex-m3",
+        "mps2_an385_m0plus": "cortex-m0plus",
+        "mps2_an386": "cortex-m4",
+        "mps2_an500": "cortex-m7",
+        "mps2_an505": "cortex-m33",
+        "mps3_an547": "cortex-m55",
+    }
+    assert all({"qemu", "flash_bytes", "ram_bytes"} <= set(board) for board in boards)
+
+
+def test_doctor_says_what_is_missing(mcu_quant: Run, tmp_path: Path) -> None:
+    done = mcu_quant("doctor", "--json", env={"PATH": str(tmp_path)})
+    assert done.returncode == 5
+    facts = only_json(done)
+    assert not facts["ok"] and all(tool["how"] for tool in facts["tools"])
+    assert {"qemu-system-arm", "arm-none-eabi-gcc"} <= {tool["name"] for tool in facts["tools"]}
+
+
+def test_missing_tool_exits_with_5(tflite: Path, mcu_quant: Run, tmp_path: Path) -> None:
+    done = mcu_quant("verify", tflite, "--on", "mps2_an386", env={"PATH": str(tmp_path)})
+    assert done.returncode == 5 and "install" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_errors_as_json(mcu_quant: Run, tmp_path: Path) -> None:
+    done = mcu_quant("inspect", tmp_path / "no_such.keras", "--json")
+    assert done.returncode == 2
+    error = json.loads(done.stdout)["error"]
+    assert error["exit_code"] == 2 and error["problems"][0]["hint"]
+
+
+def test_a_bug_of_ours_keeps_its_traceback(tmp_path: Path) -> None:
+    code = (
+        "import sys; from mcu_quant import cli, pipeline\n"
+        "pipeline.board_facts = lambda: 1 / 0\n"
+        "sys.argv = ['mcu-quant', 'boards']; cli.main()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 1 and "ZeroDivisionError" in done.stderr and "Traceback" in done.stderr

@@ -1,0 +1,60 @@
+"""Fixtures for all tests, and what happens where a tool is missing: a skip that says so, a failure in CI."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+SHARED = ROOT.parent / "shared"
+
+#: marker → programs that its tests need.
+_MARKED_TOOLS = {"qemu": ("qemu-system-arm", "arm-none-eabi-gcc")}
+
+
+def is_ci() -> bool:
+    return os.environ.get("CI", "").lower() == "true"
+
+
+def require_tools(*names: str) -> None:
+    """Skip the test (fail it in CI) if one of the programs is not installed."""
+    missing = [name for name in names if shutil.which(name) is None]
+    if missing:
+        message = f"not installed: {', '.join(missing)}; `mcu-quant doctor` says how to get them"
+        pytest.fail(message) if is_ci() else pytest.skip(message)
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    for marker, names in _MARKED_TOOLS.items():
+        if item.get_closest_marker(marker) is not None:
+            require_tools(*names)
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """../shared: published models, data and golden outputs, which are no part of this repository."""
+    if not SHARED.is_dir():
+        pytest.skip(f"{SHARED} is not there (published models, data, golden outputs)")
+    return SHARED
+
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture(scope="session")
+def mcu_quant() -> Run:
+    """Run the command line in a process of its own: mcu_quant("verb", …) → exit code, stdout, stderr."""
+
+    def run(*arguments: object, timeout: float = 240, **options: object) -> subprocess.CompletedProcess[str]:
+        command: Sequence[str] = [sys.executable, "-m", "mcu_quant", *map(str, arguments)]
+        return subprocess.run(  # type: ignore[call-overload, no-any-return]
+            command, capture_output=True, text=True, timeout=timeout, check=False, **options
+        )
+
+    return run

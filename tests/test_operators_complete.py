@@ -1,0 +1,73 @@
+"""A new operator: its file, its test, a line in the list, a portable kernel, a row of SUPPORTED_OPS.md."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from mcu_quant import kernels, ops
+from mcu_quant.ops.base import Operator
+from tests.conftest import ROOT
+
+OPS = ROOT / "mcu_quant" / "ops"
+#: Operators that exist only between import and quantization: passes replace them.
+LOWERED = {name for name, operator in ops.OPERATORS.items() if type(operator).to_tflite is Operator.to_tflite}
+operator_files = sorted(
+    path.stem for path in OPS.glob("*.py") if "\nOPERATOR = " in path.read_text(encoding="utf-8")
+)
+kernel_files = sorted(
+    path
+    for path in (ROOT / "mcu_quant" / "kernels").rglob("*.py")
+    if "\nKERNEL = " in path.read_text(encoding="utf-8")
+)
+
+
+@pytest.mark.parametrize("name", operator_files)
+def test_operator_is_complete(name: str) -> None:
+    missing = []
+    if name not in ops._MODULES:
+        missing.append("its line in mcu_quant/ops/__init__.py")
+    if not (ROOT / "tests" / "ops" / f"test_{name}.py").is_file():
+        missing.append(f"its test, tests/ops/test_{name}.py")
+    if name not in LOWERED and not any(name in k.ops for k in kernels.KERNELS if k.family == "portable"):
+        missing.append("a portable kernel, mcu_quant/kernels/portable/")
+    table = (ROOT / "SUPPORTED_OPS.md").read_text(encoding="utf-8")
+    if f"\n| {name} |" not in table:
+        missing.append("its row in SUPPORTED_OPS.md (run `make docs`)")
+    assert not missing, f"{name} lacks " + "; ".join(missing)
+
+
+@pytest.mark.parametrize("name", operator_files)
+def test_operator_is_filed_under_its_name(name: str) -> None:
+    assert ops.OPERATORS[name].name == name
+
+
+@pytest.mark.parametrize("path", kernel_files, ids=lambda path: path.stem)
+def test_kernel_is_complete(path: object) -> None:
+    family, stem = path.parent.name, path.stem  # type: ignore[attr-defined]
+    missing = []
+    if f"{family}.{stem}" not in kernels._MODULES:
+        missing.append("its line in mcu_quant/kernels/__init__.py")
+    kernel = next((k for k in kernels.KERNELS if k.name == stem), None)
+    if kernel is not None and not kernel.is_alias:
+        suffixes = (".h", ".c", ".S")
+        if not any((ROOT / "templates" / "kernels" / family / f"{stem}{s}").is_file() for s in suffixes):
+            missing.append(f"its C, templates/kernels/{family}/{stem}.h")
+    assert not missing, f"{stem} lacks " + "; ".join(missing)
+
+
+def test_names_of_kernels_are_unique() -> None:
+    names = [kernel.name for kernel in kernels.KERNELS]
+    assert len(names) == len(set(names))
+
+
+def test_supported_ops_is_up_to_date() -> None:
+    done = subprocess.run(
+        [sys.executable, ROOT / "tools" / "supported_ops.py", "--check"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
