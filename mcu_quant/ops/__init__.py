@@ -16,6 +16,7 @@ _MODULES = (
     "pad",
     "batch_normalization",
     "softmax",
+    "reshape",
 )
 
 #: Every operator by its IR name.
