@@ -15,8 +15,9 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 import mcu_quant
+from mcu_quant.c_names import check_c_name
 from mcu_quant.codegen import literals
-from mcu_quant.codegen.names import comment, identifier, require_identifier
+from mcu_quant.codegen.names import comment, identifier
 from mcu_quant.codegen.tables import Tables
 from mcu_quant.deployment import ARENA_ALIGN, Deployment
 from mcu_quant.ir import BoundNode, Tensor
@@ -94,7 +95,7 @@ class Layer:
 
 def render_library(deployment: Deployment) -> dict[str, str]:
     """File name → text. Raises InvalidInputError if the deployment's name cannot begin C names."""
-    require_identifier(deployment.name)
+    check_c_name(deployment.name)
     headers = kernel_headers(deployment.kernels)
     context = _context(deployment, headers)
     environment = Environment(
@@ -165,7 +166,11 @@ def _layers(deployment: Deployment, tables: Tables) -> list[Layer]:
     ):
         title = comment(node.name)
         stem = f"{index}_{identifier(node.name)}"
-        facts, function, name = _layer_facts(node, kernel), f"layer_{stem}", f"mq_{kernel.name}"
+        facts, function, name = (
+            _layer_facts(node, kernel),
+            f"{deployment.name}_layer_{stem}",
+            f"mq_{kernel.name}",
+        )
         if kernel.is_alias:
             layers.append(Layer(index, function, title, facts, name))
             continue

@@ -7,16 +7,6 @@ from __future__ import annotations
 
 import re
 
-from mcu_quant.errors import InvalidInputError
-
-_KEYWORDS = frozenset(
-    "auto break case char const continue default do double else enum extern float for goto if inline int "
-    "long register restrict return short signed sizeof static struct switch typedef union unsigned void "
-    "volatile while alignas alignof and asm bool catch class delete explicit export false friend mutable "
-    "namespace new not operator or private protected public template this throw true try typeid typename "
-    "using virtual xor main".split()
-)
-
 
 def identifier(text: str, longest: int = 32) -> str:
     """Letters, digits and single underscores, for the middle or the end of an identifier."""
@@ -26,22 +16,9 @@ def identifier(text: str, longest: int = 32) -> str:
 
 def comment(text: str, longest: int = 200) -> str:
     """Text for the inside of a comment: printable ASCII that neither ends it nor is a trigraph."""
-    plain = "".join(c if " " <= c <= "~" else "?" for c in text)
-    plain = re.sub(r"\?(?=\?)", "? ", plain).replace("*/", "* /").replace("/*", "/ *").replace("\\", "/")
+    plain = "".join(c if " " <= c <= "~" else "?" for c in text).replace("\\", "|")
+    plain = re.sub(r"\?(?=\?)", "? ", plain).replace("*/", "* /").replace("/*", "/ *")
     return plain if len(plain) <= longest else plain[: longest - 3].rstrip() + "..."
-
-
-def require_identifier(name: str) -> str:
-    """The name, if it can begin the name of every file, function and macro that is generated."""
-    usable = re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name)
-    if not usable or name in _KEYWORDS or name.lower() == "mq" or name.lower().startswith("mq_"):
-        raise InvalidInputError(
-            "the name must be a C identifier that is no keyword and does not start with mq_",
-            layer="--name",
-            value=comment(name),
-            hint=f"net_{identifier(name).lower()}",
-        )
-    return name
 
 
 class UniqueNames:
