@@ -134,13 +134,17 @@ def _parse(files: Path, top: _Reader) -> Board:
     )
     for reader in (top, memory, qemu, timer):
         reader.finish()
-    if not any(
-        (place / board.timer.source).is_file() for place in (files, directory("templates") / "firmware")
-    ):
-        raise timer.error(
-            "source must be in the board's directory or in templates/firmware", board.timer.source
-        )
+    _check_source(timer, board)
     return board
+
+
+def _check_source(timer: _Reader, board: Board) -> None:
+    source = board.timer.source
+    if not re.fullmatch(r"\w+\.c", source):
+        raise timer.error("source must be a plain file name that ends in .c", source)
+    places = (board.files, directory("templates") / "firmware")
+    if not any((place / source).is_file() for place in places):
+        raise timer.error("source must be in the board's directory or in templates/firmware", source)
 
 
 def _region(reader: _Reader) -> MemoryRegion:

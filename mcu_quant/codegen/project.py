@@ -7,6 +7,7 @@ same name in boards/<name>/ takes its place.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -77,7 +78,7 @@ def render_project(board: Board, deployments: Sequence[Deployment]) -> dict[str,
 def render_sources(
     board: Board, deployments: Sequence[Deployment], programs: Sequence[str]
 ) -> dict[str, str]:
-    """model/, board/ and those programs ("main.c", "validate.c", "profile.c"); profile.c is of the first model."""
+    """model/, board/ and those of "main.c", "validate.c" and "profile.c" (which is of the first model)."""
     models = [_model_facts(deployment) for deployment in deployments]
     context = {"board": board, "models": models, "model": models[0]}
     files = {name: _render(board, f"{name}.j2", context) for name in programs}
@@ -90,7 +91,7 @@ def render_sources(
 
 def pack_samples(arrays: Sequence[np.ndarray]) -> bytes:
     """[N, …] arrays, raw, as <model>_inputs.bin and <model>_expected.bin have them: sample by sample."""
-    rows = [np.ascontiguousarray(a).reshape(len(a), -1).view(np.uint8) for a in arrays]
+    rows = [np.ascontiguousarray(a).reshape(len(a), math.prod(a.shape[1:])).view(np.uint8) for a in arrays]
     return np.concatenate(rows, axis=1).tobytes()
 
 

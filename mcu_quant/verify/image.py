@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +23,7 @@ _COMPILER_SECONDS = 600
 
 @dataclass(frozen=True)
 class ImageSizes:
-    """Bytes, from the linked image. code, const and static: the model library's alone. image: all of flash."""
+    """Bytes. code, const and static: the model library's alone, as linked. image: all that is flashed."""
 
     code_bytes: int
     const_bytes: int
@@ -31,14 +31,21 @@ class ImageSizes:
     image_bytes: int
 
 
-def build_images(board: Board, deployment: Deployment, programs: tuple[str, ...], folder: Path) -> list[Path]:
-    """Write the sources into folder and link an image for each of the programs ("main", "validate", "profile").
+def build_images(board: Board, deployment: Deployment, programs: Sequence[str], folder: Path) -> list[Path]:
+    """Write the sources into folder and link an image for each of "main", "validate" and "profile".
 
     Raises DoesNotFitError if flash or RAM of the board is too small, ToolMissingError without the compiler.
     """
     check_ram(board, deployment)
+    files = render_sources(board, [deployment], [f"{program}.c" for program in programs])
+    return link_images(board, deployment, files, programs, folder)
+
+
+def link_images(
+    board: Board, deployment: Deployment, files: Mapping[str, str], programs: Sequence[str], folder: Path
+) -> list[Path]:
+    """The same from given sources, of which <program>.c has that program's main."""
     gcc = find_tool("arm-none-eabi-gcc")
-    files = render_sources(board, [deployment], tuple(f"{program}.c" for program in programs))
     _write(folder, files)
     flags = [*compile_flags(board, deployment.options.optimize), "-Imodel", "-Iboard"]
     sources = sorted(name for name in files if name.endswith(".c"))
@@ -63,8 +70,8 @@ def check_ram(board: Board, deployment: Deployment) -> None:
         return
     index = max(range(len(plan.live_bytes)), key=lambda i: plan.live_bytes[i])
     raise DoesNotFitError(
-        f"arena ({plan.arena_bytes} bytes) and stack ({board.stack_bytes}) must fit the {board.ram_bytes} bytes of RAM"
-        f" of {board.name}",
+        f"arena ({plan.arena_bytes} bytes) and stack ({board.stack_bytes}) must fit "
+        f"{board.name}, which has {board.ram_bytes} bytes of RAM",
         layer=deployment.name,
         value=f"{needed - board.ram_bytes} bytes too many; {deployment.graph.nodes[index].name} "
         f"needs the most, {plan.live_bytes[index]} bytes at once",

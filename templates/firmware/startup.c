@@ -96,21 +96,20 @@ void Reset_Handler(void) {
  * Written for Thumb-1, so for all cores.
  */
 __attribute__((naked)) void Fault_Handler(void) {
-    __asm__ volatile(
-        ".syntax unified\n\t"
-        "mov r1, lr\n\t"
-        "movs r2, #4\n\t"
-        "mrs r0, msp\n\t"
-        "tst r1, r2\n\t"
-        "beq 1f\n\t"
-        "mrs r0, psp\n"
-        "1:\tldr r2, =stack_limit\n\t"
-        "cmp r0, r2\n\t"
-        "bhs 2f\n\t"
-        "ldr r0, =stack_top\n\t"
-        "msr msp, r0\n\t"
-        "movs r0, #0\n"
-        "2:\tldr r2, =port_fault\n\t"
-        "bx r2\n\t"
-        ".ltorg");
+    __asm__ volatile(".syntax unified\n\t"
+                     "mov r1, lr\n\t"
+                     "movs r2, #4\n\t"
+                     "mrs r0, msp\n\t"
+                     "tst r1, r2\n\t"
+                     "beq 1f\n\t"
+                     "mrs r0, psp\n"
+                     "1:\tldr r2, =stack_limit\n\t"
+                     "cmp r0, r2\n\t"
+                     "bhs 2f\n\t"
+                     "ldr r0, =stack_top\n\t"
+                     "msr msp, r0\n\t"
+                     "movs r0, #0\n"
+                     "2:\tldr r2, =port_fault\n\t"
+                     "bx r2\n\t"
+                     ".ltorg");
 }

@@ -1,0 +1,35 @@
+"""The published models on every board that they fit: all golden samples, byte for byte."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from mcu_quant.boards import list_boards, load_board
+from mcu_quant.errors import DoesNotFitError
+from mcu_quant.verify.compare import compare
+from mcu_quant.verify.qemu import QemuEngine
+from tests.boards.models import PUBLISHED, deploy, golden_samples, published
+
+#: What 256 kB of flash and 14 kB of RAM cannot hold.
+TOO_LARGE = {
+    "microbit": {"ad01_int8", "pretrainedResnet_quant", "kws_ref_model", "vww_96_int8", "person_detect"},
+}
+
+
+@pytest.mark.qemu
+@pytest.mark.slow
+@pytest.mark.parametrize("name", PUBLISHED)
+@pytest.mark.parametrize("board_name", list_boards())
+def test_golden_samples(name: str, board_name: str, shared: Path) -> None:
+    board = load_board(board_name)
+    model = published(shared, name)
+    inputs, expected = golden_samples(shared, name, model.graph)
+    engine = QemuEngine(deploy(model, board), board)
+    if name in TOO_LARGE.get(board_name, ()):
+        with pytest.raises(DoesNotFitError):
+            engine.build()
+        return
+    result = compare(board_name, expected, engine.run(inputs))
+    assert result.identical, result
