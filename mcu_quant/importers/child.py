@@ -48,7 +48,7 @@ def run_child(module: str, path: Path, timeout: float) -> tuple[dict[str, Any], 
         try:
             code = _run(module, path, timeout, out, err)
         except subprocess.TimeoutExpired as expired:
-            raise ChildFailed(f"reading it took more than {timeout:.0f} s") from expired
+            raise ChildFailed(f"reading it took more than {timeout:g} s") from expired
         if code != 0:
             raise ChildFailed(_reason(code, err))
         try:

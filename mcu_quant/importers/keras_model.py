@@ -25,10 +25,6 @@ def load_keras_model(model: Any) -> Graph:
         raise InvalidInputError(
             "the model must be a keras.Model or the path of a file", value=type(model).__name__
         )
-    if not getattr(model, "built", True):
-        raise InvalidModelError(
-            "the model must be built", layer=str(model.name), hint="begin it with keras.Input(shape=…)"
-        )
     kind = type(model).__name__
     if kind not in MODEL_CLASSES:
         raise InvalidModelError(
@@ -36,6 +32,10 @@ def load_keras_model(model: Any) -> Graph:
             layer=str(model.name),
             value=kind,
             hint="x = keras.Input(shape); keras.Model(x, model.call(x))",
+        )
+    if not getattr(model, "built", True):
+        raise InvalidModelError(
+            "the model must be built", layer=str(model.name), hint="begin it with keras.Input(shape=…)"
         )
     try:
         document = json.loads(model.to_json())

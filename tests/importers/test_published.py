@@ -1,0 +1,46 @@
+"""The published and trained models: every form of a model is the same graph, and computes what Keras did."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from mcu_quant.importers.keras_file import load_keras_file
+from mcu_quant.importers.saved_model import load_saved_model
+from mcu_quant.ir import Graph
+from mcu_quant.ops.interpreter import run_float
+from tests.graphs import assert_same_graph
+from tests.keras_models import MODELS, SHARED, needs_models
+
+pytestmark = needs_models
+
+LEGACY = ("ad01", "pretrainedResnet", "vww_96", "str_ww_ref_model")
+
+
+def assert_golden(graph: Graph, model: str) -> None:
+    """Within 1e-4 of the output's range: float32 sums in another order."""
+    with np.load(SHARED / "golden" / f"{model}.keras_float.npz") as stored:
+        x, y = stored["x"], stored["y"]
+    (got,) = run_float(graph, [x[:, None]])
+    assert np.abs(got[:, 0] - y).max() <= 1e-4 * (y.max() - y.min())
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_keras_file(model: str) -> None:
+    assert_golden(load_keras_file(SHARED / "models" / f"{model}.keras"), model)
+
+
+@pytest.mark.parametrize("model", LEGACY)
+def test_legacy_file_is_the_same_graph(model: str) -> None:
+    legacy = load_keras_file(SHARED / "models" / f"{model}.h5")
+    assert_same_graph(legacy, load_keras_file(SHARED / "models" / f"{model}.keras"))
+
+
+def test_saved_model() -> None:
+    """Of Keras 2, with optimizer slots that today's TensorFlow cannot restore."""
+    pytest.importorskip(
+        "tensorflow", reason="TensorFlow is not installed (pip install 'mcu-quant[tensorflow]')"
+    )
+    graph = load_saved_model(SHARED / "models" / "kws_ref_model_savedmodel")
+    assert graph.inputs == ("input_1",)
+    assert_golden(graph, "kws_ref_model")
