@@ -10,6 +10,13 @@ from mcu_quant.kernels.base import Core, Kernel
 
 _MODULES = (
     "portable.fully_connected_s8",
+    "portable.conv_2d_s8",
+    "portable.depthwise_conv_2d_s8",
+    "portable.max_pool_2d_s8",
+    "portable.average_pool_2d_s8",
+    "portable.mean_s8",
+    "portable.pad_s8",
+    "portable.softmax_s8",
 )
 
 #: Every kernel; each name occurs once.

@@ -70,4 +70,64 @@ static inline int32_t mq_requantize(int32_t acc, int32_t multiplier, int32_t shi
     return mq_rounding_divide_by_power_of_two(mq_high_mul(shifted, multiplier), right);
 }
 
+/* The int8 output of an accumulator: scaled, moved to the output's zero_point, clamped. */
+static inline int8_t mq_requantize_to_int8(int32_t acc,
+                                           int32_t multiplier,
+                                           int32_t shift,
+                                           int32_t zero_point,
+                                           int32_t low,
+                                           int32_t high) {
+    return (int8_t)mq_clamp(mq_requantize(acc, multiplier, shift) + zero_point, low, high);
+}
+
+/* How many dot products mq_dot computes at once: each input is loaded once for all of them. */
+#define MQ_DOT_OUTPUTS 4
+
+/* acc[i] += sum over k < count of (x[k] - zero_point) * w[i * stride + k], for i < outputs.
+ * outputs: MQ_DOT_OUTPUTS or 1.
+ */
+static inline void mq_dot(int32_t *acc,
+                          int32_t outputs,
+                          const int8_t *x,
+                          int32_t zero_point,
+                          const int8_t *w,
+                          int32_t stride,
+                          int32_t count) {
+    int32_t acc0 = acc[0];
+    if (outputs == 1) {
+        for (int32_t k = 0; k < count; k++) {
+            acc0 = mq_mac(acc0, x[k] - zero_point, w[k]);
+        }
+    } else {
+        const int8_t *w1 = w + stride;
+        const int8_t *w2 = w1 + stride;
+        const int8_t *w3 = w2 + stride;
+        int32_t acc1 = acc[1];
+        int32_t acc2 = acc[2];
+        int32_t acc3 = acc[3];
+        for (int32_t k = 0; k < count; k++) {
+            const int32_t value = x[k] - zero_point;
+            acc0 = mq_mac(acc0, value, w[k]);
+            acc1 = mq_mac(acc1, value, w1[k]);
+            acc2 = mq_mac(acc2, value, w2[k]);
+            acc3 = mq_mac(acc3, value, w3[k]);
+        }
+        acc[1] = acc1;
+        acc[2] = acc2;
+        acc[3] = acc3;
+    }
+    acc[0] = acc0;
+}
+
+/* A window at `origin` has its taps at origin + tap * dilation. Those from mq_first_tap to before
+ * mq_end_tap are inside an axis of `size`; the others are padding.
+ */
+static inline int32_t mq_first_tap(int32_t origin, int32_t dilation) {
+    return origin < 0 ? (dilation - 1 - origin) / dilation : 0;
+}
+
+static inline int32_t mq_end_tap(int32_t origin, int32_t dilation, int32_t taps, int32_t size) {
+    return origin < size ? mq_min(taps, (size - 1 - origin) / dilation + 1) : 0;
+}
+
 #endif

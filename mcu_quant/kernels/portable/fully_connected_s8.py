@@ -1,10 +1,10 @@
-"""Plain C fully connected: one dot product per output, zero_point folded into the bias."""
+"""Plain C fully connected: a few dot products at once."""
 
 from __future__ import annotations
 
 from mcu_quant.ir import BoundNode
-from mcu_quant.kernels.base import Activation, Constant, Kernel, KernelCall
-from mcu_quant.kernels.portable.linear import folded_bias, requantization_tables
+from mcu_quant.kernels.base import Activation, Kernel, KernelCall
+from mcu_quant.kernels.portable.linear import channel_tables
 from mcu_quant.ops.base import activation_range
 
 
@@ -13,27 +13,27 @@ class FullyConnectedS8(Kernel):
     ops = ("fully_connected",)
 
     def call(self, node: BoundNode) -> KernelCall:
-        x, weights = node.input(0), node.input(1)
-        assert weights.data is not None
-        units, in_size = weights.shape
+        x = node.input(0)
+        units, in_size = node.input(1).shape
         activation_min, activation_max = activation_range(node.attrs.activation, node.output)
         params = {
             "rows": x.elements // in_size,
             "input_size": in_size,
             "output_size": units,
+            "input_zero_point": x.zero_point,
             "output_zero_point": node.output.zero_point,
             "activation_min": activation_min,
             "activation_max": activation_max,
         }
-        bias = folded_bias(node, weights.data.reshape(units, in_size))
-        arguments = (
-            Activation(x.name),
-            Constant("weights", weights.data),
-            bias,
-            *requantization_tables(node),
-            Activation(node.output.name),
-        )
+        arguments = (Activation(x.name), *channel_tables(node), Activation(node.output.name))
         return KernelCall(params, arguments)
+
+    def overlap(self, node: BoundNode) -> tuple[int | None, ...]:
+        """While it writes row r of the output it still reads row r of the input."""
+        units, in_size = node.input(1).shape
+        rows = node.input(0).elements // in_size
+        least = max((row + 1) * units - row * in_size for row in (0, rows - 1))
+        return (least, *(None for _ in node.inputs[1:]))
 
 
 KERNEL = FullyConnectedS8()

@@ -1,0 +1,52 @@
+"""Plain C mean over one or two runs of axes."""
+
+from __future__ import annotations
+
+import itertools
+import math
+
+from mcu_quant.ir import BoundNode
+from mcu_quant.kernels.base import Activation, Kernel, KernelCall
+from mcu_quant.ops.mean import element_count, mean_multiplier
+
+
+class MeanS8(Kernel):
+    name = "mean_s8"
+    ops = ("mean",)
+
+    def refusal(self, node: BoundNode) -> str | None:
+        if len(_runs(node)) > 5:
+            return "mean over more than two runs of neighbouring axes has no C kernel"
+        return None
+
+    def call(self, node: BoundNode) -> KernelCall:
+        runs = _runs(node)
+        outer, reduced_1, middle, reduced_2, inner = runs + [1] * (5 - len(runs))
+        multiplier, shift = mean_multiplier(node)
+        params = {
+            "outer": outer,
+            "reduced_1": reduced_1,
+            "middle": middle,
+            "reduced_2": reduced_2,
+            "inner": inner,
+            "start": -node.input(0).zero_point * element_count(node),
+            "multiplier": multiplier,
+            "shift": shift,
+            "output_zero_point": node.output.zero_point,
+        }
+        return KernelCall(params, (Activation(node.input(0).name), Activation(node.output.name)))
+
+
+def _runs(node: BoundNode) -> list[int]:
+    """The input's axes, neighbours of a kind merged: kept, reduced, kept, ... (1 first if none is kept).
+
+    A mean over one run leaves [outer, reduced, inner]: the kernel's `middle` is then the innermost.
+    """
+    axes = [(axis in node.attrs.axes, size) for axis, size in enumerate(node.input(0).shape) if size > 1]
+    runs = [
+        math.prod(size for _, size in run) for _, run in itertools.groupby(axes, key=lambda axis: axis[0])
+    ]
+    return runs if axes and not axes[0][0] else [1, *runs]
+
+
+KERNEL = MeanS8()

@@ -1,0 +1,216 @@
+"""Run any kernel on the host with run-time parameters: all kernels compiled once into one library.
+
+The kernels' own headers say their parameters and arguments; a small parser turns them into what
+cffi reads. Every buffer a kernel may write lies between canaries. With MCU_QUANT_SANITIZE=1 (and
+the address sanitizer preloaded, as tests/ops/test_sanitized.py does) the library is built with
+sanitizers and buffers end where the tensor ends, so that reads past the end are caught, too.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import cffi
+import numpy as np
+import pytest
+
+from mcu_quant.ir import BoundNode, Tensor
+from mcu_quant.kernels import KERNELS
+from mcu_quant.kernels.base import Activation, Argument, Constant, Kernel, KernelCall
+
+TEMPLATES = Path(__file__).parents[1] / "templates" / "kernels"
+SANITIZED = os.environ.get("MCU_QUANT_SANITIZE") == "1"
+WARNINGS = ["-std=c99", "-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Wshadow", "-Werror"]
+SANITIZERS = ["-g", "-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
+_CANARY, _GUARD_BYTES = 0xA5, 0 if SANITIZED else 64
+_SCALAR_TYPES = {
+    "int8": "int8_t",
+    "uint8": "uint8_t",
+    "int16": "int16_t",
+    "int32": "int32_t",
+    "float32": "float",
+}
+
+
+@dataclass(frozen=True)
+class Signature:
+    """What a kernel's header says. params: the fields' names; arguments: C declarations."""
+
+    typedef: str
+    params: tuple[str, ...]
+    arguments: tuple[str, ...]
+
+
+def parse_header(name: str, text: str) -> Signature:
+    """The parameter struct and the function of the kernel of that name."""
+    plain = re.sub(r"/\*.*?\*/", "", text, flags=re.DOTALL)
+    struct = re.search(r"typedef struct \{([^}]*)\} mq_" + name + r"_params_t;", plain)
+    function = re.search(r"MQ_KERNEL void mq_" + name + r"\(([^)]*)\)", plain)
+    assert struct is not None and function is not None, f"{name}: header has no parameters or no function"
+    fields = tuple(re.findall(r"(\w+)\s*(?:\[\w+\])?;", struct.group(1)))
+    arguments = tuple(" ".join(argument.split()) for argument in function.group(1).split(","))
+    return Signature(struct.group(0), fields, arguments)
+
+
+@cache
+def signatures() -> dict[str, Signature]:
+    """Of every kernel that has C, by name."""
+    return {
+        kernel.name: parse_header(kernel.name, header_path(kernel).read_text("utf-8"))
+        for kernel in KERNELS
+        if not kernel.is_alias
+    }
+
+
+def header_path(kernel: Kernel) -> Path:
+    return TEMPLATES / kernel.family / f"{kernel.name}.h"
+
+
+def wrapper_source() -> str:
+    """One C file that gives every kernel external linkage, as call_<name>."""
+    lines = []
+    for name, signature in signatures().items():
+        names = ", ".join(argument.split("*")[-1].strip() for argument in signature.arguments)
+        prototype = f"void call_{name}({', '.join(signature.arguments)})"
+        lines += [f'#include "mq_{name}.h"', f"{prototype};", f"{prototype} {{ mq_{name}({names}); }}"]
+    return "\n".join(lines) + "\n"
+
+
+def compile_kernels(compiler: str, flags: Sequence[str], output: Path, *modes: str) -> None:
+    """Compile the wrapper; raises CalledProcessError with the compiler's words on stderr."""
+    source = output.with_suffix(".c")
+    source.write_text(wrapper_source(), "utf-8")
+    folders = [f"-I{TEMPLATES}", f"-I{source.parent}"]
+    for kernel in KERNELS:
+        if not kernel.is_alias:
+            shutil.copy(header_path(kernel), source.parent / f"mq_{kernel.name}.h")
+    command = [compiler, *WARNINGS, *flags, *folders, *modes, str(source), "-o", str(output)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"{' '.join(command)}\n{done.stderr}"
+
+
+@cache
+def _library() -> tuple[cffi.FFI, Any]:
+    compiler = os.environ.get("CC", "gcc")
+    if shutil.which(compiler) is None:
+        pytest.skip(f"there is no {compiler} to compile the kernels with")
+    folder = tempfile.TemporaryDirectory(prefix="mcu_quant_kernels_")
+    atexit.register(folder.cleanup)
+    path = Path(folder.name) / "kernels.so"
+    compile_kernels(compiler, SANITIZERS if SANITIZED else ["-O2"], path, "-shared", "-fPIC")
+    ffi = cffi.FFI()
+    for name, signature in signatures().items():
+        ffi.cdef(f"{signature.typedef}\nvoid call_{name}({', '.join(signature.arguments)});")
+    return ffi, ffi.dlopen(str(path))
+
+
+class Buffer:
+    """Bytes between canaries."""
+
+    def __init__(self, size: int) -> None:
+        self.array = np.full(size + 2 * _GUARD_BYTES, _CANARY, np.uint8)
+        self.data = self.array[_GUARD_BYTES : _GUARD_BYTES + size]
+
+    def check(self, name: str) -> None:
+        guards = np.concatenate([self.array[:_GUARD_BYTES], self.array[_GUARD_BYTES + self.data.size :]])
+        assert (guards == _CANARY).all(), f"{name}: the kernel wrote outside its buffer"
+
+
+def run_kernel(
+    kernel: Kernel, node: BoundNode, inputs: Sequence[np.ndarray | None], *, overlapped: bool = False
+) -> list[np.ndarray]:
+    """The node's outputs by the kernel's C. inputs, outputs: [N, *shape], constants their own shape.
+
+    overlapped: the first activation lies as near to the output as Kernel.overlap allows.
+    """
+    samples = max(len(x) for x, tensor in zip(inputs, node.inputs, strict=True) if _is_activation(tensor))
+    outputs: list[list[np.ndarray]] = []
+    call = kernel.call(node)
+    for sample in range(samples):
+        one = [
+            None if x is None else x[sample] if _is_activation(tensor) else x
+            for x, tensor in zip(inputs, node.inputs, strict=True)
+        ]
+        outputs.append(_run_sample(kernel, node, call, one, overlapped))
+    return [np.stack(values) for values in zip(*outputs, strict=True)]
+
+
+def _is_activation(tensor: Tensor | None) -> bool:
+    return tensor is not None and not tensor.is_constant
+
+
+def _run_sample(
+    kernel: Kernel, node: BoundNode, call: KernelCall, inputs: Sequence[np.ndarray | None], overlapped: bool
+) -> list[np.ndarray]:
+    buffers = {tensor.name: Buffer(tensor.bytes) for tensor in node.outputs}
+    views = {name: buffer.data for name, buffer in buffers.items()}
+    for index, (value, tensor) in enumerate(zip(inputs, node.inputs, strict=True)):
+        if value is None or tensor is None:
+            continue
+        raw = np.ascontiguousarray(value).view(np.uint8).reshape(-1)
+        if overlapped and index == 0:
+            views |= _overlapped(kernel, node, buffers)
+        else:
+            buffers[tensor.name] = Buffer(raw.size)
+            views[tensor.name] = buffers[tensor.name].data
+        views[tensor.name][:] = raw
+    buffers["scratch"] = Buffer(kernel.scratch_bytes(node))
+    _call(kernel, call, views, buffers["scratch"].data)
+    for name, buffer in buffers.items():
+        buffer.check(f"{node.name}, {name}")
+    for value, tensor in zip(inputs, node.inputs, strict=True):
+        if value is not None and tensor is not None and not overlapped:
+            raw = np.ascontiguousarray(value).view(np.uint8).reshape(-1)
+            assert (views[tensor.name] == raw).all(), f"{node.name}: the kernel changed {tensor.name}"
+    return [views[t.name].view(np.dtype(t.dtype)).reshape(t.shape).copy() for t in node.outputs]
+
+
+def _overlapped(kernel: Kernel, node: BoundNode, buffers: dict[str, Buffer]) -> dict[str, np.ndarray]:
+    """Views of the first input and of the output in one buffer, at the least distance allowed."""
+    x, y = node.input(0), node.output
+    distance = kernel.overlap(node)[0]
+    assert distance is not None
+    start = max(-distance, 0)
+    buffers[y.name] = shared = Buffer(max(start + y.bytes, start + distance + x.bytes))
+    return {
+        y.name: shared.data[start : start + y.bytes],
+        x.name: shared.data[start + distance : start + distance + x.bytes],
+    }
+
+
+def _call(kernel: Kernel, call: KernelCall, views: dict[str, np.ndarray], scratch: np.ndarray) -> None:
+    ffi, library = _library()
+    expected = signatures()[kernel.name]
+    assert tuple(call.params) == expected.params, (
+        f"{kernel.name}: {tuple(call.params)} is not {expected.params}"
+    )
+    assert len(call.arguments) + 1 == len(expected.arguments), f"{kernel.name}: {expected.arguments}"
+    params = ffi.new(f"mq_{kernel.name}_params_t *")
+    for name, value in call.params.items():
+        setattr(params, name, list(value) if isinstance(value, tuple) else value)
+    kept = [_argument(argument, views, scratch) for argument in call.arguments]
+    pointers = []
+    for argument, array, declared in zip(call.arguments, kept, expected.arguments[1:], strict=True):
+        c_type = declared.replace("const ", "").rsplit("*", 1)[0].strip()
+        if isinstance(argument, Constant):
+            assert c_type == _SCALAR_TYPES[argument.data.dtype.name], f"{kernel.name}: {argument.label}"
+        pointers.append(ffi.cast(f"{c_type} *", array.ctypes.data))
+    getattr(library, f"call_{kernel.name}")(params, *pointers)
+
+
+def _argument(argument: Argument, views: dict[str, np.ndarray], scratch: np.ndarray) -> np.ndarray:
+    if isinstance(argument, Activation):
+        return views[argument.tensor]
+    if isinstance(argument, Constant):
+        return np.ascontiguousarray(argument.data).copy()
+    return scratch
