@@ -54,9 +54,9 @@ class Comparison:
         output, sample, index = self.first
         where = f"output {output}, sample {sample}, index {index}"
         return (
-            f"{self.engine}: {self.mismatches} of {self.elements} values differ, in {self.mismatched_samples} "
-            f"of {self.samples} samples, by up to {self.max_difference:g}; first at {where}: "
-            f"{self.actual:g} instead of {self.expected:g}"
+            f"{self.engine}: {self.mismatches} of {self.elements} values differ, "
+            f"in {self.mismatched_samples} of {self.samples} samples, by up to {self.max_difference:g}; "
+            f"first at {where}: {self.actual:g} instead of {self.expected:g}"
         )
 
 

@@ -1,0 +1,133 @@
+"""The Python interface: every form of model and of representative dataset, and what comes out."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import mcu_quant as mq
+from tests import tiny_models
+from tests.conftest import require_tools
+
+X = np.random.default_rng(5).normal(size=(64, 12)).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny_models.dense(tmp_path_factory.mktemp("api") / "dense.keras")
+
+
+@pytest.fixture(scope="module")
+def quantized(model: Path) -> mq.QuantizedModel:
+    return mq.quantize(model, X)
+
+
+def one_by_one() -> Iterator[list[np.ndarray]]:
+    """As the TFLite converter wants it."""
+    for sample in X:
+        yield [sample[None]]
+
+
+@pytest.mark.parametrize(
+    "dataset",
+    [
+        pytest.param(X[:, None], id="array with a batch axis"),
+        pytest.param({"image": X}, id="dict by input name"),
+        pytest.param({"x": X}, id="dict with x"),
+        pytest.param(list(X), id="list of samples"),
+        pytest.param([X[:10], X[10:]], id="list of batches"),
+        pytest.param([{"image": sample} for sample in X], id="list of dicts"),
+        pytest.param(one_by_one, id="generator function"),
+        pytest.param(lambda: iter(X), id="function of an iterator"),
+    ],
+)
+def test_datasets_give_the_same_bytes(dataset: object, model: Path, quantized: mq.QuantizedModel) -> None:
+    assert mq.quantize(model, dataset).tflite == quantized.tflite
+
+
+def test_a_file_of_samples(model: Path, quantized: mq.QuantizedModel, tmp_path: Path) -> None:
+    np.savez(tmp_path / "x.npz", x=X)
+    assert mq.quantize(model, tmp_path / "x.npz").tflite == quantized.tflite
+
+
+@pytest.mark.parametrize("dataset", [3, [], np.zeros((0, 12), np.float32), {"other": X}, [np.zeros(5)]])
+def test_unusable_datasets(dataset: object, model: Path) -> None:
+    with pytest.raises(mq.McuQuantError):
+        mq.quantize(model, dataset)
+
+
+def test_progress(model: Path) -> None:
+    seen: list[int] = []
+    mq.quantize(model, X, progress=lambda done, total: seen.append(done))
+    assert seen == sorted(seen) and seen[-1] == len(X)
+
+
+def test_save_load_predict(model: Path, quantized: mq.QuantizedModel, tmp_path: Path) -> None:
+    loaded = mq.load(quantized.save(tmp_path / "dense.tflite"))
+    assert isinstance(loaded, mq.QuantizedModel) and loaded.tflite == quantized.tflite
+    scores = loaded.predict(X)
+    assert scores.shape == (64, 3) and scores.dtype == np.float32
+    raw = loaded.predict_raw(X)
+    assert raw.dtype == np.int8 and np.array_equal((raw.astype(np.float32) + 128) / 256, scores)
+    exact = mq.load(model).predict(X)
+    # Two layers of 8 bits: a few hundredths of the range of a probability.
+    assert np.abs(exact - scores).max() < 0.05
+
+
+def test_functions_are_not_hidden_by_stages(quantized: mq.QuantizedModel) -> None:
+    """mcu_quant.quantize is a function although there is a package of that name."""
+    code = (
+        "import mcu_quant as mq; import mcu_quant.quantize; from mcu_quant.quantize import quantize_int8; "
+        "import mcu_quant.pipeline; assert callable(mq.quantize); from mcu_quant import quantize; "
+        "assert quantize.__module__ == 'mcu_quant.api', quantize"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_importing_is_quick() -> None:
+    code = "import sys, mcu_quant; assert 'numpy' not in sys.modules; assert 'quantize' in dir(mcu_quant)"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_generate_and_verify(quantized: mq.QuantizedModel, tmp_path: Path) -> None:
+    require_tools("gcc")
+    library = mq.generate(quantized, target="cortex-m4", output_dir=tmp_path / "library", optimize="size")
+    assert (library.path / "dense.c").is_file() and library.arena_bytes > 0
+    (result,) = library.verify()
+    assert result.engine == "host" and result.identical
+    with pytest.raises(mq.McuQuantError, match="board"):
+        library.profile()
+    with pytest.raises(mq.McuQuantError, match="exist"):
+        mq.generate(quantized, target="cortex-m4", output_dir=tmp_path / "library")
+    with pytest.raises(mq.McuQuantError, match="either"):
+        mq.generate(quantized, output_dir=tmp_path / "other")
+
+
+@pytest.mark.qemu
+def test_generate_for_a_board(quantized: mq.QuantizedModel, tmp_path: Path) -> None:
+    firmware = mq.generate(quantized, board="mps2_an386", output_dir=tmp_path / "firmware")
+    assert [result.engine for result in firmware.verify(X)] == ["host", "mps2_an386"]
+    profile = firmware.profile(X)
+    assert profile["schema"] == 1 and profile["board"] == "mps2_an386"
+
+
+def test_a_model_in_memory(quantized: mq.QuantizedModel, model: Path) -> None:
+    keras = pytest.importorskip("keras")
+    in_memory = keras.Sequential(
+        [
+            keras.Input((12,), name="image"),
+            keras.layers.Dense(6, activation="relu", name="hidden"),
+            keras.layers.Dense(3, activation="softmax", name="scores"),
+        ]
+    )
+    graph = mq.load(model).graph
+    for layer in in_memory.layers:
+        names = [n for n in graph.tensors if n.startswith(f"{layer.name}/")]
+        constants = [graph.tensors[n].data for n in names if graph.tensors[n].is_constant]
+        layer.set_weights([c.T if c.ndim == 2 else c for c in constants])
+    assert mq.quantize(in_memory, X).predict_raw(X).tolist() == quantized.predict_raw(X).tolist()
