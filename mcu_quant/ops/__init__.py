@@ -17,6 +17,22 @@ _MODULES = (
     "batch_normalization",
     "softmax",
     "reshape",
+    "add",
+    "sub",
+    "mul",
+    "minimum",
+    "maximum",
+    "concatenation",
+    "logistic",
+    "tanh",
+    "relu",
+    "relu6",
+    "leaky_relu",
+    "quantize",
+    "dequantize",
+    "strided_slice",
+    "greater_equal",
+    "select_v2",
 )
 
 #: Every operator by its IR name.

@@ -66,7 +66,8 @@ class Reshape(Operator):
             wanted = _constant(node, "shape")
         else:
             wanted = _numbers(node, "NewShapeAsNumpy")
-        shape = resolve_shape(() if wanted == (0,) else wanted, x.shape)  # old converters write a scalar as [0]
+        scalar = wanted == (0,)  # as old converters write it
+        shape = resolve_shape(() if scalar else wanted, x.shape)
         if shape is None:
             raise InvalidModelError(
                 "the shape must have as many elements as the input",
@@ -90,7 +91,7 @@ class Reshape(Operator):
 
 
 def resolve_shape(wanted: Sequence[int], shape: Shape) -> Shape | None:
-    """`wanted` with its -1, if any, replaced so that the elements are those of shape; None if they cannot be."""
+    """`wanted` with its -1, if any, replaced so that shape's elements fill it; None if they cannot."""
     elements, sizes = math.prod(shape), [int(size) for size in wanted]
     if sizes.count(-1) == 1:
         rest = -math.prod(sizes)
@@ -111,7 +112,7 @@ def _numbers(node: TfliteNode, option: str) -> Shape:
 def _constant(node: TfliteNode, what: str) -> Shape:
     value = node.constant(1)
     if value is None:
-        problem = Problem(f"the {what} must be constant", node.name, hint="fixed sizes (and batch) in the model")
+        problem = Problem(f"the {what} must be constant", node.name, hint="fixed sizes in the model")
         raise UnsupportedModelError([problem])
     return tuple(int(size) for size in value.reshape(-1))
 

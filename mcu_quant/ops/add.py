@@ -1,0 +1,73 @@
+"""add: the sum of two operands, which broadcast. What it shares with sub is here."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from mcu_quant.fixed_point import IntArray, quantize_multiplier, requantize
+from mcu_quant.ir import BoundNode
+from mcu_quant.ops.base import Constraint, scale_ratio
+from mcu_quant.ops.binary import ArithmeticOperator
+from mcu_quant.ops.broadcast import BROADCASTS
+
+#: Both operands are brought to a common scale with so many fractional bits (TFLM's left_shift).
+LEFT_SHIFT = 20
+
+
+class SumMultipliers(NamedTuple):
+    """(multiplier, shift) of each operand, and of their sum."""
+
+    first: tuple[int, int]
+    second: tuple[int, int]
+    output: tuple[int, int]
+
+
+def sum_multipliers(node: BoundNode) -> SumMultipliers:
+    """To twice the larger scale, in 2**-20 of it, and from there to the output's. ARITHMETIC section 6."""
+    common = common_scale(node)
+    first, second = (quantize_multiplier(node.input(i).scale / common) for i in (0, 1))
+    return SumMultipliers(first, second, quantize_multiplier(output_ratio(node)))
+
+
+def common_scale(node: BoundNode) -> float:
+    return 2.0 * max(node.input(0).scale, node.input(1).scale)
+
+
+def output_ratio(node: BoundNode) -> float:
+    return scale_ratio((common_scale(node),), 2.0**LEFT_SHIFT * node.output.scale)
+
+
+#: TFLM aborts otherwise (QuantizeMultiplierSmallerThanOneExp).
+_OUTPUT_NOT_TOO_FINE = Constraint(
+    "scale(output) must be above 2 * max(scale(inputs)) / 2**20",
+    lambda node: output_ratio(node) < 1.0,
+    lambda node: f"{node.output.scale} and {node.input(0).scale}, {node.input(1).scale}",
+    "calibrate with representative data",
+)
+SUM_CONSTRAINTS = (BROADCASTS, _OUTPUT_NOT_TOO_FINE)
+
+
+def scaled_operands(multipliers: SumMultipliers, a: IntArray, b: IntArray) -> tuple[IntArray, IntArray]:
+    """Both operands in the common scale. a, b: less their zero_points."""
+    return requantize(a << LEFT_SHIFT, *multipliers.first), requantize(b << LEFT_SHIFT, *multipliers.second)
+
+
+class Add(ArithmeticOperator):
+    name = "add"
+    tflite_builtins = ("ADD",)
+    keras_layers = ("Add",)
+    options_type = "AddOptions"
+    constraints = SUM_CONSTRAINTS
+
+    def combine(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        return a + b
+
+    def requantized(self, node: BoundNode, a: IntArray, b: IntArray) -> IntArray:
+        multipliers = sum_multipliers(node)
+        first, second = scaled_operands(multipliers, a, b)
+        return requantize(first + second, *multipliers.output)
+
+
+OPERATOR = Add()

@@ -1,0 +1,52 @@
+"""logistic: 1 / (1 + exp(-x)), Keras's sigmoid."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from mcu_quant.fixed_point import (
+    INT32_MAX,
+    IntArray,
+    exp_on_negative_values,
+    one_over_one_plus_x,
+    rounding_divide_by_power_of_two,
+)
+from mcu_quant.ir import BoundNode, QuantParams, Tensor
+from mcu_quant.ops.base import QuantRule, TfliteForm, TfliteNode
+from mcu_quant.ops.saturating import INTEGER_BITS, SaturatingOperator, fixed_output
+
+
+@dataclass(frozen=True)
+class LogisticAttrs:
+    pass
+
+
+class Logistic(SaturatingOperator):
+    """Input: x."""
+
+    name = "logistic"
+    tflite_builtins = ("LOGISTIC",)
+    keras_layers = ("Sigmoid",)
+    keras_activations = {"sigmoid": LogisticAttrs()}  # noqa: RUF012 - a Mapping that nothing writes to
+    quant_rule = QuantRule(output="fixed", fixed=QuantParams.per_tensor(1 / 256, -128))
+    constraints = (fixed_output(1 / 256, -128),)
+
+    def from_tflite(self, node: TfliteNode) -> tuple[LogisticAttrs, tuple[Tensor | None, ...]]:
+        return LogisticAttrs(), node.inputs
+
+    def to_tflite(self, node: BoundNode) -> TfliteForm:
+        return TfliteForm("LOGISTIC", 2)
+
+    def meaning(self, node: BoundNode, x: np.ndarray) -> np.ndarray:
+        decay = np.exp(-np.abs(x))
+        return np.where(x >= 0, 1 / (1 + decay), decay / (1 + decay))
+
+    def curve(self, a: IntArray) -> IntArray:
+        half = one_over_one_plus_x(exp_on_negative_values(-np.abs(a), INTEGER_BITS))
+        value = np.where(a == 0, 1 << 30, np.where(a < 0, INT32_MAX - half, half))
+        return rounding_divide_by_power_of_two(value, 23)
+
+
+OPERATOR = Logistic()

@@ -1,0 +1,44 @@
+"""mul: the product of two operands, which broadcast."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from mcu_quant.fixed_point import INT32_MAX, IntArray, quantize_multiplier, requantize
+from mcu_quant.ir import BoundNode
+from mcu_quant.ops.base import Constraint, scale_ratio
+from mcu_quant.ops.binary import ArithmeticOperator
+from mcu_quant.ops.broadcast import BROADCASTS
+
+
+def product_ratio(node: BoundNode) -> float:
+    return scale_ratio((node.input(0).scale, node.input(1).scale), node.output.scale)
+
+
+def product_multiplier(node: BoundNode) -> tuple[int, int]:
+    return quantize_multiplier(product_ratio(node))
+
+
+class Mul(ArithmeticOperator):
+    name = "mul"
+    tflite_builtins = ("MUL",)
+    keras_layers = ("Multiply",)
+    options_type = "MulOptions"
+    constraints = (
+        BROADCASTS,
+        Constraint(
+            "scale(first) * scale(second) / scale(output) must be below 2**15",
+            lambda node: 255 * 255 * 2 ** max(product_multiplier(node)[1], 0) <= INT32_MAX,
+            product_ratio,
+            "calibrate with representative data",
+        ),
+    )
+
+    def combine(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        return a * b
+
+    def requantized(self, node: BoundNode, a: IntArray, b: IntArray) -> IntArray:
+        return requantize(a * b, *product_multiplier(node))
+
+
+OPERATOR = Mul()

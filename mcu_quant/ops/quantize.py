@@ -1,0 +1,67 @@
+"""quantize: float to integer, or one integer scale and type to another."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from mcu_quant.fixed_point import IntArray, requantize
+from mcu_quant.ir import BoundNode
+from mcu_quant.ops.base import Constraint, QuantRule, TfliteForm
+from mcu_quant.ops.unary import UnaryOperator, rescale_fits, rescale_multiplier
+
+
+class Quantize(UnaryOperator):
+    """Input: x, float32, int8 or uint8. Output: int8 or uint8. Among floats it is nothing at all."""
+
+    name = "quantize"
+    tflite_builtins = ("QUANTIZE",)
+    quant_rule = QuantRule()
+    constraints = (
+        Constraint(
+            "the output must be int8 or uint8",
+            lambda node: node.output.dtype in ("int8", "uint8"),
+            lambda node: node.output.dtype,
+            "a full int8 model",
+        ),
+        Constraint(
+            "scale(input) / scale(output) must be below 2**23",
+            lambda node: node.input(0).dtype == "float32" or rescale_fits(node),
+            lambda node: node.input(0).scale / node.output.scale,
+            "calibrate with representative data",
+        ),
+    )
+
+    def to_tflite(self, node: BoundNode) -> TfliteForm:
+        return TfliteForm("QUANTIZE", 1, "QuantizeOptions")
+
+    def meaning(self, node: BoundNode, x: np.ndarray) -> np.ndarray:
+        return x
+
+    def values(self, node: BoundNode, q: IntArray) -> IntArray:
+        y = requantize(q - node.input(0).zero_point, *rescale_multiplier(node))
+        return y + node.output.zero_point
+
+    def run_int8(self, node: BoundNode, inputs: Sequence[np.ndarray | None]) -> tuple[np.ndarray, ...]:
+        (x,) = inputs
+        assert x is not None
+        if x.dtype != np.float32:
+            return super().run_int8(node, inputs)
+        return (quantize_float(x, node.output.scale, node.output.zero_point, node.output.dtype),)
+
+
+def quantize_float(x: np.ndarray, scale: float, zero_point: int, dtype: str) -> np.ndarray:
+    """round-half-away(x / scale) + zero_point, limited to the type. C twin: mq_quantize_f32.
+
+    The division is float32's. Infinities saturate; NaN, which no integer stands for, counts as 0.0.
+    """
+    limits = np.iinfo(dtype)
+    with np.errstate(over="ignore"):
+        ratio = (x / np.float32(scale)).astype(np.float64)
+    ratio = np.clip(np.where(np.isnan(ratio), 0.0, ratio), -1024.0, 1024.0)
+    rounded = np.trunc(ratio + np.copysign(0.5, ratio)).astype(np.int64)
+    return np.clip(rounded + zero_point, limits.min, limits.max).astype(dtype)
+
+
+OPERATOR = Quantize()

@@ -1,0 +1,59 @@
+"""select_v2: where a condition holds the second input, elsewhere the third; all three broadcast."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from mcu_quant.ir import BoundNode, Tensor
+from mcu_quant.ops.base import Constraint, Operator, QuantRule, Shape, TfliteForm, TfliteNode
+from mcu_quant.ops.broadcast import BROADCASTS, broadcast_shape
+from mcu_quant.ops.raw import ONE_SCALE
+
+
+class SelectV2(Operator):
+    """Inputs: condition (bool), what it selects where true, and where false. Raw bytes: one scale."""
+
+    name = "select_v2"
+    tflite_builtins = ("SELECT_V2",)
+    quant_rule = QuantRule(output="same")
+    constraints = (
+        BROADCASTS,
+        ONE_SCALE,
+        Constraint(
+            "the condition must be bool",
+            lambda node: node.input(0).dtype == "bool",
+            lambda node: node.input(0).dtype,
+            "a comparison in front of it",
+        ),
+    )
+
+    def output_shapes(self, attrs: Any, input_shapes: Sequence[Shape]) -> tuple[Shape, ...]:
+        return (broadcast_shape(*input_shapes),)
+
+    def from_tflite(self, node: TfliteNode) -> tuple[Any, tuple[Tensor | None, ...]]:
+        return None, node.inputs
+
+    def to_tflite(self, node: BoundNode) -> TfliteForm:
+        return TfliteForm("SELECT_V2", 1, "SelectV2Options")
+
+    def run_float(self, node: BoundNode, inputs: Sequence[np.ndarray | None]) -> tuple[np.ndarray, ...]:
+        condition, chosen, other = (
+            _aligned(x, tensor, len(node.output.shape)) for x, tensor in zip(inputs, node.inputs, strict=True)
+        )
+        return (np.where(condition, chosen, other),)
+
+    def run_int8(self, node: BoundNode, inputs: Sequence[np.ndarray | None]) -> tuple[np.ndarray, ...]:
+        return self.run_float(node, inputs)
+
+
+def _aligned(x: np.ndarray | None, tensor: Tensor | None, rank: int) -> np.ndarray:
+    """x with the output's rank; a sample axis, if it has one, stays in front."""
+    assert x is not None and tensor is not None
+    samples = x.shape[: x.ndim - len(tensor.shape)] or (1,)
+    return x.reshape(*samples, *(1,) * (rank - len(tensor.shape)), *tensor.shape)
+
+
+OPERATOR = SelectV2()

@@ -1,0 +1,141 @@
+"""strided_slice: every stride-th element of a range along each axis. Raw bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from mcu_quant.errors import InvalidModelError, Problem, UnsupportedModelError
+from mcu_quant.ir import BoundNode, Tensor
+from mcu_quant.ops.base import Constraint, Operator, QuantRule, Shape, TfliteForm, TfliteNode
+from mcu_quant.ops.pooling import SAME_SCALE
+
+MAX_AXES = 5
+
+
+@dataclass(frozen=True)
+class StridedSliceAttrs:
+    """One entry for every axis of the input: first index (not negative), stride (not 0), size.
+
+    dropped: the axes, of size 1 here, that the output does not have.
+    """
+
+    begin: tuple[int, ...]
+    strides: tuple[int, ...]
+    sizes: tuple[int, ...]
+    dropped: tuple[int, ...] = ()
+
+
+class StridedSlice(Operator):
+    """Input: x."""
+
+    name = "strided_slice"
+    tflite_builtins = ("STRIDED_SLICE",)
+    quant_rule = QuantRule(output="same")
+    constraints = (
+        SAME_SCALE,
+        Constraint(
+            f"at most {MAX_AXES} axes",
+            lambda node: len(node.input(0).shape) <= MAX_AXES,
+            lambda node: node.input(0).shape,
+            "reshape before and after slicing",
+        ),
+    )
+
+    def output_shapes(self, attrs: StridedSliceAttrs, input_shapes: Sequence[Shape]) -> tuple[Shape, ...]:
+        (x,) = input_shapes
+        for axis, size in enumerate(x):
+            first, count = attrs.begin[axis], attrs.sizes[axis]
+            last = first + (count - 1) * attrs.strides[axis]
+            if count < 1 or not (0 <= first < size and 0 <= last < size):
+                raise ValueError(f"a slice of {x} along axis {axis} is empty or outside")
+        return (tuple(size for axis, size in enumerate(attrs.sizes) if axis not in attrs.dropped),)
+
+    def from_tflite(self, node: TfliteNode) -> tuple[StridedSliceAttrs, tuple[Tensor | None, ...]]:
+        x = node.inputs[0]
+        assert x is not None
+        begin, end, strides = (node.constant(index) for index in (1, 2, 3))
+        if begin is None or end is None or strides is None:
+            raise _unsupported(node, "begin, end and strides must be constant", "")
+        for mask in ("EllipsisMask", "NewAxisMask", "Offset"):
+            if node.option(mask):
+                raise _unsupported(node, f"a strided slice must have no {mask}", node.option(mask))
+        masks = [int(node.option(f"{name}Mask")) for name in ("Begin", "End", "ShrinkAxis")]
+        if not len(begin) == len(end) == len(strides) <= len(x.shape) or not np.all(strides):
+            value = f"{begin.tolist()}, {end.tolist()}, {strides.tolist()}"
+            raise InvalidModelError(
+                "begin, end and strides must be as many, and no stride 0", layer=node.name, value=value
+            )
+        index: list[slice | int] = []
+        for axis, (first, last, stride) in enumerate(
+            zip(begin.tolist(), end.tolist(), strides.tolist(), strict=True)
+        ):
+            no_begin, no_end, shrink = (bool(mask >> axis & 1) for mask in masks)
+            if shrink:
+                index.append(first)
+            else:
+                index.append(slice(None if no_begin else first, None if no_end else last, stride))
+        return attrs_of(index, x.shape), (x,)
+
+    def to_tflite(self, node: BoundNode) -> TfliteForm:
+        attrs: StridedSliceAttrs = node.attrs
+        axes = range(len(attrs.begin))
+        ends = [attrs.begin[i] + (attrs.sizes[i] - 1) * attrs.strides[i] for i in axes]
+        ends = [end + (1 if stride > 0 else -1) for end, stride in zip(ends, attrs.strides, strict=True)]
+        options = {
+            "BeginMask": 0,
+            "EndMask": sum(1 << i for i in axes if ends[i] < 0),  # down to index 0, and -1 would be the last
+            "EllipsisMask": 0,
+            "NewAxisMask": 0,
+            "ShrinkAxisMask": sum(1 << axis for axis in attrs.dropped),
+        }
+        constants = tuple(np.array(values, np.int32) for values in (attrs.begin, ends, attrs.strides))
+        return TfliteForm("STRIDED_SLICE", 2, "StridedSliceOptions", options, constants)
+
+    def run_float(self, node: BoundNode, inputs: Sequence[np.ndarray | None]) -> tuple[np.ndarray, ...]:
+        (x,) = inputs
+        assert x is not None
+        attrs: StridedSliceAttrs = node.attrs
+        indices = [
+            np.arange(size) * stride + first
+            for first, stride, size in zip(attrs.begin, attrs.strides, attrs.sizes, strict=True)
+        ]
+        for axis, index in enumerate(indices, start=1):
+            x = x.take(index, axis=axis)
+        return (x.reshape(len(x), *node.output.shape),)
+
+    def run_int8(self, node: BoundNode, inputs: Sequence[np.ndarray | None]) -> tuple[np.ndarray, ...]:
+        return self.run_float(node, inputs)
+
+
+def attrs_of(index: Sequence[slice | int], shape: Shape) -> StridedSliceAttrs:
+    """The attributes of x[index], as NumPy and TFLite have it; axes beyond the index stay whole.
+
+    Raises ValueError if an index is outside; an empty slice gives a size of 0 (output_shapes refuses it).
+    """
+    if len(index) > len(shape):
+        raise ValueError(f"{len(index)} indices for {len(shape)} axes")
+    begin, strides, sizes, dropped = [], [], [], []
+    for axis, size in enumerate(shape):
+        entry = index[axis] if axis < len(index) else slice(None)
+        if isinstance(entry, slice):
+            indices = range(size)[entry]
+            first, stride, count = indices.start, indices.step, len(indices)
+        else:
+            if not -size <= entry < size:
+                raise ValueError(f"index {entry} of {size}")
+            first, stride, count = entry % size, 1, 1
+            dropped.append(axis)
+        begin.append(first)
+        strides.append(stride)
+        sizes.append(count)
+    return StridedSliceAttrs(tuple(begin), tuple(strides), tuple(sizes), tuple(dropped))
+
+
+def _unsupported(node: TfliteNode, rule: str, value: object) -> UnsupportedModelError:
+    return UnsupportedModelError([Problem(rule, node.name, str(value), "x[:, a:b:c] with fixed numbers")])
+
+
+OPERATOR = StridedSlice()

@@ -1,0 +1,29 @@
+"""sub: the difference of two operands, which broadcast."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from mcu_quant.fixed_point import IntArray, requantize
+from mcu_quant.ir import BoundNode
+from mcu_quant.ops.add import SUM_CONSTRAINTS, scaled_operands, sum_multipliers
+from mcu_quant.ops.binary import ArithmeticOperator
+
+
+class Sub(ArithmeticOperator):
+    name = "sub"
+    tflite_builtins = ("SUB",)
+    keras_layers = ("Subtract",)
+    options_type = "SubOptions"
+    constraints = SUM_CONSTRAINTS
+
+    def combine(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        return a - b
+
+    def requantized(self, node: BoundNode, a: IntArray, b: IntArray) -> IntArray:
+        multipliers = sum_multipliers(node)
+        first, second = scaled_operands(multipliers, a, b)
+        return requantize(first - second, *multipliers.output)
+
+
+OPERATOR = Sub()
