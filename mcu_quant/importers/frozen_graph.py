@@ -89,7 +89,9 @@ class _FrozenImporter:
             self._problems.append(refusal.problem(node.name))
         except (KeyError, TypeError, ValueError, IndexError, ZeroDivisionError) as error:
             raise InvalidModelError(
-                "the operation must be one that Keras writes", layer=node.name, value=f"{op}, {type(error).__name__}: {error}"
+                "the operation must be one that Keras writes",
+                layer=node.name,
+                value=f"{op}, {type(error).__name__}: {error}",
             ) from error
 
     def _value(self, node: FrozenNode) -> Value:

@@ -22,6 +22,7 @@ MAX_FILE_BYTES = 1 << 30
 #: All arrays together; a microcontroller's model is a thousand times smaller.
 MAX_ARRAY_BYTES = 1 << 29
 MAX_OBJECTS = 100_000
+MAX_PATH = 1024
 MAX_TEXT = 1 << 26
 
 #: The attributes that the importers ask for; a list that is too long for one is numbered from 0.
@@ -78,6 +79,9 @@ class Contents:
         if path.replace("\\", "/").split("/")[0] in _SKIPPED_GROUPS:
             return
         self.objects += 1
+        self.text += len(path)
+        if len(path) > MAX_PATH:
+            raise Refused(f"a path has more than {MAX_PATH} characters")
         if self.objects > MAX_OBJECTS:
             raise Refused(f"more than {MAX_OBJECTS} groups and datasets")
         self._attributes(path, item)

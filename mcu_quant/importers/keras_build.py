@@ -7,6 +7,7 @@ from typing import Any
 
 from mcu_quant.errors import InvalidModelError, McuQuantError, Problem, UnsupportedModelError
 from mcu_quant.importers.keras_config import (
+    Call,
     LayerConfig,
     ModelConfig,
     TensorRef,
@@ -34,6 +35,8 @@ _RENAMED = {
     "BatchNormalizationV2": "BatchNormalization",
     "SyncBatchNormalization": "BatchNormalization",
 }
+#: Calls of layers, nested models unrolled: models that hold models that hold models multiply.
+MAX_CALLS = 20_000
 _Values = dict[tuple[str, int, int], str | None]
 
 
@@ -47,6 +50,7 @@ class _Importer:
         self._weights = weights
         self._builder = builder
         self._problems: list[Problem] = []
+        self._calls = 0
 
     def run(self, model: ModelConfig) -> Graph:
         layers = {layer.name: layer for layer in model.layers}
@@ -55,6 +59,7 @@ class _Importer:
         if self._problems:
             raise UnsupportedModelError(self._problems)
         names = [output for output in outputs if output is not None]
+        assert len(names) == len(outputs), "an output is lost and no layer was refused"
         return without_dead_nodes(self._builder, names)
 
     def _graph_input(self, layer: LayerConfig | None, name: str) -> str | None:
@@ -105,15 +110,20 @@ class _Importer:
     def _call(self, layer: LayerConfig, index: int, values: _Values, path: LayerPath) -> Sequence[str | None]:
         here = (*path, layer.name)
         call = layer.calls[index]
+        self._calls += 1
+        if self._calls > MAX_CALLS:
+            raise InvalidModelError(f"a model may call layers up to {MAX_CALLS} times", layer="/".join(here))
         if layer.model is not None:
-            tensors = [self._value(ref, values, None) for ref in _first_argument(call.args)]
+            tensors = [self._value(ref, values, None) for ref in _read_tensors(call)]
             return self._model(layer.model, tensors, here)
         try:
             _refuse_by_class(layer)
             if layer.operation or layer.class_name in FUNCTION_LAYERS:
                 return [self._function(layer, index, values, here)]
-            inputs = [self._value(ref, values, layer) for ref in _first_argument(call.args)]
-            if None in inputs or not inputs:
+            inputs = [self._value(ref, values, layer) for ref in _read_tensors(call)]
+            if not inputs:
+                raise LayerRefused("a layer must be called on a tensor", hint="layer(x)")
+            if None in inputs:
                 return [None]
             return [self._layer(layer, [tensor for tensor in inputs if tensor is not None], here)]
         except LayerRefused as refusal:
@@ -192,10 +202,10 @@ class _Importer:
         return lower_function(layer, arguments, self._builder)
 
 
-def _first_argument(args: Sequence[Any]) -> list[TensorRef]:
-    """The tensors that a layer is called on: its first argument, or all that are tensors."""
-    first = args[0] if args else []
-    values = first if isinstance(first, list) else list(args)
+def _read_tensors(call: Call) -> list[TensorRef]:
+    """The tensors that a layer is called on: its first argument, or all arguments that are tensors."""
+    args = call.args or tuple(call.kwargs.values())
+    values = args[0] if args and isinstance(args[0], list) else args
     return [value for value in values if isinstance(value, TensorRef)]
 
 

@@ -23,8 +23,8 @@ _DEFAULT_SIGNATURE = "serving_default"
 #: Attributes that the importer reads.
 _ATTRIBUTES = (
     "strides", "padding", "explicit_paddings", "data_format", "dilations", "ksize", "keep_dims", "epsilon",
-    "alpha", "squeeze_dims", "axis", "begin_mask", "end_mask", "ellipsis_mask", "new_axis_mask", "shrink_axis_mask",
-    "transpose_a", "transpose_b", "is_training", "batch_dims", "shape", "DstT",
+    "alpha", "squeeze_dims", "axis", "begin_mask", "end_mask", "ellipsis_mask", "new_axis_mask",
+    "shrink_axis_mask", "transpose_a", "transpose_b", "is_training", "batch_dims", "shape", "DstT",
 )  # fmt: skip
 
 

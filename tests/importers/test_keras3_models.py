@@ -245,7 +245,8 @@ def test_unbuilt_model_is_refused() -> None:
 EXPORTED = (
     "conv_2d", "conv_2d_dilated", "conv_2d_groups", "depthwise_2d", "depthwise_2d_dilated", "separable_2d",
     "dense_on_images", "batch_norm", "relu_6", "relu_max", "leaky_relu", "softmax", "max_2d", "average_2d",
-    "global_average_2d", "zero_padding_2d", "flatten", "reshape", "rescaling", "rescaling_channels", "dropout",
+    "global_average_2d", "zero_padding_2d", "flatten", "reshape", "rescaling", "rescaling_channels",
+    "dropout",
 )  # fmt: skip
 EXPORTED_1D = ("conv_1d", "conv_1d_causal", "separable_1d", "max_1d", "global_average_1d")
 
@@ -255,10 +256,8 @@ EXPORTED_1D = ("conv_1d", "conv_1d_causal", "separable_1d", "max_1d", "global_av
 )
 def test_exported_saved_model(tmp_path: Path) -> None:
     """What Keras 3's model.export() writes: 2D layers, 1D layers (as reshaped 2D), and functions."""
-    pixels, time, small = (
-        keras.Input(shape, name=name)
-        for name, shape in (("image", (9, 8, 4)), ("signal", (11, 4)), ("small", (4, 4, 2)))
-    )
+    pixels = keras.Input((9, 8, 4), name="image")
+    time, small = keras.Input((11, 4), name="signal"), keras.Input((4, 4, 2), name="small")
     outputs = [LAYERS[name]()(pixels) for name in EXPORTED] + [LAYERS[name]()(time) for name in EXPORTED_1D]
     model = randomized(keras.Model([pixels, time, small], [*outputs, functions()(small)]))
     model.export(tmp_path / "exported", verbose=False)

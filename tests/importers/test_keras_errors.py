@@ -194,6 +194,16 @@ def test_models_nested_without_end(tmp_path: Path) -> None:
     assert "nested" in str(load(tmp_path, document))
 
 
+def test_models_that_multiply(tmp_path: Path) -> None:
+    """Twelve models, each calling the next ten times, are 10**12 calls in a few kilobytes."""
+    model = functional([input_layer("i", 4), layer("Dropout", "d", "i", rate=0.5)], "i", "d", "m0")
+    for depth in range(12):
+        nodes = [[["i", 0, 0, {}]], *([["m", call, 0, {}]] for call in range(9))]
+        nested = {**model, "name": "m", "inbound_nodes": nodes}
+        model = functional([input_layer("i", 4), nested], "i", [["m", 9, 0]], f"m{depth}")
+    assert "up to" in str(load(tmp_path, model, {}))
+
+
 def good_archive(path: Path) -> Path:
     return write_archive(path, ONE_DENSE, archive_weights({"layers/dense": [KERNEL, BIAS]}))
 
