@@ -1,0 +1,251 @@
+"""What every operator's test does with its table of cases. Each test ID reruns one case.
+
+    CASES = [unary_case("odd", "max_pool_2d", Pool2DAttrs(...), (1, 7, 5, 3)), ...]
+
+    @pytest.mark.parametrize("check", CHECKS, ids=check_name)
+    @pytest.mark.parametrize("case", CASES, ids=str)
+    def test_max_pool_2d(case, check):
+        check(case)
+
+The checks: near_float, equals_oracle (TFLM), c_equals_reference, c_overlapped.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mcu_quant.exporters.tflite import write_tflite
+from mcu_quant.ir import BoundNode, Graph, Node, QuantParams, Tensor, check
+from mcu_quant.kernels import KERNELS
+from mcu_quant.kernels.base import Kernel
+from mcu_quant.ops import OPERATORS
+from mcu_quant.ops.base import activation_range
+from mcu_quant.ops.support import node_problems
+from tests.kernel_harness import run_kernel
+from tests.oracles import tflm
+
+#: Sums in float32 are not exact; a hundredth of an output step is more than they err.
+_FLOAT_NOISE = 0.01
+
+
+@dataclass(frozen=True)
+class Case:
+    """One operator applied once.
+
+    inputs: its tensors, constants included (None: absent). samples: how many random inputs, beside
+    the extremes. float_steps: how many output steps the bits may be from the float meaning; 1 where
+    nothing else is said: half a step of rounding, and as much again for the first of two roundings.
+    oracle: False where TFLM cannot run it, and the test says why.
+    """
+
+    name: str
+    op: str
+    attrs: Any
+    inputs: tuple[Tensor | None, ...]
+    output_quant: QuantParams
+    samples: int = 4
+    float_steps: float = 1.0
+    oracle: bool = True
+    output_dtype: str = "int8"
+    data: tuple[np.ndarray, ...] | None = field(default=None, repr=False)
+
+    def __str__(self) -> str:
+        return self.name
+
+    def graph(self) -> Graph:
+        shapes = [tensor.shape for tensor in self.inputs if tensor is not None]
+        (shape,) = OPERATORS[self.op].output_shapes(self.attrs, shapes)
+        output = Tensor("y", shape, self.output_dtype, self.output_quant)
+        tensors = {tensor.name: tensor for tensor in (*self.inputs, output) if tensor is not None}
+        names = tuple(None if tensor is None else tensor.name for tensor in self.inputs)
+        inputs = tuple(t.name for t in self.inputs if t is not None and not t.is_constant)
+        node = Node("node", self.op, self.attrs, names, ("y",))
+        return check(Graph(self.op, (node,), tensors, inputs, ("y",)))
+
+    def node(self) -> BoundNode:
+        return next(self.graph().bound_nodes())
+
+    def samples_of_inputs(self) -> list[np.ndarray]:
+        """[N, *shape] for each activation: all-min, all-max, both mixed, then random."""
+        if self.data is not None:
+            return list(self.data)
+        rng = np.random.default_rng(zlib.crc32(self.name.encode()))
+        activations = [t for t in self.inputs if t is not None and not t.is_constant]
+        return [np.stack(_samples(rng, tensor, self.samples)) for tensor in activations]
+
+
+def _samples(rng: np.random.Generator, tensor: Tensor, count: int) -> list[np.ndarray]:
+    dtype = np.dtype(tensor.dtype)
+    limits = np.iinfo(dtype)
+    samples = [np.full(tensor.shape, value, dtype) for value in (limits.min, limits.max)]
+    samples.append(rng.choice(np.array([limits.min, limits.max], dtype), tensor.shape))
+    samples += [
+        rng.integers(limits.min, limits.max, tensor.shape, dtype, endpoint=True) for _ in range(count)
+    ]
+    return samples
+
+
+def activation(name: str, shape: Sequence[int], scale: float, zero_point: int, dtype: str = "int8") -> Tensor:
+    return Tensor(name, tuple(shape), dtype, QuantParams.per_tensor(scale, zero_point))
+
+
+def unary_case(
+    name: str,
+    op: str,
+    attrs: Any,
+    shape: Sequence[int],
+    *,
+    x: tuple[float, int] = (0.05, 3),
+    y: tuple[float, int] | None = None,
+    **options: Any,
+) -> Case:
+    """One activation in. x, y: (scale, zero_point); y like x if not given."""
+    output = QuantParams.per_tensor(*(x if y is None else y))
+    return Case(name, op, attrs, (activation("x", shape, *x),), output, **options)
+
+
+def linear_case(
+    name: str,
+    op: str,
+    attrs: Any,
+    shape: Sequence[int],
+    weights: Sequence[int],
+    *,
+    zero_points: tuple[int, int] = (3, -5),
+    per_channel: bool = True,
+    bias: bool = True,
+    fill: int | None = None,
+    gain: float = 1.0,
+    scale_y: float | None = None,
+    **options: Any,
+) -> Case:
+    """x times constant weights. fill: the one value of all weights, else random ones.
+
+    The output's scale makes outputs span about int8, times gain; or it is scale_y.
+    """
+    rng = np.random.default_rng(zlib.crc32(name.encode()) + 1)
+    rule = OPERATORS[op].quant_rule.weights
+    assert rule is not None
+    channels = weights[rule.channel_axis]
+    values = np.full(weights, fill) if fill is not None else rng.integers(-127, 128, weights)
+    scales = rng.uniform(0.002, 0.02, channels) if per_channel else [0.01]
+    quant = (
+        QuantParams.per_channel(scales, rule.channel_axis) if per_channel else QuantParams.per_tensor(0.01)
+    )
+    x = activation("x", shape, 0.05, zero_points[0])
+    taps = values.size // channels
+    spread = x.scale * float(np.mean(quant.scale)) * 74.0 * 74.0 * np.sqrt(taps)
+    if scale_y is None:
+        scale_y = 3 * spread / 127 / gain
+    constants = [Tensor.constant("weights", values.astype(np.int8), quant)]
+    if bias:
+        bias_values = rng.integers(-3000 * taps, 3000 * taps + 1, channels).astype(np.int32)
+        bias_scales = QuantParams.per_channel((x.scale * scale for scale in quant.scale), 0)
+        if not per_channel:
+            bias_scales = QuantParams.per_tensor(x.scale * quant.scale[0])
+        constants.append(Tensor.constant("bias", bias_values, bias_scales))
+    return Case(name, op, attrs, (x, *constants), QuantParams.per_tensor(scale_y, zero_points[1]), **options)
+
+
+def operands(case: Case) -> tuple[BoundNode, list[np.ndarray | None]]:
+    """The node and an array for each input: [N, *shape], or a constant's data."""
+    samples = iter(case.samples_of_inputs())
+    arrays = [
+        None if tensor is None else tensor.data if tensor.is_constant else next(samples)
+        for tensor in case.inputs
+    ]
+    return case.node(), arrays
+
+
+def reference(case: Case) -> list[np.ndarray]:
+    node, arrays = operands(case)
+    return list(OPERATORS[case.op].run_int8(node, arrays))
+
+
+def near_float(case: Case) -> None:
+    """The dequantized bits are near the float meaning of the dequantized inputs."""
+    node, arrays = operands(case)
+    assert not node_problems(node), [str(problem) for problem in node_problems(node)]
+    real = [_dequantized(a, t) for a, t in zip(arrays, node.inputs, strict=True)]
+    (expected,) = OPERATORS[case.op].run_float(_float_node(node, real), real)
+    (actual,) = reference(case)
+    low, high = activation_range(getattr(case.attrs, "activation", "none"), node.output)
+    steps = np.clip(expected.astype(np.float64) / node.output.scale + node.output.zero_point, low, high)
+    error = np.abs(actual - steps).max()
+    assert actual.dtype == node.output.dtype
+    assert error <= case.float_steps + _FLOAT_NOISE, f"{error} steps from the float meaning"
+
+
+def equals_oracle(case: Case) -> None:
+    if not case.oracle:
+        pytest.skip("TFLM cannot run this case: see the table")
+    _assert_same(reference(case), tflm(write_tflite(case.graph()), case.samples_of_inputs()))
+
+
+def c_equals_reference(case: Case) -> None:
+    node, arrays = operands(case)
+    kernels = _kernels(node)
+    assert kernels, f"no kernel computes {case.op}"
+    for kernel in kernels:
+        _assert_same(run_kernel(kernel, node, arrays), reference(case), kernel.name)
+
+
+def c_overlapped(case: Case) -> None:
+    """The same with the input as near to the output as the kernel says it may be."""
+    node, arrays = operands(case)
+    kernels = [kernel for kernel in _kernels(node) if (kernel.overlap(node) or (None,))[0] is not None]
+    if not kernels:
+        pytest.skip("no kernel allows overlap here")
+    for kernel in kernels:
+        _assert_same(run_kernel(kernel, node, arrays, overlapped=True), reference(case), kernel.name)
+
+
+CHECKS: tuple[Callable[[Case], None], ...] = (near_float, equals_oracle, c_equals_reference, c_overlapped)
+
+
+def check_name(check_function: Callable[[Case], None]) -> str:
+    return check_function.__name__
+
+
+def _kernels(node: BoundNode) -> list[Kernel]:
+    return [
+        kernel
+        for kernel in KERNELS
+        if node.node.op in kernel.ops and not kernel.is_alias and kernel.refusal(node) is None
+    ]
+
+
+def _assert_same(actual: Sequence[np.ndarray], expected: Sequence[np.ndarray], who: str = "") -> None:
+    for a, e in zip(actual, expected, strict=True):
+        assert a.shape == e.shape and a.dtype == e.dtype, f"{who}: {a.shape} {a.dtype}, {e.shape} {e.dtype}"
+        wrong = np.argwhere(a != e)
+        where = tuple(wrong[0]) if len(wrong) else ()
+        assert not len(wrong), (
+            f"{who}: {len(wrong)} of {a.size} differ; first {where}: {a[where]}, {e[where]}"
+        )
+
+
+def _dequantized(array: np.ndarray | None, tensor: Tensor | None) -> np.ndarray | None:
+    if array is None or tensor is None or tensor.quant is None:
+        return array
+    quant, rank = tensor.quant, len(tensor.shape)
+    real = quant.broadcast_scale(rank) * (array.astype(np.int64) - quant.broadcast_zero_point(rank))
+    return real.astype(np.float32)
+
+
+def _float_node(node: BoundNode, real: Sequence[np.ndarray | None]) -> BoundNode:
+    """The node as a float graph has it: float32 tensors, no scales."""
+    inputs = tuple(
+        None
+        if tensor is None
+        else replace(tensor, dtype="float32", quant=None, data=value if tensor.is_constant else None)
+        for tensor, value in zip(node.inputs, real, strict=True)
+    )
+    outputs = tuple(replace(tensor, dtype="float32", quant=None) for tensor in node.outputs)
+    return BoundNode(node.node, inputs, outputs)
