@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -46,6 +46,19 @@ class Constraint:
     holds: Callable[[BoundNode], bool]
     value: Callable[[BoundNode], object] = lambda node: ""
     hint: str = ""
+
+
+SAME_SCALE = Constraint(
+    "input and output must have the same scale and zero_point",
+    lambda node: without_axis(node.input(0).quant) == without_axis(node.output.quant),
+    lambda node: f"{node.input(0).quant} and {node.output.quant}",
+    "quantize the model with a LiteRT-8-bit-specification quantizer, as mcu-quant quantize does",
+)
+
+
+def without_axis(quant: QuantParams | None) -> QuantParams | None:
+    """A per-tensor quantization without the channel axis that it may carry but that means nothing."""
+    return None if quant is None else replace(quant, channel_axis=None)
 
 
 @dataclass(frozen=True)
@@ -201,7 +214,9 @@ def same_padding(in_size: int, filter_size: int, stride: int, dilation: int = 1)
     return total // 2, total - total // 2
 
 
-def window_padding(padding: str, in_size: int, filter_size: int, stride: int, dilation: int = 1) -> tuple[int, int]:
+def window_padding(
+    padding: str, in_size: int, filter_size: int, stride: int, dilation: int = 1
+) -> tuple[int, int]:
     return same_padding(in_size, filter_size, stride, dilation) if padding == "same" else (0, 0)
 
 

@@ -41,6 +41,16 @@ class LayerRefused(Exception):
         return Problem(self.rule, layer, self.value, self.hint)
 
 
+def require_channels_last(config: Mapping[str, Any]) -> None:
+    """Raises LayerRefused for channels_first."""
+    if config.get("data_format") == "channels_first":
+        raise LayerRefused(
+            "data_format must be 'channels_last'",
+            value="channels_first",
+            hint="build the model with keras.config.set_image_data_format('channels_last')",
+        )
+
+
 @dataclass
 class GraphBuilder:
     """A float graph under construction. operators: ops.OPERATORS (by IR name)."""

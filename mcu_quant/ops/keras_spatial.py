@@ -9,7 +9,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from mcu_quant.ops.base import PADDINGS, Shape
-from mcu_quant.ops.keras import GraphBuilder, KerasLayer, LayerRefused
+from mcu_quant.ops.keras import GraphBuilder, KerasLayer, LayerRefused, require_channels_last
+from mcu_quant.ops.reshape import ReshapeAttrs
 
 
 def pair(value: Any, dimensions: int) -> tuple[int, int]:
@@ -44,15 +45,4 @@ def over_space(layer: KerasLayer, x: str, builder: GraphBuilder, body: Callable[
 
 
 def reshape(builder: GraphBuilder, name: str, x: str, shape: Shape) -> str:
-    from mcu_quant.ops.reshape import ReshapeAttrs
-
     return builder.add("reshape", name, ReshapeAttrs(shape=shape), [x])
-
-
-def require_channels_last(config: Mapping[str, Any]) -> None:
-    if config.get("data_format") == "channels_first":
-        raise LayerRefused(
-            "data_format must be 'channels_last'",
-            value="channels_first",
-            hint="build the model with keras.config.set_image_data_format('channels_last')",
-        )

@@ -9,8 +9,8 @@ import numpy as np
 from mcu_quant.fixed_point import INT8_MIN
 from mcu_quant.ir import BoundNode
 from mcu_quant.ops.base import activation_range, float_activation
-from mcu_quant.ops.keras import GraphBuilder, KerasLayer
-from mcu_quant.ops.keras_spatial import over_space, require_channels_last, reshape
+from mcu_quant.ops.keras import GraphBuilder, KerasLayer, require_channels_last
+from mcu_quant.ops.keras_spatial import over_space, reshape
 from mcu_quant.ops.pooling import Pool2D, Pool2DAttrs, pool
 
 

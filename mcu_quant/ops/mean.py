@@ -12,8 +12,8 @@ from mcu_quant.errors import InvalidModelError, Problem, UnsupportedModelError
 from mcu_quant.fixed_point import INT8_MAX, INT8_MIN, INT32_MAX, quantize_multiplier, requantize
 from mcu_quant.ir import BoundNode, Tensor
 from mcu_quant.ops.base import Constraint, Operator, QuantRule, Shape, TfliteForm, TfliteNode, scale_ratio
-from mcu_quant.ops.keras import GraphBuilder, KerasLayer
-from mcu_quant.ops.keras_spatial import dimensions_of, require_channels_last
+from mcu_quant.ops.keras import GraphBuilder, KerasLayer, require_channels_last
+from mcu_quant.ops.keras_spatial import dimensions_of
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,9 @@ import numpy as np
 
 from mcu_quant.errors import InvalidModelError, Problem, UnsupportedModelError
 from mcu_quant.ir import BoundNode, Tensor
-from mcu_quant.ops.base import Constraint, Operator, QuantRule, Shape, TfliteForm, TfliteNode
-from mcu_quant.ops.keras import GraphBuilder, KerasLayer, LayerRefused
-from mcu_quant.ops.keras_spatial import dimensions_of, require_channels_last
-from mcu_quant.ops.pooling import SAME_SCALE
+from mcu_quant.ops.base import SAME_SCALE, Constraint, Operator, QuantRule, Shape, TfliteForm, TfliteNode
+from mcu_quant.ops.keras import GraphBuilder, KerasLayer, LayerRefused, require_channels_last
+from mcu_quant.ops.keras_spatial import dimensions_of
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from mcu_quant.ir import BoundNode, Tensor
 from mcu_quant.ops.base import (
     ACTIVATIONS,
     PADDINGS,
-    Constraint,
+    SAME_SCALE,
     Operator,
     QuantRule,
     Shape,
@@ -31,19 +31,6 @@ class Pool2DAttrs:
     strides: tuple[int, int]
     padding: str = "valid"
     activation: str = "none"
-
-
-SAME_SCALE = Constraint(
-    "input and output must have the same scale and zero_point",
-    lambda node: replace_axis(node.input(0)) == replace_axis(node.output),
-    lambda node: f"{node.input(0).quant} and {node.output.quant}",
-    "quantize the model with a LiteRT-8-bit-specification quantizer, as mcu-quant quantize does",
-)
-
-
-def replace_axis(tensor: Tensor) -> object:
-    """A per-tensor quantization without its meaningless channel axis."""
-    return None if tensor.quant is None else replace(tensor.quant, channel_axis=None)
 
 
 class Pool2D(Operator):

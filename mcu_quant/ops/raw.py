@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from mcu_quant.ir import BoundNode, Tensor
-from mcu_quant.ops.base import Constraint
-from mcu_quant.ops.pooling import replace_axis
+from mcu_quant.ops.base import Constraint, without_axis
 
 
 def _moved(node: BoundNode) -> list[Tensor]:
@@ -14,7 +13,7 @@ def _moved(node: BoundNode) -> list[Tensor]:
 
 ONE_SCALE = Constraint(
     "the operands and the output must have the same scale and zero_point",
-    lambda node: all(replace_axis(tensor) == replace_axis(node.output) for tensor in _moved(node)),
+    lambda node: all(without_axis(tensor.quant) == without_axis(node.output.quant) for tensor in _moved(node)),
     lambda node: ", ".join(str(tensor.quant) for tensor in (*_moved(node), node.output)),
     "quantize the model with a LiteRT-8-bit-specification quantizer, as mcu-quant quantize does",
 )

@@ -8,8 +8,7 @@ import numpy as np
 
 from mcu_quant.fixed_point import IntArray
 from mcu_quant.ir import BoundNode, Tensor
-from mcu_quant.ops.base import QuantRule, TfliteForm, TfliteNode, quantize_bound
-from mcu_quant.ops.pooling import SAME_SCALE
+from mcu_quant.ops.base import SAME_SCALE, QuantRule, TfliteForm, TfliteNode, quantize_bound
 from mcu_quant.ops.unary import UnaryOperator
 
 

@@ -10,10 +10,8 @@ import numpy as np
 
 from mcu_quant.errors import InvalidModelError, Problem, UnsupportedModelError
 from mcu_quant.ir import BoundNode, Tensor
-from mcu_quant.ops.base import Operator, QuantRule, Shape, TfliteForm, TfliteNode
-from mcu_quant.ops.keras import GraphBuilder, KerasLayer, LayerRefused
-from mcu_quant.ops.keras_spatial import require_channels_last
-from mcu_quant.ops.pooling import SAME_SCALE
+from mcu_quant.ops.base import SAME_SCALE, Operator, QuantRule, Shape, TfliteForm, TfliteNode
+from mcu_quant.ops.keras import GraphBuilder, KerasLayer, LayerRefused, require_channels_last
 
 
 @dataclass(frozen=True)

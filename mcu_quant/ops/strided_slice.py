@@ -9,8 +9,7 @@ import numpy as np
 
 from mcu_quant.errors import InvalidModelError, Problem, UnsupportedModelError
 from mcu_quant.ir import BoundNode, Tensor
-from mcu_quant.ops.base import Constraint, Operator, QuantRule, Shape, TfliteForm, TfliteNode
-from mcu_quant.ops.pooling import SAME_SCALE
+from mcu_quant.ops.base import SAME_SCALE, Constraint, Operator, QuantRule, Shape, TfliteForm, TfliteNode
 
 MAX_AXES = 5
 
