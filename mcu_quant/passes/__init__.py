@@ -17,6 +17,7 @@ from mcu_quant.passes.constants import fold_constants
 from mcu_quant.passes.dead import remove_dead_nodes
 from mcu_quant.passes.normalization_moves import hoist_normalizations, sink_normalizations
 from mcu_quant.passes.padding import fold_padding
+from mcu_quant.passes.pools import pools_to_means
 from mcu_quant.passes.reshapes import simplify_reshapes
 
 #: In the order in which they run.
@@ -34,6 +35,7 @@ PASSES = (
     simplify_reshapes,
     hoist_activations,
     fuse_activations,
+    pools_to_means,
     remove_dead_nodes,
 )
 

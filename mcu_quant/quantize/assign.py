@@ -26,6 +26,9 @@ from mcu_quant.quantize.schemes import (
 
 Schemes = dict[str, QuantParams]
 
+#: Operators whose constant operand only limits the other one.
+_BOUNDS = ("minimum", "maximum")
+
 #: Rounds of widening scales; each one follows a chain through the whole graph.
 _MAX_ROUNDS = 20
 
@@ -155,12 +158,17 @@ def fixed_schemes(graph: Graph) -> Schemes:
 
 
 def operand_ranges(graph: Graph, ranges: Ranges) -> Ranges:
-    """ranges by key: those of calibration, and of constants their own."""
+    """ranges by key: those of calibration, and of constants their own.
+
+    A constant bound of minimum or maximum does not count: where it lies beyond what the other
+    operand holds, the end of that range is as good a bound, and a finer one.
+    """
     spans = dict(ranges)
     for node in graph.bound_nodes():
         for name, tensor in activations(node):
             if tensor.data is not None:
-                spans[name] = (float(tensor.data.min()), float(tensor.data.max()))
+                low, high = float(tensor.data.min()), float(tensor.data.max())
+                spans[name] = (0.0, 0.0) if node.node.op in _BOUNDS else (low, high)
     return spans
 
 
