@@ -1,0 +1,39 @@
+"""pad: meaning, bits and C. Each ID reruns one case."""
+
+from __future__ import annotations
+
+import pytest
+
+from mcu_quant.ops.pad import PadAttrs
+from mcu_quant.ops.support import node_problems
+from tests.ops.driver import CHECKS, Case, check_name, unary_case
+
+
+def case(name: str, shape: tuple[int, ...], *paddings: tuple[int, int], **options) -> Case:
+    """paddings: of every axis but the batch."""
+    return unary_case(name, "pad", PadAttrs(((0, 0), *paddings)), (1, *shape), **options)
+
+
+CASES = [
+    case("border", (4, 5, 3), (1, 1), (1, 1), (0, 0)),
+    case("uneven", (4, 5, 3), (1, 2), (0, 3), (0, 0)),
+    case("channels", (4, 5, 3), (0, 0), (0, 0), (2, 1)),
+    case("all_axes", (4, 5, 3), (1, 0), (2, 1), (1, 3)),
+    case("nothing", (4, 5, 3), (0, 0), (0, 0), (0, 0)),
+    case("time", (7, 3), (2, 0), (0, 0)),
+    case("vector", (7,), (2, 3)),
+    case("one_element", (1, 1, 1), (1, 0), (0, 1), (0, 0)),
+    case("zero_point_low", (4, 5, 3), (1, 1), (1, 1), (0, 0), x=(0.1, -128)),
+    case("zero_point_high", (4, 5, 3), (1, 1), (1, 1), (0, 0), x=(0.1, 127)),
+]
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=check_name)
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_pad(case: Case, check) -> None:
+    check(case)
+
+
+def test_five_axes_are_refused() -> None:
+    five = case("five", (2, 2, 2, 2), (0, 0), (1, 1), (0, 0), (0, 0))
+    assert node_problems(five.node())[0].rule == "at most 4 axes"
