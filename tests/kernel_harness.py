@@ -55,7 +55,7 @@ def parse_header(name: str, text: str) -> Signature:
     """The parameter struct and the function of the kernel of that name."""
     plain = re.sub(r"/\*.*?\*/", "", text, flags=re.DOTALL)
     struct = re.search(r"typedef struct \{([^}]*)\} mq_" + name + r"_params_t;", plain)
-    function = re.search(r"MQ_KERNEL void mq_" + name + r"\(([^)]*)\)", plain)
+    function = re.search(r"MQ_KERNEL void\s+mq_" + name + r"\(([^)]*)\)", plain)
     assert struct is not None and function is not None, f"{name}: header has no parameters or no function"
     fields = tuple(re.findall(r"(\w+)\s*(?:\[\w+\])?;", struct.group(1)))
     arguments = tuple(" ".join(argument.split()) for argument in function.group(1).split(","))

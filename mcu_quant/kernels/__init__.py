@@ -17,6 +17,17 @@ _MODULES = (
     "portable.mean_s8",
     "portable.pad_s8",
     "portable.softmax_s8",
+    "portable.lookup_s8",
+    "portable.add_s8",
+    "portable.mul_s8",
+    "portable.extremum_s8",
+    "portable.greater_equal_s8",
+    "portable.select_s8",
+    "portable.strided_slice_s8",
+    "portable.concatenation_s8",
+    "portable.quantize_f32",
+    "portable.dequantize_f32",
+    "portable.reshape",
 )
 
 #: Every kernel; each name occurs once.

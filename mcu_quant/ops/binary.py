@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -37,9 +37,9 @@ class ArithmeticAttrs:
 class BinaryOperator(Operator):
     """Inputs: two operands whose shapes broadcast as NumPy's do. attrs: None unless a subclass has some."""
 
-    constraints: tuple[Constraint, ...] = (BROADCASTS,)
+    constraints: ClassVar[tuple[Constraint, ...]] = (BROADCASTS,)
     #: What the Keras layer's nodes carry.
-    default_attrs: Any = None
+    default_attrs: ClassVar[Any] = None
 
     @abstractmethod
     def meaning(self, node: BoundNode, a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -71,10 +71,10 @@ class BinaryOperator(Operator):
         return None, node.inputs
 
     def run_float(self, node: BoundNode, inputs: Sequence[np.ndarray | None]) -> tuple[np.ndarray, ...]:
-        return (_one_per_sample(node, self.meaning(node, *_operands(node, inputs)), inputs),)
+        return (_with_samples(node, self.meaning(node, *_operands(node, inputs))),)
 
     def run_int8(self, node: BoundNode, inputs: Sequence[np.ndarray | None]) -> tuple[np.ndarray, ...]:
-        return (_one_per_sample(node, self.integer(node, *_operands(node, inputs)), inputs),)
+        return (_with_samples(node, self.integer(node, *_operands(node, inputs))),)
 
 
 def _operands(node: BoundNode, inputs: Sequence[np.ndarray | None]) -> tuple[np.ndarray, np.ndarray]:
@@ -83,7 +83,7 @@ def _operands(node: BoundNode, inputs: Sequence[np.ndarray | None]) -> tuple[np.
     return align_ranks(a, b, node)
 
 
-def _one_per_sample(node: BoundNode, y: np.ndarray, inputs: Sequence[np.ndarray | None]) -> np.ndarray:
+def _with_samples(node: BoundNode, y: np.ndarray) -> np.ndarray:
     """[N, *output shape], also where both operands are constant (N = 1)."""
     return y if y.ndim > len(node.output.shape) else y[None]
 
@@ -94,7 +94,7 @@ class ArithmeticOperator(BinaryOperator):
     quant_rule = QuantRule()
     default_attrs = ArithmeticAttrs()
     #: The options' type in schema.fbs.
-    options_type: str
+    options_type: ClassVar[str]
 
     @abstractmethod
     def combine(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:

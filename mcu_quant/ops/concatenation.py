@@ -83,20 +83,17 @@ class Concatenation(Operator):
         return TfliteForm("CONCATENATION", 2, "ConcatenationOptions", {"Axis": node.attrs.axis})
 
     def run_float(self, node: BoundNode, inputs: Sequence[np.ndarray | None]) -> tuple[np.ndarray, ...]:
-        parts = []
-        samples = max(len(x) for x, t in zip(inputs, node.inputs, strict=True) if _has_samples(x, t))
-        for x, tensor in zip(inputs, node.inputs, strict=True):
-            assert x is not None and tensor is not None
-            parts.append(x if _has_samples(x, tensor) else np.broadcast_to(x, (samples, *tensor.shape)))
+        parts = [
+            x if x.ndim > len(tensor.shape) else x[None]
+            for x, tensor in zip(inputs, node.inputs, strict=True)
+            if x is not None and tensor is not None
+        ]
+        samples = max(len(part) for part in parts)
+        parts = [np.broadcast_to(part, (samples, *part.shape[1:])) for part in parts]
         return (np.concatenate(parts, axis=node.attrs.axis + 1),)
 
     def run_int8(self, node: BoundNode, inputs: Sequence[np.ndarray | None]) -> tuple[np.ndarray, ...]:
         return self.run_float(node, inputs)
-
-
-def _has_samples(x: np.ndarray | None, tensor: Tensor | None) -> bool:
-    assert x is not None and tensor is not None
-    return x.ndim > len(tensor.shape)
 
 
 OPERATOR = Concatenation()

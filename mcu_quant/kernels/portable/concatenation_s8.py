@@ -1,0 +1,31 @@
+"""Plain C concatenation: rows of every input in turn."""
+
+from __future__ import annotations
+
+import math
+
+from mcu_quant.ir import BoundNode
+from mcu_quant.kernels.base import Activation, Core, Kernel, KernelCall
+from mcu_quant.kernels.portable.walk import Params
+from mcu_quant.ops.concatenation import MAX_INPUTS
+
+
+class ConcatenationS8(Kernel):
+    name = "concatenation_s8"
+    ops = ("concatenation",)
+
+    def call(self, node: BoundNode) -> KernelCall:
+        inputs = [tensor for tensor in node.inputs if tensor is not None]
+        rows = math.prod(node.output.shape[: node.attrs.axis])
+        unused = MAX_INPUTS - len(inputs)
+        sizes = (*(tensor.elements // rows for tensor in inputs), *(0,) * unused)
+        # C has no optional arguments: what is not there is the output, and is not read.
+        names = [tensor.name for tensor in inputs] + [node.output.name] * (unused + 1)
+        params: Params = {"rows": rows, "count": len(inputs), "sizes": sizes}
+        return KernelCall(params, tuple(Activation(name) for name in names))
+
+    def cycles(self, node: BoundNode, core: Core) -> float:
+        return 2.0 * node.output.elements
+
+
+KERNEL = ConcatenationS8()
