@@ -17,6 +17,7 @@ from mcu_quant.importers.tflite_file import (
     TfliteFile,
     parse_tflite,
 )
+from mcu_quant.importers.tflite_shapes import shape_value
 from mcu_quant.ir import BoundNode, Graph, Node, QuantParams, Tensor, check
 from mcu_quant.ops import OPERATORS
 from mcu_quant.ops.base import TfliteNode
@@ -179,17 +180,23 @@ class _Reader:
         wanted = first.name if first is not None else f"{file_op.builtin.lower()}_{index}"
         name = self.unique(wanted, self.node_names)
         self.node_names.add(name)
-        operator = _BY_BUILTIN.get(file_op.builtin)
-        if operator is None:
-            self.problems.append(_unsupported_operator(name, file_op))
-            return None
         inputs = tuple(None if i < 0 else by_index[i] for i in file_op.inputs)
         outputs = tuple(tensor for i in file_op.outputs if (tensor := by_index[i]) is not None)
         missing = any(i >= 0 and by_index[i] is None for i in file_op.inputs)
-        if missing or len(outputs) < len(file_op.outputs):
-            return None  # a tensor of it is among the problems already
+        if missing or not outputs or len(outputs) < len(file_op.outputs):
+            # A tensor of it is among the problems already; the operator itself may be another.
+            self.problems += [] if file_op.builtin in _BY_BUILTIN else [_unsupported_operator(name, file_op)]
+            return None
+        tflite_node = TfliteNode(name, file_op.builtin, file_op.options, inputs, outputs)
         try:
-            return self.convert(TfliteNode(name, file_op.builtin, file_op.options, inputs, outputs))
+            value = shape_value(tflite_node)
+            if value is not None:
+                by_index[file_op.outputs[0]] = self.constant(outputs[0], value)
+                return None
+            if file_op.builtin not in _BY_BUILTIN:
+                self.problems.append(_unsupported_operator(name, file_op))
+                return None
+            return self.convert(tflite_node)
         except InvalidModelError:
             if not self.problems:  # else it may follow from one of them
                 raise
@@ -204,6 +211,11 @@ class _Reader:
                     hint="export the model again",
                 ) from error
         return None
+
+    def constant(self, tensor: Tensor, value: np.ndarray) -> Tensor:
+        """The tensor with a value that was computed here."""
+        self.tensors[tensor.name] = tensor = replace(tensor, data=value)
+        return tensor
 
     def convert(self, tflite_node: TfliteNode) -> Node:
         """The node, once its shapes and rules are known to hold (or are among the problems)."""
