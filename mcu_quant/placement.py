@@ -2,8 +2,8 @@
 
 Every layout can be made, without growing it, by putting the blocks down in order of address, each at the
 lowest address that those before it allow. So a layout is an order: first a few good orders are tried,
-then, if none reaches the lower bound, all orders of small problems (branch and bound) and swaps in the
-best order of large ones. All of it is counted, not timed, so the result is always the same.
+then, if none reaches the lower bound, swaps in the best of them, and all orders of small problems
+(branch and bound). All of it is counted, not timed, so the result is always the same.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 Gaps = Sequence[Sequence[int | None]]
 
 _EXACT_BLOCKS = 14
-_EXACT_NODES = 30_000
+_EXACT_NODES = 5_000
 _SWAPS = 400
 
 
@@ -28,8 +28,9 @@ def place(sizes: Sequence[int], gaps: Gaps, align: int, bound: int) -> list[int]
     problem = _Problem(sizes, gaps, align)
     best = min((problem.layout(order) for order in problem.first_orders()), key=problem.height, default=[])
     if best and problem.height(best) > bound:
-        improve = problem.search if len(sizes) <= _EXACT_BLOCKS else problem.swap
-        best = improve(best, bound)
+        best = problem.swap(best, bound)
+    if len(sizes) <= _EXACT_BLOCKS and best and problem.height(best) > bound:
+        best = problem.search(best, bound)
     return best
 
 
@@ -124,7 +125,10 @@ class _Problem:
             options = sorted((self.lowest(i, addresses, floor), -self._sizes[i], i) for i in left)
             if any(address + self._sizes[i] >= height for address, _, i in options):
                 return  # a block that is put down later only gets higher
+            end = min(address + self._up(self._sizes[i]) for address, _, i in options)
             for address, _, i in options:
+                if address >= end:
+                    return  # the block that ends there fits in below, whatever else follows
                 if budget[0] <= 0 or height <= bound:
                     return
                 addresses[i] = address
