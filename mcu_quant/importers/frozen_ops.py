@@ -204,7 +204,7 @@ def _reshape(node: FrozenNode, builder: ImportBuilder) -> str:
     seen = builder.shape(x)
     if shape.count(-1) == 1:
         shape[shape.index(-1)] = math.prod(seen) // max(1, -math.prod(shape))
-    rows = len(shape) == 2 and shape[1] == seen[-1] and math.prod(shape) == math.prod(seen)
+    rows = len(shape) == 2 and shape[0] > 1 and shape[1] == seen[-1] and math.prod(shape) == math.prod(seen)
     if list(seen) == shape or rows:
         return x  # rows: a product over the last axis (tensordot), which Dense does on any rank
     return FUNCTIONS["Reshape"](Arguments(node.name, [x, shape], {}), builder)

@@ -190,17 +190,26 @@ def _layer(document: Mapping[str, Any], names: frozenset[str], depth: int) -> La
     nested = None
     if class_name in MODEL_CLASSES and not custom_class(document):
         nested = _model(document, depth + 1)
-    module = str(document.get("module") or "")
     return LayerConfig(
         name=_name(document),
         class_name=class_name,
         config=config if isinstance(config, Mapping) else {},
         calls=tuple(_call(node, names) for node in document.get("inbound_nodes") or ()),
         model=nested,
-        operation=".ops." in f"{module}.",
+        operation=_is_operation(document),
         custom=custom_class(document),
         built_shape=_built_shape(document),
     )
+
+
+def _is_operation(document: Mapping[str, Any]) -> bool:
+    """A Keras 3 function. Legacy files leave its module out; it has none of what every layer's config has."""
+    module = document.get("module")
+    if module:
+        return ".ops." in f"{module}."
+    nodes = document.get("inbound_nodes")
+    is_keras3 = isinstance(nodes, list) and bool(nodes) and isinstance(nodes[0], Mapping)
+    return is_keras3 and "trainable" not in document["config"] and "layers" not in document["config"]
 
 
 def _name(document: Mapping[str, Any]) -> str:

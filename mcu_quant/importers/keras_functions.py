@@ -16,6 +16,7 @@ import numpy as np
 from mcu_quant.importers.keras_config import LayerConfig
 from mcu_quant.importers.keras_layers import ImportBuilder, affine, constant_operand, is_per_channel
 from mcu_quant.ops.keras import LayerRefused
+from mcu_quant.ops.strided_slice import attrs_of
 
 FUNCTION_LAYERS = ("TFOpLambda", "SlicingOpLambda")
 
@@ -255,6 +256,42 @@ def _concatenate(arguments: Arguments, builder: ImportBuilder) -> str:
     )
 
 
+def _get_item(arguments: Arguments, builder: ImportBuilder) -> str:
+    """x[index], of slices, numbers, new axes and an ellipsis."""
+    x = arguments.tensor(0, "tensor", "x")
+    shape = builder.shape(x)
+    index = _full_index(arguments.get(1, "slice_spec", "key"), len(shape))
+    try:
+        attrs = attrs_of([entry for entry in index if entry is not None], shape)
+    except (ValueError, TypeError) as error:
+        raise LayerRefused("a slice must lie within the tensor", value=error) from error
+    if 0 in attrs.dropped or index[0] is None or attrs.sizes[0] != shape[0]:
+        raise LayerRefused("a slice must keep the batch", value=index[0], hint="x[:, …]")
+    y = x if attrs.sizes == shape and set(attrs.strides) == {1} and not attrs.dropped else ""
+    new_axes = [entry for entry in index if not isinstance(entry, int)]
+    if y and None not in new_axes:
+        return y
+    name = f"{arguments.name}/slice" if None in new_axes else arguments.name
+    y = y or builder.add("strided_slice", name, attrs, [x])
+    if None not in new_axes:
+        return y
+    sizes = iter(builder.shape(y))
+    target = [1 if entry is None else next(sizes) for entry in new_axes]
+    return _reshape_to(arguments, y, target[1:], builder)
+
+
+def _full_index(index: Any, rank: int) -> list[slice | int | None]:
+    """The index with its ellipsis (or its end) spelled out: one entry for each axis, None for new ones."""
+    entries = list(index) if isinstance(index, list | tuple) else [index]
+    if not all(entry is None or entry is ... or isinstance(entry, slice | int) for entry in entries):
+        raise LayerRefused("an index must be constant slices and numbers", value=f"{index!r:.60}")
+    missing = rank - sum(entry is not None and entry is not ... for entry in entries)
+    if missing < 0 or entries.count(...) > 1:
+        raise LayerRefused("an index must not have more entries than there are axes", value=f"{index!r:.60}")
+    place = entries.index(...) if ... in entries else len(entries)
+    return [*entries[:place], *[slice(None)] * missing, *entries[place + 1 :]]
+
+
 _ELEMENTWISE: Mapping[str, tuple[str, ...]] = {
     "Add": ("math.add", "__operators__.add", "add", "nn.bias_add", "Add"),
     "Subtract": ("math.subtract", "subtract", "Subtract"),
@@ -280,6 +317,7 @@ _OTHERS: Mapping[Function, tuple[str, ...]] = {
     _expand_dims: ("expand_dims", "compat.v1.expand_dims", "ExpandDims"),
     _mean: ("math.reduce_mean", "compat.v1.reduce_mean", "Mean"),
     _concatenate: ("concat", "Concatenate"),
+    _get_item: ("__operators__.getitem", "GetItem"),
 }
 #: By TensorFlow symbol (Keras 2) and by operation class (Keras 3).
 FUNCTIONS: dict[str, Function] = {
