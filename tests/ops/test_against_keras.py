@@ -1,0 +1,58 @@
+"""run_float of layers over time, height and width equals Keras, attribute by attribute."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mcu_quant.importers.keras_model import load_keras_model
+from mcu_quant.ops.interpreter import run_float
+
+TIME, IMAGE = (13, 4), (9, 8, 6)
+
+Build = Callable[[Any], Any]
+LAYERS: dict[str, tuple[tuple[int, ...], Build]] = {
+    "conv_1d_causal": (TIME, lambda k: k.Conv1D(6, 3, padding="causal", dilation_rate=2, activation="relu")),
+    "conv_1d_same": (TIME, lambda k: k.Conv1D(6, 3, padding="same", strides=2, activation="softmax")),
+    "conv_1d_groups": (TIME, lambda k: k.Conv1D(6, 4, groups=2)),
+    "conv_2d": (IMAGE, lambda k: k.Conv2D(4, (3, 2), padding="same", strides=(2, 3), groups=2)),
+    "conv_2d_dilated": (IMAGE, lambda k: k.Conv2D(4, (3, 2), dilation_rate=(2, 3), use_bias=False)),
+    "depthwise_1d": (TIME, lambda k: k.DepthwiseConv1D(3, padding="same", depth_multiplier=3)),
+    "depthwise_2d": (IMAGE, lambda k: k.DepthwiseConv2D(3, strides=2, padding="same", depth_multiplier=2)),
+    "max_pool_1d": (TIME, lambda k: k.MaxPooling1D(3, strides=2, padding="same")),
+    "max_pool_2d": (IMAGE, lambda k: k.MaxPooling2D((2, 3), padding="same")),
+    "max_pool_2d_stride": (IMAGE, lambda k: k.MaxPooling2D((2, 3), strides=1)),
+    "average_pool_1d": (TIME, lambda k: k.AveragePooling1D(3, strides=2, padding="same")),
+    "average_pool_2d": (IMAGE, lambda k: k.AveragePooling2D((2, 3), padding="same")),
+    "average_pool_2d_stride": (IMAGE, lambda k: k.AveragePooling2D((2, 3), strides=1)),
+    "global_max_1d": (TIME, lambda k: k.GlobalMaxPooling1D()),
+    "global_max_2d": (IMAGE, lambda k: k.GlobalMaxPooling2D(keepdims=True)),
+    "global_average_1d": (TIME, lambda k: k.GlobalAveragePooling1D(keepdims=True)),
+    "global_average_2d": (IMAGE, lambda k: k.GlobalAveragePooling2D()),
+    "zero_padding_1d": (TIME, lambda k: k.ZeroPadding1D((2, 1))),
+    "zero_padding_2d": (IMAGE, lambda k: k.ZeroPadding2D(((1, 2), (0, 3)))),
+    "zero_padding_2d_symmetric": (IMAGE, lambda k: k.ZeroPadding2D((1, 2))),
+    "batch_normalization": (IMAGE, lambda k: k.BatchNormalization(epsilon=0.01)),
+    "softmax": (IMAGE, lambda k: k.Softmax()),
+    "dense_rows": (TIME, lambda k: k.Dense(3, activation="softmax")),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", LAYERS)
+def test_layer(name: str) -> None:
+    keras = pytest.importorskip("keras")
+    shape, build = LAYERS[name]
+    model = keras.Sequential([keras.layers.Input(shape), build(keras.layers)])
+    rng = np.random.default_rng(0)
+    for weight in model.weights:
+        positive = "variance" in weight.path
+        weight.assign(rng.uniform(0.5, 2, weight.shape) if positive else rng.normal(size=weight.shape))
+    x = rng.normal(size=(3, *shape)).astype(np.float32)
+    expected = np.asarray(model(x, training=False))
+    (actual,) = run_float(load_keras_model(model), [x[:, None]])
+    assert actual.shape == (3, 1, *expected.shape[1:])
+    np.testing.assert_allclose(actual.reshape(expected.shape), expected, rtol=1e-4, atol=1e-5)
