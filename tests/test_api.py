@@ -75,8 +75,9 @@ def test_save_load_predict(model: Path, quantized: mq.QuantizedModel, tmp_path: 
     raw = loaded.predict_raw(X)
     assert raw.dtype == np.int8 and np.array_equal((raw.astype(np.float32) + 128) / 256, scores)
     exact = mq.load(model).predict(X)
-    # Two layers of 8 bits: a few hundredths of the range of a probability.
-    assert np.abs(exact - scores).max() < 0.05
+    # 8 bits of logits that reach to about 10 move a probability by up to a tenth where two classes are near.
+    assert np.abs(exact - scores).max() < 0.1
+    assert np.mean(np.abs(exact - scores)) < 0.01
 
 
 def test_functions_are_not_hidden_by_stages(quantized: mq.QuantizedModel) -> None:

@@ -26,8 +26,8 @@ def console() -> Console:
 
 
 def note(text: str) -> None:
-    """One line of prose; markup is not read, so that names with brackets survive."""
-    console().print(text, markup=False)
+    """Prose as it is: names with brackets and colons are not taken for markup."""
+    console().print(text, markup=False, emoji=False)
 
 
 def print_json(payload: dict[str, Any]) -> None:
