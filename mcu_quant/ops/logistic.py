@@ -15,7 +15,7 @@ from mcu_quant.fixed_point import (
 )
 from mcu_quant.ir import BoundNode, QuantParams, Tensor
 from mcu_quant.ops.base import QuantRule, TfliteForm, TfliteNode
-from mcu_quant.ops.saturating import INTEGER_BITS, SaturatingOperator, fixed_output
+from mcu_quant.ops.saturating import INPUT_NOT_TOO_FINE, INTEGER_BITS, SaturatingOperator, fixed_output
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Logistic(SaturatingOperator):
     keras_layers = ("Sigmoid",)
     keras_activations = {"sigmoid": LogisticAttrs()}  # noqa: RUF012 - a Mapping that nothing writes to
     quant_rule = QuantRule(output="fixed", fixed=QuantParams.per_tensor(1 / 256, -128))
-    constraints = (fixed_output(1 / 256, -128),)
+    constraints = (fixed_output(1 / 256, -128), INPUT_NOT_TOO_FINE)
 
     def from_tflite(self, node: TfliteNode) -> tuple[LogisticAttrs, tuple[Tensor | None, ...]]:
         return LogisticAttrs(), node.inputs

@@ -13,7 +13,9 @@ def _moved(node: BoundNode) -> list[Tensor]:
 
 ONE_SCALE = Constraint(
     "the operands and the output must have the same scale and zero_point",
-    lambda node: all(without_axis(tensor.quant) == without_axis(node.output.quant) for tensor in _moved(node)),
+    lambda node: all(
+        without_axis(tensor.quant) == without_axis(node.output.quant) for tensor in _moved(node)
+    ),
     lambda node: ", ".join(str(tensor.quant) for tensor in (*_moved(node), node.output)),
     "quantize the model with a LiteRT-8-bit-specification quantizer, as mcu-quant quantize does",
 )

@@ -36,7 +36,7 @@ class SaturatingOperator(UnaryOperator):
         inside = np.abs(x) < radius
         a = requantize(np.where(inside, x, 0), multiplier, shift)
         y = self.curve(a) + node.output.zero_point
-        return np.where(inside, y, np.where(x < 0, INT8_MIN, INT8_MAX))
+        return np.where(inside, y, np.where(x <= -radius, INT8_MIN, INT8_MAX))
 
 
 def input_multiplier(node: BoundNode) -> tuple[int, int]:
@@ -48,6 +48,15 @@ def input_radius(shift: int) -> int:
     """How far from zero_point the argument still fits Q4.27 (TFLM's CalculateInputRadius)."""
     largest = (2**INTEGER_BITS - 1) * 2.0 ** (31 - INTEGER_BITS)
     return math.floor(largest / 2.0**shift)
+
+
+#: Below, TFLM's radius overflows its int.
+INPUT_NOT_TOO_FINE = Constraint(
+    "scale(input) must be at least 2**-28",
+    lambda node: input_multiplier(node)[1] >= 0,
+    lambda node: node.input(0).scale,
+    "calibrate with representative data",
+)
 
 
 def fixed_output(scale: float, zero_point: int) -> Constraint:

@@ -14,7 +14,7 @@ from mcu_quant.fixed_point import (
 )
 from mcu_quant.ir import BoundNode, QuantParams, Tensor
 from mcu_quant.ops.base import QuantRule, TfliteForm, TfliteNode
-from mcu_quant.ops.saturating import INTEGER_BITS, SaturatingOperator, fixed_output
+from mcu_quant.ops.saturating import INPUT_NOT_TOO_FINE, INTEGER_BITS, SaturatingOperator, fixed_output
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Tanh(SaturatingOperator):
     keras_layers = ("Tanh",)
     keras_activations = {"tanh": TanhAttrs()}  # noqa: RUF012 - a Mapping that nothing writes to
     quant_rule = QuantRule(output="fixed", fixed=QuantParams.per_tensor(1 / 128, 0))
-    constraints = (fixed_output(1 / 128, 0),)
+    constraints = (fixed_output(1 / 128, 0), INPUT_NOT_TOO_FINE)
 
     def from_tflite(self, node: TfliteNode) -> tuple[TanhAttrs, tuple[Tensor | None, ...]]:
         return TanhAttrs(), node.inputs
