@@ -46,7 +46,8 @@ class Dequantize(Operator):
         assert x is not None
         tensor = node.input(0)
         steps = x.astype(np.int32) - np.int32(tensor.zero_point)
-        return (steps.astype(np.float32) * np.float32(tensor.scale),)
+        with np.errstate(over="ignore"):  # scales near float32's limit give infinities, in C, too
+            return (steps.astype(np.float32) * np.float32(tensor.scale),)
 
 
 OPERATOR = Dequantize()

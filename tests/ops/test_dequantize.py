@@ -13,7 +13,7 @@ from tests.kernel_harness import run_kernel
 from tests.ops.elementwise import ALL_BYTES
 from tests.oracles import tflm
 
-SCHEMES = [(0.05, -128), (1 / 3, 127), (1e-30, 5), (3e36, -7), (1e-44, 0), (0.0078125, 0)]
+SCHEMES = [(0.05, -128), (1 / 3, 127), (1e-30, 5), (1e36, -7), (1e-44, 0), (0.0078125, 0)]
 (KERNEL,) = [kernel for kernel in KERNELS if "dequantize" in kernel.ops]
 
 
@@ -24,9 +24,8 @@ def graph_of(dtype: str, scale: float, zero_point: int) -> Graph:
 
 
 def cases() -> list[tuple[str, float, int]]:
-    return [
-        (dtype, s, z + (128 if dtype == "uint8" else 0)) for dtype in ("int8", "uint8") for s, z in SCHEMES
-    ]
+    raised = {"int8": 0, "uint8": 128}
+    return [(dtype, s, z + raised[dtype]) for dtype in raised for s, z in SCHEMES]
 
 
 @pytest.mark.parametrize(("dtype", "scale", "zero_point"), cases())
