@@ -40,7 +40,7 @@ def golden(model: str, kind: str | None = None) -> np.ndarray:
 
 
 def calibration_data(model: str) -> np.ndarray:
-    """Samples as the model was trained on; where no training data fits, the inputs of the float golden file."""
+    """Samples like the training data; where we have none, the inputs of the float golden file."""
     if model == "pretrainedResnet":
         return array("cifar10_train6000_lossless.npz", "x")[:CALIBRATION_SAMPLES].astype(np.float32)
     if model == "fashion_dscnn":
@@ -56,7 +56,9 @@ def calibration_data(model: str) -> np.ndarray:
 def held_out_data(model: str) -> tuple[np.ndarray, np.ndarray]:
     """(x, y) that no calibration has seen."""
     if model == "pretrainedResnet":
-        return array("cifar10_test_lossless.npz", "x").astype(np.float32), array("cifar10_test_lossless.npz", "y")
+        return array("cifar10_test_lossless.npz", "x").astype(np.float32), array(
+            "cifar10_test_lossless.npz", "y"
+        )
     if model == "fashion_dscnn":
         x = array("fashion_mnist_test5000.npz", "x").astype(np.float32) / 255
         return x, array("fashion_mnist_test5000.npz", "y")

@@ -9,7 +9,14 @@ from mcu_quant.passes.rewrite import View, apply_everywhere
 
 #: Operators whose fused activation every runtime honours.
 FUSING = (
-    "conv_2d", "depthwise_conv_2d", "fully_connected", "add", "sub", "mul", "max_pool_2d", "average_pool_2d",
+    "conv_2d",
+    "depthwise_conv_2d",
+    "fully_connected",
+    "add",
+    "sub",
+    "mul",
+    "max_pool_2d",
+    "average_pool_2d",
 )
 
 #: Activation operators, by name, and the fused activation that does the same.
@@ -65,7 +72,10 @@ def _hoist(view: View, node: BoundNode) -> Graph | None:
     mover = view.private_producer(node.node.inputs[0])
     if mover is None or mover.node.op not in ("max_pool_2d", "reshape"):
         return None
-    if _fused(view, mover.node.inputs[0], node) is None or getattr(mover.attrs, "activation", "none") != "none":
+    if (
+        _fused(view, mover.node.inputs[0], node) is None
+        or getattr(mover.attrs, "activation", "none") != "none"
+    ):
         return None
     before = mover.input(0)
     between = view.tensor(before.name + "/activated", before.shape)

@@ -61,11 +61,15 @@ def can_precede(reader: BoundNode | None, source: str, shift: np.ndarray) -> boo
     return not (shift.any() and _pads(reader))
 
 
-def normalization(view: View, node: Node, source: str, target: str, scale: np.ndarray, shift: np.ndarray) -> Node:
+def normalization(
+    view: View, node: Node, source: str, target: str, scale: np.ndarray, shift: np.ndarray
+) -> Node:
     """A batch normalization named as `node` with that scale and shift [channels]."""
     values = {"gamma": scale, "beta": shift, "mean": np.zeros_like(scale), "variance": np.ones_like(scale)}
     constants = [view.constant(f"{node.name}/{part}", value) for part, value in values.items()]
-    return Node(node.name, BATCH_NORMALIZATION, BatchNormalizationAttrs(epsilon=0.0), (source, *constants), (target,))
+    return Node(
+        node.name, BATCH_NORMALIZATION, BatchNormalizationAttrs(epsilon=0.0), (source, *constants), (target,)
+    )
 
 
 def _is_linear(node: BoundNode) -> bool:
@@ -95,7 +99,9 @@ def _parameters(node: BoundNode) -> tuple[np.ndarray, np.ndarray]:
     return weights.data.astype(np.float64), bias.data.astype(np.float64)
 
 
-def _with_parameters(view: View, node: BoundNode, weights: np.ndarray, bias: np.ndarray, **changes: Any) -> Node:
+def _with_parameters(
+    view: View, node: BoundNode, weights: np.ndarray, bias: np.ndarray, **changes: Any
+) -> Node:
     """The linear node with other weights and bias."""
     old_bias = node.optional_input(2)
     w_name = view.constant(node.input(1).name, weights)
@@ -149,8 +155,12 @@ def _merge(view: View, node: BoundNode) -> Graph | None:
         return None
     (scale, shift), (outer_scale, outer_shift) = scale_and_shift(producer), scale_and_shift(node)
     merged = normalization(
-        view, node.node, producer.input(0).name, node.output.name,
-        scale * outer_scale, shift * outer_scale + outer_shift,
+        view,
+        node.node,
+        producer.input(0).name,
+        node.output.name,
+        scale * outer_scale,
+        shift * outer_scale + outer_shift,
     )
     return view.replaced({producer.name: [], node.name: [merged]})
 
@@ -171,10 +181,24 @@ def _lower(view: View, node: BoundNode) -> Graph | None:
         return view.replaced({node.name: [depthwise(x.name, y.name)]})
     flat = (1, math.prod(x.shape[:-1]), 1, x.shape[-1])
     wide, done = view.tensor(f"{node.name}/expand", flat), view.tensor(f"{node.name}/depthwise", flat)
-    return view.replaced({
-        node.name: [
-            Node(view.node_name(f"{node.name}/expand"), "reshape", ReshapeAttrs(shape=flat), (x.name,), (wide,)),
-            depthwise(wide, done),
-            Node(view.node_name(f"{node.name}/squeeze"), "reshape", ReshapeAttrs(shape=y.shape), (done,), (y.name,)),
-        ]
-    })
+    return view.replaced(
+        {
+            node.name: [
+                Node(
+                    view.node_name(f"{node.name}/expand"),
+                    "reshape",
+                    ReshapeAttrs(shape=flat),
+                    (x.name,),
+                    (wide,),
+                ),
+                depthwise(wide, done),
+                Node(
+                    view.node_name(f"{node.name}/squeeze"),
+                    "reshape",
+                    ReshapeAttrs(shape=y.shape),
+                    (done,),
+                    (y.name,),
+                ),
+            ]
+        }
+    )

@@ -12,7 +12,7 @@ from mcu_quant.passes.rewrite import View, apply_everywhere
 
 
 def fold_constants(graph: Graph) -> Graph:
-    """Float nodes with only constant inputs become constants, except where a graph output must be computed."""
+    """Float nodes with only constant inputs become constants, except those that write graph outputs."""
     return apply_everywhere(graph, _fold)
 
 

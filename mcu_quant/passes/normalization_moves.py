@@ -75,7 +75,9 @@ def _sink(view: View, node: BoundNode) -> Graph | None:
     between = view.tensor(f"{after.name}/unnormalized", after.shape)
     repeats = after.shape[-1] // len(scale)
     first = replace(mover.node, inputs=(node.input(0).name, *mover.node.inputs[1:]), outputs=(between,))
-    moved = normalization(view, node.node, between, after.name, np.tile(scale, repeats), np.tile(shift, repeats))
+    moved = normalization(
+        view, node.node, between, after.name, np.tile(scale, repeats), np.tile(shift, repeats)
+    )
     return view.replaced({node.name: [], mover.name: [first, moved]})
 
 

@@ -26,7 +26,11 @@ def _fold(view: View, node: BoundNode) -> Graph | None:
     if not any(sum(border) for border in node.attrs.paddings):
         return drop_identity(view, node)
     reader = view.only_reader(node.output.name)
-    if reader is None or reader.node.op not in ("conv_2d", "depthwise_conv_2d") or reader.attrs.padding != "valid":
+    if (
+        reader is None
+        or reader.node.op not in ("conv_2d", "depthwise_conv_2d")
+        or reader.attrs.padding != "valid"
+    ):
         return None
     if not _is_same_padding(node, reader):
         return None

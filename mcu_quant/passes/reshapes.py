@@ -9,7 +9,7 @@ from mcu_quant.passes.rewrite import View, apply_everywhere
 
 
 def simplify_reshapes(graph: Graph) -> Graph:
-    """Of consecutive reshapes keep the last; drop reshapes to the same shape. Graph outputs keep their names."""
+    """Of consecutive reshapes keep the last; drop those to the same shape. Outputs keep their names."""
     return apply_everywhere(apply_everywhere(graph, _merge), _drop)
 
 

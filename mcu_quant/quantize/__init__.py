@@ -99,7 +99,9 @@ def check_quantizable(graph: Graph) -> None:
     """Raise unless every operator has an integer form and every constant is finite."""
     problems = [
         Problem(
-            "there must be an integer form of every operator", node.name, node.op,
+            "there must be an integer form of every operator",
+            node.name,
+            node.op,
             "a layer from SUPPORTED_OPS.md in its place",
         )
         for node in graph.nodes
@@ -117,7 +119,8 @@ def _check_constant(layer: str, tensor: str, data: np.ndarray) -> None:
     bad = int(np.count_nonzero(~(np.abs(data) <= _LARGEST_CONSTANT)))
     if bad:
         raise InvalidModelError(
-            "weights must be finite (and below 1e18)", layer=layer,
+            "weights must be finite (and below 1e18)",
+            layer=layer,
             value=f"{bad} of {data.size} values of {tensor} are not",
             hint="a checkpoint from before the training diverged",
         )

@@ -82,8 +82,14 @@ def assign_schemes(graph: Graph, ranges: Ranges, constants: LinearConstants) -> 
         if not grown:
             return schemes
     raise UnsupportedModelError(
-        [Problem("the ranges of the layers must be in proportion to each other", graph.name, "scales that keep growing",
-                 "calibration data as in training")]
+        [
+            Problem(
+                "the ranges of the layers must be in proportion to each other",
+                graph.name,
+                "scales that keep growing",
+                "calibration data as in training",
+            )
+        ]
     )
 
 

@@ -51,7 +51,8 @@ def calibrate(
     if calibrator.passes > 1 and iter(samples) is samples:
         raise InvalidInputError(
             f"{method} calibration runs through the samples {calibrator.passes} times",
-            value="an iterator, which can be run through once", hint="an array or a list",
+            value="an iterator, which can be run through once",
+            hint="an array or a list",
         )
     layer_of = {name: node.name for name, node in graph.producers().items()}
 
@@ -89,7 +90,8 @@ def _check_values(layer: str, values: np.ndarray) -> None:
     largest = float(np.abs(values).max(initial=0.0))
     if not largest <= _LARGEST_VALUE:
         raise InvalidModelError(
-            "the values of every layer must be finite and moderate in calibration", layer=layer,
+            "the values of every layer must be finite and moderate in calibration",
+            layer=layer,
             value=f"largest magnitude {largest:g}",
             hint="calibration data scaled as in training; a model without exploding layers",
         )
@@ -102,5 +104,6 @@ def _warn_of_constant_inputs(graph: Graph, ranges: Ranges) -> None:
             warnings.warn(
                 f"{name}: every value of the calibration data is {low:g}; the ranges learned from it are "
                 "useless. Try: real samples of the data that the model will see.",
-                CalibrationWarning, stacklevel=4,
+                CalibrationWarning,
+                stacklevel=4,
             )

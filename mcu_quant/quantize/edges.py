@@ -17,7 +17,9 @@ EDGE_TYPES = ("int8", "uint8", "float32")
 
 def check_edge_type(what: str, value: str) -> None:
     if value not in EDGE_TYPES:
-        raise InvalidInputError(f"the {what} type must be a supported one", value=value, hint=", ".join(EDGE_TYPES))
+        raise InvalidInputError(
+            f"the {what} type must be a supported one", value=value, hint=", ".join(EDGE_TYPES)
+        )
 
 
 def convert_inputs(graph: Graph, dtype: str) -> Graph:
@@ -49,7 +51,10 @@ def _convert_input(graph: Graph, tensor: Tensor, dtype: str) -> Graph:
 def _convert_output(graph: Graph, tensor: Tensor, dtype: str) -> Graph:
     inner = replace(tensor, name=unique(f"{tensor.name}/int8", graph.tensors))
     if tensor.name in graph.inputs:
-        inner, outer = tensor, replace(_outer(tensor, dtype), name=unique(f"{tensor.name}/output", graph.tensors))
+        inner, outer = (
+            tensor,
+            replace(_outer(tensor, dtype), name=unique(f"{tensor.name}/output", graph.tensors)),
+        )
     else:
         outer = _outer(tensor, dtype)
     op = "dequantize" if dtype == "float32" else "quantize"

@@ -20,7 +20,9 @@ from mcu_quant.quantize.schemes import Constant
 _MARGIN = 1.001
 
 
-def least_linear_output_scale(x_scale: float, x_zero_point: int, weights: Constant, bias: Constant | None) -> float:
+def least_linear_output_scale(
+    x_scale: float, x_zero_point: int, weights: Constant, bias: Constant | None
+) -> float:
     """The accumulator of no channel may overflow when a ratio above 1 shifts it left.
 
     ratio = m * 2**shift with m in [0.5, 1), so 2**shift <= 2 * ratio: with |acc| <= B,

@@ -19,7 +19,7 @@ def rule_of(node: BoundNode) -> QuantRule:
 
 
 def role(node: BoundNode, index: int) -> str:
-    """"weights", "bias", "activation", "plain" (not float) or "absent" for the input at that position."""
+    """ "weights", "bias", "activation", "plain" (not float) or "absent" for the input at that position."""
     tensor, rule = node.inputs[index], rule_of(node)
     if tensor is None:
         return "absent"

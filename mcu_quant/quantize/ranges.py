@@ -28,3 +28,4 @@ class Calibrator(ABC):
 
     def next_pass(self) -> None:
         """All samples were seen once; another pass begins."""
+        raise NotImplementedError(f"{type(self).__name__} says that it needs {self.passes} passes")

@@ -78,7 +78,8 @@ def checked_chunks(graph: Graph, samples: Iterable[Any]) -> Iterator[Batch]:
             yield chunk
     if seen == 0:
         raise InvalidInputError(
-            "calibration needs at least one sample", value="0 samples",
+            "calibration needs at least one sample",
+            value="0 samples",
             hint="100 to 500 samples of the data that the model will see",
         )
 
@@ -94,7 +95,8 @@ def _chunk(graph: Graph, item: Any, index: int) -> Batch:
     if len(arrays) != len(graph.inputs):
         raise InvalidInputError(
             f"each calibration item must have one array for each of the {len(graph.inputs)} model inputs",
-            layer=", ".join(graph.inputs), value=f"{len(arrays)} arrays at sample {index}",
+            layer=", ".join(graph.inputs),
+            value=f"{len(arrays)} arrays at sample {index}",
         )
     pairs = zip(graph.input_tensors(), arrays, strict=True)
     chunk = tuple(_one_input(tensor, array, index) for tensor, array in pairs)
@@ -102,7 +104,8 @@ def _chunk(graph: Graph, item: Any, index: int) -> Batch:
     if len(set(counts)) > 1:
         raise InvalidInputError(
             "all model inputs must have the same number of samples",
-            layer=", ".join(graph.inputs), value=f"{counts} from sample {index} on",
+            layer=", ".join(graph.inputs),
+            value=f"{counts} from sample {index} on",
         )
     return chunk
 
@@ -118,8 +121,10 @@ def _one_input(tensor: Tensor, item: Any, index: int) -> np.ndarray:
     if not np.isfinite(shaped).all():
         bad = int(np.argmin(np.isfinite(shaped).reshape(len(shaped), -1).all(axis=1)))
         raise InvalidInputError(
-            "calibration data must be finite", layer=tensor.name,
-            value=f"NaN or infinity in sample {index + bad}", hint="clean or drop that sample",
+            "calibration data must be finite",
+            layer=tensor.name,
+            value=f"NaN or infinity in sample {index + bad}",
+            hint="clean or drop that sample",
         )
     return shaped
 
@@ -133,9 +138,10 @@ def _with_sample_axis(tensor: Tensor, array: np.ndarray) -> np.ndarray:
         return array[:, None]
     if array.ndim == len(shape) - 1 and array.shape == shape[1:]:
         return array[None, None]
-    sample = "x".join(str(size) for size in shape[1:]) or "a number"
+    expected = ", ".join(str(size) for size in ("n", *shape[1:]))
     raise InvalidInputError(
-        "the shape of calibration data must be that of the model's input", layer=tensor.name,
-        value=f"{list(array.shape)}, expected [n, {', '.join(str(s) for s in shape[1:])}] (samples of {sample})",
+        "the shape of calibration data must be that of the model's input",
+        layer=tensor.name,
+        value=f"{list(array.shape)}, expected [{expected}]",
         hint="reshape the data, for instance x[..., np.newaxis] where a channel axis of 1 is missing",
     )

@@ -81,7 +81,10 @@ def quantize_linear_constants(
 
 
 def _safe_scale(x: QuantParams, weights: np.ndarray, bias: np.ndarray, usual: float) -> float:
-    """One float32 scale for weights [outputs, K] with bias [outputs]; usual: where there is nothing to scale."""
+    """One float32 scale for weights [outputs, K] with bias [outputs].
+
+    usual: the scale where there is neither weight nor bias.
+    """
     largest, largest_bias = float(np.abs(weights).max(initial=0.0)), float(np.abs(bias).max(initial=0.0))
     if largest > 0.0:
         scale = largest / WEIGHT_LIMIT

@@ -31,7 +31,9 @@ class Model:
     def constant(self, name: str, *shape: int) -> str:
         return self.builder.constant(name, self.random.normal(size=shape))
 
-    def conv(self, x: str, name: str, filters: int, size: int = 3, groups: int = 1, bias: bool = True, **attrs: Any) -> str:
+    def conv(
+        self, x: str, name: str, filters: int, size: int = 3, groups: int = 1, bias: bool = True, **attrs: Any
+    ) -> str:
         channels = self.builder.shape(x)[3] // groups
         inputs = [x, self.constant(f"{name}/kernel", filters, size, size, channels)]
         inputs += [self.constant(f"{name}/bias", filters)] if bias else []
@@ -44,7 +46,9 @@ class Model:
 
     def dense(self, x: str, name: str, units: int) -> str:
         weights = self.constant(f"{name}/kernel", units, self.builder.shape(x)[-1])
-        return self.node("fully_connected", name, FullyConnectedAttrs(), x, weights, self.constant(f"{name}/b", units))
+        return self.node(
+            "fully_connected", name, FullyConnectedAttrs(), x, weights, self.constant(f"{name}/b", units)
+        )
 
     def norm(self, x: str, name: str, positive: bool = False, centred: bool = False) -> str:
         channels = self.builder.shape(x)[-1]

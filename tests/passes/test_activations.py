@@ -36,7 +36,8 @@ def test_fused_into_conv_and_dense(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("first", "second", "both"), [("relu", "relu6", "relu6"), ("relu6", "relu", "relu6"), ("relu", "relu", "relu")]
+    ("first", "second", "both"),
+    [("relu", "relu6", "relu6"), ("relu6", "relu", "relu6"), ("relu", "relu", "relu")],
 )
 def test_one_after_another(first: str, second: str, both: str) -> None:
     m = Model(6, 6, 4)

@@ -82,11 +82,23 @@ def behind_conv_and_pools(m: Model) -> str:
 
 
 FOLDED = (
-    behind_conv, behind_conv_without_bias, behind_grouped_conv, behind_depthwise, behind_dense, twice_behind_conv,
-    before_valid_conv, before_grouped_conv, before_1x1_same_conv, before_depthwise, before_same_conv_without_shift,
-    before_dense_of_more_axes, before_flatten_and_dense, before_pools_and_dense, behind_conv_and_reshape,
+    behind_conv,
+    behind_conv_without_bias,
+    behind_grouped_conv,
+    behind_depthwise,
+    behind_dense,
+    twice_behind_conv,
+    before_valid_conv,
+    before_grouped_conv,
+    before_1x1_same_conv,
+    before_depthwise,
+    before_same_conv_without_shift,
+    before_dense_of_more_axes,
+    before_flatten_and_dense,
+    before_pools_and_dense,
+    behind_conv_and_reshape,
     behind_conv_and_pools,
-)  # fmt: skip
+)
 
 
 def before_same_conv(m: Model) -> str:
@@ -114,9 +126,13 @@ def of_a_sequence(m: Model) -> str:
 
 
 STANDING = (
-    before_same_conv, behind_activated_conv, behind_max_pool_with_negative_scales,
-    behind_reshape_that_splits_channels, of_a_vector, of_a_sequence,
-)  # fmt: skip
+    before_same_conv,
+    behind_activated_conv,
+    behind_max_pool_with_negative_scales,
+    behind_reshape_that_splits_channels,
+    of_a_vector,
+    of_a_sequence,
+)
 
 
 @pytest.mark.parametrize("build", FOLDED, ids=lambda build: build.__name__)

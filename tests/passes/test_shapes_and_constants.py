@@ -19,7 +19,9 @@ from tests.passes.float_models import Model, assert_same_meaning, operators
 def padded_conv(size: int, border: tuple[int, int], stride: int, dilation: int = 1) -> Graph:
     m = Model(size, size, 3)
     x = m.node("pad", "pad", PadAttrs(((0, 0), border, border, (0, 0))), m.x)
-    return m.graph(m.conv(x, "conv", 4, padding="valid", strides=(stride, stride), dilation=(dilation, dilation)))
+    return m.graph(
+        m.conv(x, "conv", 4, padding="valid", strides=(stride, stride), dilation=(dilation, dilation))
+    )
 
 
 SAME = [(6, (1, 1), 1, 1), (6, (0, 1), 2, 1), (7, (1, 1), 2, 1), (9, (2, 2), 1, 2), (7, (0, 0), 1, 1)]

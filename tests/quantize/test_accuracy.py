@@ -10,7 +10,7 @@ from mcu_quant.ops.interpreter import run_int8
 from tests.keras_models import held_out_data, needs_models, quantize_input, quantized
 from tests.oracles import tflm
 
-pytestmark = needs_models
+pytestmark = [needs_models, pytest.mark.slow]
 
 #: Right answers that the project promises (of 996, 5,000 and 300).
 LEAST_CORRECT = {"pretrainedResnet": 873, "fashion_dscnn": 4_260, "fsdd_dscnn": 284}

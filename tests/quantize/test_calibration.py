@@ -21,7 +21,10 @@ def dense_graph(*weights: np.ndarray) -> Graph:
     x = builder.input("x", (1, weights[0].shape[1]))
     for index, w in enumerate(weights):
         x = builder.add(
-            "fully_connected", f"dense{index}", FullyConnectedAttrs(), [x, builder.constant(f"w{index}", w), None]
+            "fully_connected",
+            f"dense{index}",
+            FullyConnectedAttrs(),
+            [x, builder.constant(f"w{index}", w), None],
         )
     return builder.graph([x])
 
@@ -68,7 +71,7 @@ def test_interruption_comes_through() -> None:
 
 
 def test_constant_data_is_warned_of() -> None:
-    with pytest.warns(CalibrationWarning, match="every value of the calibration data is 7"):
+    with pytest.warns(CalibrationWarning, match=r"every value of the calibration data is 7"):
         calibrate(GRAPH, [np.full((5, 2), 7.0)])
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -77,12 +80,12 @@ def test_constant_data_is_warned_of() -> None:
 
 def test_an_exploding_layer_is_named() -> None:
     graph = dense_graph(np.array([[1.0, 2.0]]), np.array([[3e38]]), np.array([[3e38]]))
-    with pytest.raises(InvalidModelError, match="dense1: .*finite"):
+    with pytest.raises(InvalidModelError, match=r"dense1: .*finite"):
         calibrate(graph, [DATA])
 
 
 def test_unknown_method() -> None:
-    with pytest.raises(InvalidInputError, match="calibration method.*'?nearest.*minmax"):
+    with pytest.raises(InvalidInputError, match=r"calibration method.*'?nearest.*minmax"):
         calibrate(GRAPH, [DATA], method="nearest")
 
 
@@ -90,5 +93,5 @@ def test_unknown_method() -> None:
 def test_weights_that_are_not_finite_are_named(value: float) -> None:
     weights = np.ones((1, 2))
     weights[0, 1] = value
-    with pytest.raises(InvalidModelError, match="dense1: weights must be finite.*1 of 2 values of w1"):
+    with pytest.raises(InvalidModelError, match=r"dense1: weights must be finite.*1 of 2 values of w1"):
         quantize_int8(dense_graph(np.ones((2, 2)), weights), [DATA])

@@ -76,7 +76,10 @@ def test_samples_are_streamed() -> None:
 FAULTS = {
     "no samples": ([], "at least one sample"),
     "only empty pieces": ([(images(0),)], "at least one sample"),
-    "NaN": ([(images(3),), (np.where(np.arange(3)[:, None, None, None] == 1, np.nan, images(3)),)], "sample 4"),
+    "NaN": (
+        [(images(3),), (np.where(np.arange(3)[:, None, None, None] == 1, np.nan, images(3)),)],
+        "sample 4",
+    ),
     "infinite": ([(np.full((2, 4, 4, 2), np.inf),)], "sample 0"),
     "too large for float32": ([(np.full((2, 4, 4, 2), 1e300),)], "sample 0"),
     "wrong size": ([(np.zeros((5, 4, 3, 2)),)], r"\[5, 4, 3, 2\], expected \[n, 4, 4, 2\]"),

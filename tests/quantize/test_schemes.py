@@ -90,7 +90,10 @@ def test_weights_and_bias(per_tensor: bool) -> None:
         assert (np.abs(q_w).max(axis=1) == 127).all()
     scales = np.broadcast_to(np.array(w_quant.scale), 5)
     assert np.abs(q_w * scales[:, None] - weights.astype(np.float32)).max() <= 0.5001 * scales.max()
-    assert np.abs(q_b * scales * X.scale[0] - bias.astype(np.float32)).max() <= 0.5001 * (scales * X.scale[0]).max()
+    assert (
+        np.abs(q_b * scales * X.scale[0] - bias.astype(np.float32)).max()
+        <= 0.5001 * (scales * X.scale[0]).max()
+    )
     assert b_quant.scale == tuple(float(np.float32(X.scale[0] * s)) for s in w_quant.scale)
 
 
