@@ -251,6 +251,7 @@ EXPORTED = (
 EXPORTED_1D = ("conv_1d", "conv_1d_causal", "separable_1d", "max_1d", "global_average_1d")
 
 
+@pytest.mark.slow  # TensorFlow starts once more
 @pytest.mark.skipif(
     keras.backend.backend() != "tensorflow", reason="only the TensorFlow backend exports SavedModels"
 )
