@@ -277,7 +277,7 @@ def test_shapes_computed_for_an_open_batch_are_constant() -> None:
             add_operator(builtin.PACK, [batch, three_scalar], target, ("PackOptions", packing)),
             add_operator(builtin.RESHAPE, [0, target], flat),
         ]
-        graph.operators[0].inputs[0] = flat
+        graph.operators[0].inputs = [flat, *graph.operators[0].inputs[1:]]
         graph.operators = before + graph.operators
 
     graph = read_tflite(edited(edit), "dense")

@@ -1,33 +1,46 @@
-"""Cases that once failed, each a .tflite file and its inputs; a test replays them all."""
+"""Cases that once failed: .tflite files with inputs, or specifications of Keras models. All are replayed."""
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import numpy as np
 
 from mcu_quant.exporters.tflite import write_tflite
 from mcu_quant.importers.tflite import read_tflite
-from tests.hunter.check import case_key
 from tests.hunter.graphs import Case
+from tests.hunter.keras_specs import ModelSpec
 
 DIRECTORY = Path(__file__).with_name("regressions")
 
 
-def save(case: Case, directory: Path = DIRECTORY) -> Path:
-    """Keep a case; returns its .tflite file, which is named by its content."""
+def save(case: Case | ModelSpec, directory: Path = DIRECTORY) -> Path:
+    """Keep a case in a file that is named by its content; returns its path."""
     directory.mkdir(exist_ok=True)
-    path = directory / f"{case_key(case)}.tflite"
-    path.write_bytes(write_tflite(case.graph))
+    if isinstance(case, ModelSpec):
+        text = case.to_json() + "\n"
+        path = directory / f"{_key(text.encode())}.json"
+        path.write_text(text, encoding="utf-8")
+        return path
+    file = write_tflite(case.graph)
+    path = directory / f"{_key(file)}.tflite"
+    path.write_bytes(file)
     np.savez_compressed(path.with_suffix(".npz"), **{f"in{i}": array for i, array in enumerate(case.inputs)})
     return path
 
 
-def load(path: Path) -> Case:
+def load(path: Path) -> Case | ModelSpec:
+    if path.suffix == ".json":
+        return ModelSpec.from_json(path.read_text(encoding="utf-8"))
     graph = read_tflite(path.read_bytes(), "hunted")
     with np.load(path.with_suffix(".npz")) as inputs:
         return Case(graph, tuple(inputs[f"in{index}"] for index in range(len(graph.inputs))))
 
 
 def saved(directory: Path = DIRECTORY) -> list[Path]:
-    return sorted(directory.glob("*.tflite"))
+    return sorted(path for path in directory.glob("*") if path.suffix in (".tflite", ".json"))
+
+
+def _key(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()[:12]

@@ -47,7 +47,9 @@ def conv_2d(draft: GraphDraft) -> Tensor | None:
     groups = draw(st.sampled_from(divisors)) if draw(st.integers(0, 3)) == 3 else 1
     outputs = groups * draw(st.integers(1, max(1, 9 // groups)))
     shape = (outputs, draw(FILTER), draw(FILTER), channels // groups)
-    attrs = Conv2DAttrs((draw(STRIDE), draw(STRIDE)), draw(PADDING), _dilation(draft, shape[1:3]), draw(FUSED))
+    attrs = Conv2DAttrs(
+        (draw(STRIDE), draw(STRIDE)), draw(PADDING), _dilation(draft, shape[1:3]), draw(FUSED)
+    )
     if x.shape[1] * x.shape[2] * math.prod(shape) > MAX_MACS * attrs.strides[0] * attrs.strides[1]:
         return None
     weights = draw_weights(draft, shape, 0)
@@ -85,10 +87,8 @@ def fully_connected(draft: GraphDraft) -> Tensor | None:
     if x is None:
         return None
     draw = draft.draw
-    keep = draw(st.booleans()) if len(x.shape) > 1 else True
-    columns = x.shape[-1] if keep or x.shape[-1] > 1 and draw(st.booleans()) else x.elements
-    if not keep and columns != x.elements and x.elements != x.shape[0] * columns:
-        keep = True  # rows become the batch; TFLite keeps the axes then
+    keep = draw(st.booleans())
+    columns = x.shape[-1] if keep or x.shape[0] * x.shape[-1] == x.elements else x.elements
     units = draw(st.integers(1, 17))
     if x.elements * units > MAX_MACS:
         return None
@@ -144,7 +144,9 @@ def softmax(draft: GraphDraft) -> Tensor | None:
     if x is None or x.shape[-1] >= 512:
         return None
     beta = draft.draw(st.sampled_from([1.0, 0.5, 3.0]))
-    return draft.add("softmax", SoftmaxAttrs(float(np.float32(beta))), [x], QuantParams.per_tensor(1 / 256, -128))
+    return draft.add(
+        "softmax", SoftmaxAttrs(float(np.float32(beta))), [x], QuantParams.per_tensor(1 / 256, -128)
+    )
 
 
 EMITTERS = {

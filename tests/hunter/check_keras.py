@@ -1,0 +1,126 @@
+"""One Keras model: our float graph against Keras, what passes and quantizer make of it, then its bits."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from mcu_quant.errors import UnsupportedModelError
+from mcu_quant.ir import Graph, Tensor
+from mcu_quant.ops.interpreter import run_float, run_int8
+from mcu_quant.passes import prepare
+from mcu_quant.quantize import quantize_int8
+from tests.hunter.check import Engines, Mismatch, Tally, check_case
+from tests.hunter.graphs import Case, draw_samples
+from tests.hunter.keras_specs import ModelSpec, float_graph, layer_weights
+
+CALIBRATION_SAMPLES = 16
+#: Float sums in another order: by measurement under 2e-5 of an output's range in thousands of models.
+FLOAT_TOLERANCE = 1e-4
+#: Mean error of an output of the int8 model, in parts of its largest value, beyond one step of its scale: by
+#: measurement at most 0.02 in a thousand random models; a wrong scale or zero_point gives far more.
+INT8_TOLERANCE = 0.15
+
+
+def check_spec(spec: ModelSpec, engines: Engines, tally: Tally, with_keras: bool) -> None:
+    """Raise Mismatch where the float graph is not Keras's, the passes change it, or bits differ."""
+    try:
+        case = _quantized(spec, tally, with_keras)
+    except Mismatch:
+        raise
+    except UnsupportedModelError as error:
+        tally.skipped[f"refused: {error.problems[0].rule}"] += 1
+        return
+    except Exception as error:
+        raise Mismatch(f"{type(error).__name__}: {error}", spec) from error
+    check_case(case, engines, tally)
+
+
+def _quantized(spec: ModelSpec, tally: Tally, with_keras: bool) -> Case:
+    graph = float_graph(spec)
+    samples = spec_samples(spec)
+    expected = run_float(graph, samples)
+    if with_keras:
+        _require_close("Keras differs from the float graph", run_keras(spec, samples), expected, spec)
+        tally.engines["Keras"] += 1
+    prepared = prepare(graph)
+    _require_close("the passes changed the outputs", run_float(prepared, samples), expected, spec)
+    quantized = quantize_int8(
+        prepared,
+        [tuple(samples)],
+        per_tensor=spec.per_tensor,
+        input_type=spec.input_type,
+        output_type=spec.output_type,
+    )
+    _require_near(quantized, samples, expected, spec)
+    random = draw_samples(quantized, spec.seed)
+    given = [quantize_samples(t, x) for t, x in zip(quantized.input_tensors(), samples, strict=True)]
+    return Case(quantized, tuple(np.concatenate([a, b[:2]]) for a, b in zip(random, given, strict=True)))
+
+
+def spec_samples(spec: ModelSpec) -> list[np.ndarray]:
+    """float32 [CALIBRATION_SAMPLES, 1, *shape] for each input, of a spread and mean by the seed."""
+    rng = np.random.default_rng(spec.seed)
+    return [
+        (
+            rng.normal(0, 1, (CALIBRATION_SAMPLES, 1, *shape)) * rng.choice([0.1, 1, 20]) + rng.choice([0, 3])
+        ).astype(np.float32)
+        for shape in spec.input_shapes
+    ]
+
+
+def quantize_samples(tensor: Tensor, x: np.ndarray) -> np.ndarray:
+    if tensor.dtype == "float32":
+        return x
+    limits = np.iinfo(tensor.dtype)
+    return np.clip(np.rint(x / tensor.scale) + tensor.zero_point, limits.min, limits.max).astype(tensor.dtype)
+
+
+def real_values(tensor: Tensor, values: np.ndarray) -> np.ndarray:
+    return (
+        values
+        if tensor.dtype == "float32"
+        else tensor.scale * (values.astype(np.float64) - tensor.zero_point)
+    )
+
+
+def _require_close(
+    what: str, actual: Sequence[np.ndarray], expected: Sequence[np.ndarray], spec: ModelSpec
+) -> None:
+    for index, (a, e) in enumerate(zip(actual, expected, strict=True)):
+        error = np.abs(a.astype(np.float64) - e).max() / max(np.abs(e).max(), 1e-6)
+        if a.shape != e.shape or not error <= FLOAT_TOLERANCE:
+            raise Mismatch(f"{what}: output {index} by {error:.3g} of its range\n{spec.to_json()}", spec)
+
+
+def _require_near(
+    quantized: Graph, samples: Sequence[np.ndarray], expected: Sequence[np.ndarray], spec: ModelSpec
+) -> None:
+    inputs = [quantize_samples(t, x) for t, x in zip(quantized.input_tensors(), samples, strict=True)]
+    outputs = run_int8(quantized, inputs)
+    for tensor, output, e in zip(quantized.output_tensors(), outputs, expected, strict=True):
+        step = 0.0 if tensor.quant is None else tensor.scale
+        error = (np.abs(real_values(tensor, output) - e).mean() - step) / max(np.abs(e).max(), 1e-6)
+        if not error <= INT8_TOLERANCE:
+            raise Mismatch(f"int8 is {error:.3g} of the range off at {tensor.name}\n{spec.to_json()}", spec)
+
+
+def run_keras(spec: ModelSpec, samples: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """The outputs of the same model built and run by Keras: [N, 1, *shape]."""
+    import keras
+
+    values = [keras.Input(shape) for shape in spec.input_shapes]
+    inputs = list(values)
+    for spec_layer in spec.layers:
+        shape = tuple(int(size) for size in values[spec_layer.inputs[0]].shape[1:])
+        layer = getattr(keras.layers, spec_layer.class_name)(**spec_layer.config)
+        operands = [values[index] for index in spec_layer.inputs]
+        values.append(layer(operands[0] if len(operands) == 1 else operands))
+        weights = layer_weights(spec_layer, shape)
+        if weights:
+            layer.set_weights(weights)
+    model = keras.Model(inputs, [values[index] for index in spec.outputs()])
+    outputs = model.predict([x[:, 0] for x in samples], verbose=0)
+    outputs = outputs if isinstance(outputs, list) else [outputs]
+    return [np.asarray(output)[:, None] for output in outputs]

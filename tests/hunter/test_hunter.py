@@ -1,0 +1,105 @@
+"""A short hunt, what was caught before, and proof that the hunter can catch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mcu_quant import fixed_point
+from mcu_quant.importers import tflite as importer
+from mcu_quant.ir import Graph
+from mcu_quant.ops import OPERATORS, linear
+from mcu_quant.quantize import schemes
+from tests.hunter import regressions
+from tests.hunter.check import Engines, Mismatch, Tally, check_case
+from tests.hunter.check_keras import check_spec
+from tests.hunter.graphs import EMITTERS, Case
+from tests.hunter.hunt import Plan, Report, describe, hunt
+
+CASES = 60
+Break = Callable[[pytest.MonkeyPatch], None]
+
+
+def test_a_short_hunt_finds_nothing(tmp_path: Path) -> None:
+    report = hunt(Plan(CASES, host=False, regressions=tmp_path))
+    assert not report.failed(), describe(report, 0)
+
+
+@pytest.mark.slow
+def test_a_short_hunt_with_compiled_c_finds_nothing(tmp_path: Path) -> None:
+    report = hunt(Plan(CASES, seed=1, regressions=tmp_path))
+    assert not report.failed(), describe(report, 0)
+
+
+@pytest.mark.parametrize("path", regressions.saved(), ids=lambda path: path.name)
+def test_what_was_caught_before_stays_right(path: Path) -> None:
+    case, tally = regressions.load(path), Tally()
+    if isinstance(case, Case):
+        check_case(case, Engines(), tally)
+    else:
+        check_spec(case, Engines(), tally, with_keras=False)
+    assert not tally.skipped
+
+
+def test_every_integer_operator_is_hunted() -> None:
+    integer = {name for name, op in OPERATORS.items() if op.tflite_builtins}
+    assert integer - set(EMITTERS) == set()
+
+
+def off_by_one_multiplier(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The least wrong that a constant can be, larger than rounding hides: one part in 2**15."""
+    right = fixed_point.quantize_multiplier
+
+    def wrong(real: float) -> tuple[int, int]:
+        multiplier, shift = right(real)
+        return multiplier + (multiplier >> 15), shift
+
+    monkeypatch.setattr(linear, "quantize_multiplier", wrong)
+
+
+def ignored_activation(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(linear, "activation_range", lambda activation, output: (-128, 127))
+
+
+def reader_that_loses_a_zero_point(monkeypatch: pytest.MonkeyPatch) -> None:
+    right = importer.read_tflite
+
+    def wrong(data: bytes, name: str) -> Graph:
+        graph = right(data, name)
+        last = graph.tensors[graph.outputs[-1]]
+        if last.quant is None:
+            return graph
+        quant = type(last.quant)(last.quant.scale, (0,), last.quant.channel_axis)
+        changed = type(last)(last.name, last.shape, last.dtype, quant, last.data)
+        return graph.with_(tensors={**graph.tensors, last.name: changed})
+
+    monkeypatch.setattr("tests.hunter.check.read_tflite", wrong)
+
+
+@pytest.mark.parametrize("plant", [off_by_one_multiplier, ignored_activation, reader_that_loses_a_zero_point])
+def test_a_planted_fault_is_caught_shrunk_and_saved(
+    plant: Break, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    with monkeypatch.context() as broken:
+        plant(broken)
+        report = hunt(Plan(200, host=False, regressions=tmp_path))
+        assert report.failed()
+        saved = [
+            case for path in regressions.saved(tmp_path) if isinstance(case := regressions.load(path), Case)
+        ]
+        assert saved
+        assert min(len(case.graph.nodes) for case in saved) == 1
+        with pytest.raises(Mismatch):
+            check_case(saved[0], Engines(host=False), Tally())
+    check_case(saved[0], Engines(host=False), Tally())
+
+
+def test_a_wrong_scale_of_the_quantizer_is_caught(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    right = schemes.activation_quant
+    monkeypatch.setattr(schemes, "activation_quant", right)
+    report = Report()
+    assert not report.failed()
+    assert np.isfinite(report.tally.cases.total())
