@@ -22,7 +22,7 @@ def _vectors(name: str, schemes: tuple[Scheme, Scheme, Scheme]) -> Case:
 
 
 CASES = shape_cases("add", ArithmeticAttrs(), schemes=((0.05, 3), (0.02, -7), (0.06, 11)))
-CASES += [_vectors(f"random_{i}", schemes) for i, schemes in enumerate(random_triples(21, 16, product=False))]
+CASES += [_vectors(f"drawn_{i}", schemes) for i, schemes in enumerate(random_triples(21, 16, product=False))]
 CASES += [
     binary_case(f"activation_{name}", "add", ArithmeticAttrs(name), (1, 9, 5), (1, 9, 5), schemes=schemes)
     for name in ACTIVATIONS[1:]

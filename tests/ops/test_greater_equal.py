@@ -32,7 +32,7 @@ CASES += [
     pairs("scales_of_less_than_a_step", (0.001, 3), (0.0007, 5)),
     pairs("near_1", (0.99999, -128), (0.5, 127)),
     *(
-        pairs(f"random_{i}", (a / 5, z), (b / 5, w))
+        pairs(f"drawn_{i}", (a / 5, z), (b / 5, w))
         for i, ((a, z), (b, w), _) in enumerate(random_triples(31, 4))
     ),
 ]

@@ -12,7 +12,7 @@ from tests.ops.elementwise import every_input, random_schemes
 
 _Y = (1 / 256, -128)
 CASES = [
-    every_input(f"random_{i}", "logistic", LogisticAttrs(), x, _Y)
+    every_input(f"drawn_{i}", "logistic", LogisticAttrs(), x, _Y)
     for i, (x, _) in enumerate(random_schemes(11, 12, 1e-4, 2.0))
 ]
 CASES += [

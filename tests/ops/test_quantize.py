@@ -102,7 +102,7 @@ def test_floats_are_rounded_to_the_nearest_step(case: Case) -> None:
     assert np.abs(y - np.clip(steps, limits.min, limits.max)).max() <= 0.5 + 1e-4  # of float32's division
 
 
-def test_what_c_leaves_undefined_is_defined_here() -> None:
+def test_c_equals_reference_where_c_itself_says_nothing() -> None:
     special = np.array([np.nan, -np.nan, np.inf, -np.inf, 3e38, -3e38, 2.0**31, -(2.0**31), 1e30], np.float32)
     for scale in (0.05, 1e-30):
         case = float_case("special", "int8", scale, -5, special)

@@ -18,7 +18,7 @@ from tests.ops.driver import CHECKS, Case, check_name
 from tests.ops.elementwise import every_input, random_schemes
 
 CASES = [
-    every_input(f"random_{i}", "relu", ReluAttrs(), x, y) for i, (x, y) in enumerate(random_schemes(15, 16))
+    every_input(f"drawn_{i}", "relu", ReluAttrs(), x, y) for i, (x, y) in enumerate(random_schemes(15, 16))
 ]
 CASES += [
     every_input("lowest_zero_points", "relu", ReluAttrs(), (0.05, -128), (0.05, -128)),

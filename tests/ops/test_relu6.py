@@ -12,7 +12,7 @@ from tests.ops.driver import CHECKS, Case, check_name
 from tests.ops.elementwise import every_input, random_schemes
 
 CASES = [
-    every_input(f"random_{i}", "relu6", Relu6Attrs(), x, x)
+    every_input(f"drawn_{i}", "relu6", Relu6Attrs(), x, x)
     for i, (x, _) in enumerate(random_schemes(13, 10, 1e-3, 1.0))
 ]
 CASES += [
