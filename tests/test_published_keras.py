@@ -6,12 +6,27 @@ import numpy as np
 import pytest
 
 from mcu_quant.exporters.tflite import write_tflite
+from mcu_quant.importers.keras_file import load_keras_file
+from mcu_quant.importers.saved_model import load_saved_model
 from mcu_quant.ir import Graph
 from mcu_quant.ops.interpreter import run_float, run_int8
-from tests.keras_models import MODELS, SHARED, float_graph, golden, needs_models, quantize_input, quantized
+from mcu_quant.passes import prepare
+from mcu_quant.quantize import quantize_int8
+from tests.keras_models import (
+    MODELS,
+    SHARED,
+    calibration_data,
+    float_graph,
+    golden,
+    needs_models,
+    quantize_input,
+    quantized,
+)
 from tests.oracles import litert_ref, tflm
 
 pytestmark = needs_models
+
+H5_MODELS = ("ad01", "pretrainedResnet", "vww_96", "str_ww_ref_model")
 
 #: BUILTIN_REF rounds once in int8 FULLY_CONNECTED (NUMERICS.md), so its bits differ behind one.
 ALL_FULLY_CONNECTED = ("ad01",)
@@ -72,6 +87,28 @@ def test_litert_ref_is_within_a_step(model: str) -> None:
     (actual,) = litert_ref(write_tflite(graph), data)
     difference = np.abs(actual.astype(int) - expected.astype(int))
     assert difference.max() <= (8 if model in ALL_FULLY_CONNECTED else 3)
+
+
+@pytest.mark.parametrize("model", H5_MODELS)
+def test_h5_gives_the_same_file(model: str) -> None:
+    graph = prepare(load_keras_file(SHARED / "models" / f"{model}.h5"))
+    quantized_h5 = quantize_int8(graph, [calibration_data(model)])
+    assert write_tflite(quantized_h5) == write_tflite(quantized(model))
+
+
+@pytest.mark.slow
+def test_saved_model_gives_our_bytes() -> None:
+    pytest.importorskip("tensorflow", reason="SavedModels are read with TensorFlow")
+    graph = prepare(load_saved_model(SHARED / "models" / "kws_ref_model_savedmodel"))
+    x, tensor = golden("kws_ref_model"), quantized("kws_ref_model").input_tensors()[0]
+    integer = quantize_int8(graph, [x])
+    data = [quantize_input(tensor, x)]
+    (expected,) = run_int8(integer, data)
+    assert np.array_equal(tflm(write_tflite(integer), data)[0], expected)
+    (from_keras,) = run_int8(quantized("kws_ref_model"), data)
+    assert np.abs(expected.astype(int) - from_keras.astype(int)).max() <= 2, (
+        "the same model, folded elsewhere"
+    )
 
 
 @pytest.mark.parametrize("model", MODELS)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
 from mcu_quant.ir import Graph
 from mcu_quant.ops.fully_connected import FullyConnectedAttrs
 from mcu_quant.ops.pad import PadAttrs
+from mcu_quant.ops.pooling import Pool2DAttrs
 from mcu_quant.ops.reshape import ReshapeAttrs
 from mcu_quant.passes import prepare
 from mcu_quant.passes.constants import fold_constants
@@ -117,3 +120,23 @@ def test_dead_nodes_go() -> None:
     m.dense(m.dense(m.x, "unused", 5), "unused2", 4)
     after = remove_dead_nodes(m.graph(m.dense(m.x, "dense", 3)))
     assert [node.name for node in after.nodes] == ["dense"] and "unused/kernel" not in after.tensors
+
+
+GLOBAL = [((6, 6), (6, 6), "valid"), ((6, 6), (6, 6), "same"), ((7, 9), (9, 9), "same")]
+LOCAL = [((3, 6), (3, 6), "valid"), ((6, 5), (6, 5), "valid"), ((6, 6), (5, 6), "same")]
+
+
+@pytest.mark.parametrize("case", GLOBAL, ids=str)
+def test_an_average_over_everything_becomes_a_mean(case: tuple[Any, Any, str]) -> None:
+    m = Model(6, 6, 3)
+    before = m.graph(m.node("average_pool_2d", "pool", Pool2DAttrs(*case), m.x))
+    after = prepare(before)
+    assert_same_meaning(before, after)
+    assert operators(after) == ["mean"]
+
+
+@pytest.mark.parametrize("case", LOCAL, ids=str)
+def test_other_averages_do_not(case: tuple[Any, Any, str]) -> None:
+    m = Model(6, 6, 3)
+    before = m.graph(m.node("average_pool_2d", "pool", Pool2DAttrs(*case), m.x))
+    assert operators(prepare(before)) == ["average_pool_2d"]
