@@ -21,8 +21,9 @@ from mcu_quant.deployment import ARENA_ALIGN, Deployment
 from mcu_quant.ir import Tensor
 from mcu_quant.resources import directory
 
-#: The compiler's level for each --optimize.
-OPTIMIZE_FLAGS = {"time": "-O3", "balanced": "-O2", "size": "-Os"}
+#: The compiler's level for each --optimize. In mode "time" every call of a kernel is inlined already: -O3
+#: then doubles the code (kws on Cortex-M4: 12.7 kB for 5.8) for -3 to +6 % of the instructions.
+OPTIMIZE_FLAGS = {"time": "-O2", "balanced": "-O2", "size": "-Os"}
 C_FLAGS = ("-std=c99", "-ffunction-sections", "-fdata-sections", "-ffp-contract=off")
 WARNINGS = ("-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Wshadow")
 LINK_FLAGS = ("-nostartfiles", "-Wl,--gc-sections", "-Wl,--fatal-warnings")

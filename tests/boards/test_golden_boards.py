@@ -14,7 +14,7 @@ from tests.boards.models import PUBLISHED, deploy, golden_samples, published
 
 #: What 256 kB of flash and 14 kB of RAM cannot hold.
 TOO_LARGE = {
-    "microbit": {"ad01_int8", "pretrainedResnet_quant", "kws_ref_model", "vww_96_int8", "person_detect"},
+    "microbit": {"ad01_int8", "pretrainedResnet_quant", "vww_96_int8", "person_detect"},
 }
 
 
