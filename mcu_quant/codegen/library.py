@@ -73,11 +73,13 @@ class Port:
 
     @property
     def scale(self) -> str | None:
-        return None if self.tensor.quant is None else literals.real(self.tensor.scale)
+        """None without one scale for all (a float, or an output that is per-channel weights)."""
+        quant = self.tensor.quant
+        return literals.real(self.tensor.scale) if quant is not None and len(quant.scale) == 1 else None
 
     @property
     def limits(self) -> tuple[int, int] | None:
-        return None if self.tensor.quant is None else _LIMITS.get(self.tensor.dtype)
+        return None if self.scale is None else _LIMITS.get(self.tensor.dtype)
 
 
 @dataclass(frozen=True)

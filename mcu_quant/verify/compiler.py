@@ -9,7 +9,10 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-from mcu_quant.errors import ToolMissingError
+from mcu_quant.errors import EngineFailedError, ToolMissingError
+
+#: Characters of a failed program's output that an error shows.
+_SHOWN = 2000
 
 
 def find_compiler(compiler: str | None = None) -> list[str]:
@@ -26,9 +29,10 @@ def find_compiler(compiler: str | None = None) -> list[str]:
 
 
 def run_tool(command: Sequence[str], directory: Path, environment: dict[str, str] | None = None) -> None:
-    """Run a command in a directory. Generated code that fails is a bug of ours: its output is the message."""
+    """Run a command in a directory. Raises EngineFailedError with what it said if it fails."""
     result = subprocess.run(
-        list(command),
+        command,
+        check=False,
         cwd=directory,
         env={**os.environ, **(environment or {})},
         stdin=subprocess.DEVNULL,
@@ -37,6 +41,9 @@ def run_tool(command: Sequence[str], directory: Path, environment: dict[str, str
         errors="replace",
     )
     if result.returncode != 0:
-        raise RuntimeError(
-            f"{shlex.join(command)} failed ({result.returncode}):\n{result.stderr}{result.stdout}"
+        raise EngineFailedError(
+            f"`{shlex.join(command)}` must succeed",
+            layer="host",
+            value=f"exit {result.returncode}: {(result.stderr + result.stdout).strip()[:_SHOWN]}",
+            hint="another compiler ($CC); with gcc or clang this is a bug of mcu_quant: please report it",
         )

@@ -13,6 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from mcu_quant.codegen.library import render_library
 from mcu_quant.deployment import ARENA_ALIGN, Deployment
+from mcu_quant.errors import EngineFailedError
 from mcu_quant.ir import Tensor
 from mcu_quant.resources import directory
 from mcu_quant.verify.compiler import find_compiler, run_tool
@@ -29,7 +30,7 @@ class HostEngine:
     compiler: a command; $CC, cc, gcc or clang by default. flags: after the default ones. sanitize: run
     under the address and undefined-behaviour sanitizers, in a process of its own, with an arena of the
     exact size. The arena holds other garbage before every sample.
-    Raises ToolMissingError without a compiler.
+    Raises ToolMissingError without a compiler; EngineFailedError if code does not compile or run.
     """
 
     name = "host"
@@ -78,7 +79,9 @@ class HostEngine:
             samples, self._pointers(inputs), self._pointers(outputs), self._ffi.cast("uint8_t *", start)
         )
         if failed:
-            raise RuntimeError(f"the generated code wrote outside its arena in sample {failed - 1}")
+            raise EngineFailedError(
+                "a run must not write outside its arena", layer=self.name, value=f"sample {failed - 1}"
+            )
         return outputs
 
     def _pointers(self, arrays: Sequence[np.ndarray]) -> cffi.FFI.CData:
