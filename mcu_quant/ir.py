@@ -54,11 +54,22 @@ class QuantParams:
 
 
 @dataclass(frozen=True, eq=False)
+class ValueRange:
+    """What a quantized tensor can hold, whatever the input: low[c] <= q <= high[c].
+
+    low, high: int64 [channels], the tensor's last axis. Sound, not tight (optimize/ranges.py).
+    """
+
+    low: np.ndarray
+    high: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
 class Tensor:
     """A value of the graph. data is set for constants only and is read-only.
 
     Constant or not, `shape` is the full shape. quant is None for float tensors and for integer
-    tensors that are plain numbers.
+    tensors that are plain numbers. value_range: set by the optimizer, None if nothing is known.
     """
 
     name: str
@@ -66,6 +77,7 @@ class Tensor:
     dtype: str = "float32"
     quant: QuantParams | None = None
     data: np.ndarray | None = None
+    value_range: ValueRange | None = None
 
     def __post_init__(self) -> None:
         if self.data is not None:

@@ -158,7 +158,7 @@ def deploy(model: TfliteModel, core: Core, options: GenerateOptions, name: str |
 
     require_supported(model.graph)
     families = ("portable",) if options.kernels == "portable" else None
-    kernels = choose_kernels(model.graph, core, families)
+    kernels = choose_kernels(model.graph, core, options.optimize, families)
     plan = plan_memory(model.graph, kernels, keep_input=options.keep_input)
     if options.ram is not None and plan.arena_bytes > options.ram:
         raise DoesNotFitError(

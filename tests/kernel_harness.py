@@ -26,7 +26,7 @@ import pytest
 
 from mcu_quant.ir import BoundNode, Tensor
 from mcu_quant.kernels import KERNELS
-from mcu_quant.kernels.base import Activation, Argument, Constant, Kernel, KernelCall
+from mcu_quant.kernels.base import Activation, Assembly, Constant, Kernel, KernelCall, Scratch
 
 TEMPLATES = Path(__file__).parents[1] / "templates" / "kernels"
 SANITIZED = os.environ.get("MCU_QUANT_SANITIZE") == "1"
@@ -77,13 +77,41 @@ def header_path(kernel: Kernel) -> Path:
 
 
 def wrapper_source() -> str:
-    """One C file that gives every kernel external linkage, as call_<name>."""
+    """One C file that gives every kernel external linkage, as call_<name>, and every twin an address."""
     lines = []
     for name, signature in signatures().items():
-        names = ", ".join(argument.split("*")[-1].strip() for argument in signature.arguments)
-        prototype = f"void call_{name}({', '.join(signature.arguments)})"
+        names = ", ".join(_passed_on(argument) for argument in signature.arguments)
+        prototype = f"void call_{name}({', '.join(map(_opaque, signature.arguments))})"
         lines += [f'#include "mq_{name}.h"', f"{prototype};", f"{prototype} {{ mq_{name}({names}); }}"]
+    for twin in twins():
+        getter = f"void (*address_of_{twin}(void))(void)"
+        lines += [f"{getter};", f"{getter} {{ return (void (*)(void)){twin}; }}"]
     return "\n".join(lines) + "\n"
+
+
+@cache
+def twins() -> tuple[str, ...]:
+    """The C twins of functions in assembly, in all kernels' headers."""
+    texts = [path.read_text("utf-8") for path in sorted(TEMPLATES.glob("**/*.h"))]
+    return tuple(dict.fromkeys(re.findall(r"MQ_KERNEL void\s+(mq_\w+_twin)\(", "\n".join(texts))))
+
+
+def _passed_on(argument: str) -> str:
+    name = argument.split("*")[-1].strip()
+    return f"({_type_of(argument)} *){name}" if _is_function(argument) else name
+
+
+def _opaque(argument: str) -> str:
+    """A function's pointer as cffi can take it."""
+    return f"void (*{argument.split('*')[-1].strip()})(void)" if _is_function(argument) else argument
+
+
+def _is_function(argument: str) -> bool:
+    return _type_of(argument).endswith("_function_t")
+
+
+def _type_of(argument: str) -> str:
+    return argument.replace("const ", "").rsplit("*", 1)[0].strip()
 
 
 def compile_kernels(compiler: str, flags: Sequence[str], output: Path, *modes: str) -> None:
@@ -110,7 +138,9 @@ def _library() -> tuple[cffi.FFI, Any]:
     compile_kernels(compiler, SANITIZERS if SANITIZED else ["-O2"], path, "-shared", "-fPIC")
     ffi = cffi.FFI()
     for name, signature in signatures().items():
-        ffi.cdef(f"{signature.typedef}\nvoid call_{name}({', '.join(signature.arguments)});")
+        ffi.cdef(f"{signature.typedef}\nvoid call_{name}({', '.join(map(_opaque, signature.arguments))});")
+    for twin in twins():
+        ffi.cdef(f"void (*address_of_{twin}(void))(void);")
     return ffi, ffi.dlopen(str(path))
 
 
@@ -198,17 +228,21 @@ def _call(kernel: Kernel, call: KernelCall, views: dict[str, np.ndarray], scratc
     params = ffi.new(f"mq_{kernel.name}_params_t *")
     for name, value in call.params.items():
         setattr(params, name, list(value) if isinstance(value, tuple) else value)
-    kept = [_argument(argument, views, scratch) for argument in call.arguments]
-    pointers = []
-    for argument, array, declared in zip(call.arguments, kept, expected.arguments[1:], strict=True):
-        c_type = declared.replace("const ", "").rsplit("*", 1)[0].strip()
+    kept, pointers = [], []
+    for argument, declared in zip(call.arguments, expected.arguments[1:], strict=True):
+        c_type = _type_of(declared)
+        if isinstance(argument, Assembly):
+            assert c_type == argument.function_type, f"{kernel.name}: {argument.function_type}"
+            pointers.append(getattr(library, f"address_of_{argument.twin}")())
+            continue
         if isinstance(argument, Constant):
             assert c_type == _SCALAR_TYPES[argument.data.dtype.name], f"{kernel.name}: {argument.label}"
-        pointers.append(ffi.cast(f"{c_type} *", array.ctypes.data))
+        kept.append(_argument(argument, views, scratch))
+        pointers.append(ffi.cast(f"{c_type} *", kept[-1].ctypes.data))
     getattr(library, f"call_{kernel.name}")(params, *pointers)
 
 
-def _argument(argument: Argument, views: dict[str, np.ndarray], scratch: np.ndarray) -> np.ndarray:
+def _argument(argument: Activation | Constant | Scratch, views: dict[str, np.ndarray], scratch: np.ndarray) -> np.ndarray:
     if isinstance(argument, Activation):
         return views[argument.tensor]
     if isinstance(argument, Constant):

@@ -17,11 +17,12 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 import mcu_quant
 from mcu_quant.c_names import check_c_name
 from mcu_quant.codegen import literals
+from mcu_quant.codegen.assembly import Assemblies
 from mcu_quant.codegen.names import comment, identifier
 from mcu_quant.codegen.tables import Tables
 from mcu_quant.deployment import ARENA_ALIGN, Deployment
 from mcu_quant.ir import BoundNode, Tensor
-from mcu_quant.kernels.base import Activation, Argument, Constant, Kernel, storage_of
+from mcu_quant.kernels.base import Activation, Assembly, Constant, Kernel, Scratch, storage_of
 from mcu_quant.ops import OPERATORS
 from mcu_quant.resources import directory
 
@@ -32,6 +33,8 @@ _FILES = {
     "{}_weights.h": "weights.h.j2",
     "{}_weights.c": "weights.c.j2",
 }
+#: Only if a kernel is given assembly.
+_ASSEMBLY = ("{}_kernels.S", "kernels.S.j2")
 _INLINE = {
     "time": (
         "Each call of a kernel is compiled for its own sizes.",
@@ -108,16 +111,17 @@ def render_library(deployment: Deployment) -> dict[str, str]:
         keep_trailing_newline=True,
         autoescape=False,
     )
+    templates = [*_FILES.items(), *([_ASSEMBLY] if context["assemblies"] else [])]
     files = {
         name.format(deployment.name): environment.get_template(template).render(context)
-        for name, template in _FILES.items()
+        for name, template in templates
     }
     return files | headers
 
 
 def _context(deployment: Deployment, headers: dict[str, str]) -> dict[str, Any]:
-    tables = Tables(deployment.name)
-    layers = _layers(deployment, tables)
+    tables, assemblies = Tables(deployment.name), Assemblies(deployment.name)
+    layers = _layers(deployment, tables, assemblies)
     inputs = [
         _port(deployment, "input", k, tensor, tables)
         for k, tensor in enumerate(deployment.graph.input_tensors())
@@ -142,6 +146,7 @@ def _context(deployment: Deployment, headers: dict[str, str]) -> dict[str, Any]:
         "outputs": outputs,
         "layers": layers,
         "tables": list(tables),
+        "assemblies": list(assemblies),
         "const_bytes": sum(table.bytes for table in tables),
         "kernel_includes": [name for name in headers if name != "mq_common.h"],
         "kernels_version": _kernels_version(headers["mq_common.h"]),
@@ -160,7 +165,7 @@ def _build_number(context: dict[str, Any]) -> str:
     return "0x" + hashlib.sha256(repr(sorted(content.items())).encode()).hexdigest()[:8] + "u"
 
 
-def _layers(deployment: Deployment, tables: Tables) -> list[Layer]:
+def _layers(deployment: Deployment, tables: Tables, assemblies: Assemblies) -> list[Layer]:
     storage = storage_of(deployment.graph, deployment.kernels)
     layers = []
     for index, (node, kernel) in enumerate(
@@ -178,7 +183,10 @@ def _layers(deployment: Deployment, tables: Tables) -> list[Layer]:
             continue
         call = kernel.call(node)
         arguments = tuple(
-            _argument(deployment, storage, tables, index, stem, title, a) for a in call.arguments
+            assemblies.add(a)
+            if isinstance(a, Assembly)
+            else _argument(deployment, storage, tables, index, stem, title, a)
+            for a in call.arguments
         )
         params = tuple((field, literals.initializer(value)) for field, value in call.params.items())
         layers.append(Layer(index, function, title, facts, name, params, arguments))
@@ -192,7 +200,7 @@ def _argument(
     index: int,
     stem: str,
     title: str,
-    argument: Argument,
+    argument: Constant | Activation | Scratch,
 ) -> str:
     if isinstance(argument, Constant):
         return tables.add(f"{stem}_{argument.label}", argument.data, f"{title}, {argument.label}")

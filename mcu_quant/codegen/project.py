@@ -57,7 +57,7 @@ def qemu_arguments(board: Board) -> list[str]:
 def render_project(board: Board, deployments: Sequence[Deployment]) -> dict[str, str]:
     """Relative path → text of the whole project. The deployments are for the board's core."""
     files = render_sources(board, deployments, ("main.c", "validate.c"))
-    sources = sorted(path for path in files if path.endswith(".c"))
+    sources = sorted(path for path in files if path.endswith((".c", ".S")))
     objects = {
         folder: [f"build/{p[:-2]}.o" for p in sources if p.startswith(folder)]
         for folder in ("model/", "board/")

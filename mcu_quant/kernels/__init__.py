@@ -34,15 +34,18 @@ _MODULES = (
 KERNELS: tuple[Kernel, ...] = tuple(import_module(f"{__name__}.{m}").KERNEL for m in _MODULES)
 
 
-def choose_kernels(graph: Graph, core: Core, families: tuple[str, ...] | None = None) -> list[Kernel]:
-    """The cheapest kernel for each node, among the core's families (or those given).
+def choose_kernels(
+    graph: Graph, core: Core, optimize: str = "balanced", families: tuple[str, ...] | None = None
+) -> list[Kernel]:
+    """The cheapest kernel for each node, of the core's families (or those given) and the --optimize mode.
 
     Raises UnsupportedModelError with every node that no kernel computes.
     """
+    usable = [k for k in KERNELS if k.family in (families or core.families) and optimize in k.modes]
     chosen: list[Kernel] = []
     problems: list[Problem] = []
     for node in graph.bound_nodes():
-        candidate = _cheapest(node, core, families or core.families)
+        candidate = _cheapest(node, core, [kernel for kernel in usable if node.node.op in kernel.ops])
         if isinstance(candidate, Problem):
             problems.append(candidate)
         else:
@@ -52,13 +55,12 @@ def choose_kernels(graph: Graph, core: Core, families: tuple[str, ...] | None = 
     return chosen
 
 
-def _cheapest(node: BoundNode, core: Core, families: tuple[str, ...]) -> Kernel | Problem:
+def _cheapest(node: BoundNode, core: Core, kernels: list[Kernel]) -> Kernel | Problem:
     refusals = []
     able = []
-    for kernel in KERNELS:
-        if kernel.family in families and node.node.op in kernel.ops:
-            refusal = kernel.refusal(node)
-            able.append(kernel) if refusal is None else refusals.append(refusal)
+    for kernel in kernels:
+        refusal = kernel.refusal(node)
+        able.append(kernel) if refusal is None else refusals.append(refusal)
     if able:
         return min(able, key=lambda kernel: kernel.cycles(node, core))
     types = ", ".join(tensor.dtype for tensor in (*node.inputs, *node.outputs) if tensor is not None)

@@ -30,13 +30,13 @@ CORES: Mapping[str, Core] = {
     core.name: core
     for core in (
         Core("generic", ("portable",), ()),
-        Core("cortex-m0", ("portable",), ("-mcpu=cortex-m0", "-mthumb")),
-        Core("cortex-m0plus", ("portable",), ("-mcpu=cortex-m0plus", "-mthumb")),
-        Core("cortex-m3", ("portable",), ("-mcpu=cortex-m3", "-mthumb")),
-        Core("cortex-m4", ("portable",), ("-mcpu=cortex-m4", "-mthumb", "-mfloat-abi=hard", "-mfpu=fpv4-sp-d16")),
-        Core("cortex-m7", ("portable",), ("-mcpu=cortex-m7", "-mthumb", "-mfloat-abi=hard", "-mfpu=fpv5-sp-d16")),
-        Core("cortex-m33", ("portable",), ("-mcpu=cortex-m33", "-mthumb", "-mfloat-abi=hard", "-mfpu=fpv5-sp-d16")),
-        Core("cortex-m55", ("portable",), ("-mcpu=cortex-m55", "-mthumb", "-mfloat-abi=hard")),
+        Core("cortex-m0", ("thumb1", "portable"), ("-mcpu=cortex-m0", "-mthumb")),
+        Core("cortex-m0plus", ("thumb1", "portable"), ("-mcpu=cortex-m0plus", "-mthumb")),
+        Core("cortex-m3", ("armv7m", "portable"), ("-mcpu=cortex-m3", "-mthumb")),
+        Core("cortex-m4", ("dsp", "armv7m", "portable"), ("-mcpu=cortex-m4", "-mthumb", "-mfloat-abi=hard", "-mfpu=fpv4-sp-d16")),
+        Core("cortex-m7", ("dsp", "armv7m", "portable"), ("-mcpu=cortex-m7", "-mthumb", "-mfloat-abi=hard", "-mfpu=fpv5-sp-d16")),
+        Core("cortex-m33", ("dsp", "armv7m", "portable"), ("-mcpu=cortex-m33", "-mthumb", "-mfloat-abi=hard", "-mfpu=fpv5-sp-d16")),
+        Core("cortex-m55", ("mve", "dsp", "portable"), ("-mcpu=cortex-m55", "-mthumb", "-mfloat-abi=hard")),
     )
 }
 
@@ -64,7 +64,24 @@ class Scratch:
     """An argument that points at the kernel's scratch in the arena (int8_t *)."""
 
 
-Argument = Activation | Constant | Scratch
+@dataclass(frozen=True)
+class Assembly:
+    """An argument that points at a function in assembly, rendered for one shape; hosts get its C twin.
+
+    stem: what the symbol ends with. body: Thumb instructions from the first to the return, labels
+    numeric (`1:`, `1b`). guard: the preprocessor condition of the cores that have the instructions.
+    function_type: its C type, `mq_…_function_t`, a typedef of the kernel's header; twin: the function
+    in C of that type there, `mq_…_twin`.
+    """
+
+    stem: str
+    body: str
+    guard: str
+    function_type: str
+    twin: str
+
+
+Argument = Activation | Constant | Scratch | Assembly
 
 
 @dataclass(frozen=True)
@@ -83,6 +100,8 @@ class Kernel(ABC):
     family: ClassVar[str] = "portable"
     #: The IR operators it computes.
     ops: ClassVar[tuple[str, ...]]
+    #: The --optimize modes that it is for.
+    modes: tuple[str, ...] = ("time", "balanced", "size")
     #: It computes nothing: the output is the input's bytes (a reshape).
     is_alias: ClassVar[bool] = False
 

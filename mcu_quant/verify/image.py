@@ -48,7 +48,7 @@ def link_images(
     gcc = find_tool("arm-none-eabi-gcc")
     _write(folder, files)
     flags = [*compile_flags(board, deployment.options.optimize), "-Imodel", "-Iboard"]
-    sources = sorted(name for name in files if name.endswith(".c"))
+    sources = sorted(name for name in files if name.endswith((".c", ".S")))
     with ThreadPoolExecutor() as pool:
         objects = dict(
             zip(sources, pool.map(lambda name: _compile(gcc, flags, folder, name), sources), strict=True)
