@@ -170,20 +170,24 @@ def deploy(model: TfliteModel, core: Core, options: GenerateOptions, name: str |
     return Deployment(name or model.name, model.graph, core, tuple(kernels), plan, options, model.fingerprint)
 
 
-def render(deployments: Sequence[Deployment], board: Board | None = None) -> dict[str, str]:
-    """The files of a C library, or with a board those of a firmware project."""
+def render(deployments: Sequence[Deployment], board: Board | None = None) -> dict[str, str | bytes]:
+    """The files of a C library, or with a board those of a firmware project and its test vectors."""
     names = [deployment.name for deployment in deployments]
     if len(set(names)) != len(names):
         raise InvalidInputError(
             "models in one program must have different names", value=", ".join(names), hint="--name"
         )
     if board is not None:
-        from mcu_quant.codegen.project import render_project
+        from mcu_quant.codegen.project import render_project, render_vectors
+        from mcu_quant.samples import default_inputs
 
-        return render_project(board, deployments)
+        project: dict[str, str | bytes] = {**render_project(board, deployments)}
+        for deployment in deployments:
+            project |= render_vectors(deployment, default_inputs(deployment.graph, 4))
+        return project
     from mcu_quant.codegen.library import render_library
 
-    files: dict[str, str] = {}
+    files: dict[str, str | bytes] = {}
     for deployment in deployments:
         for file, text in render_library(deployment).items():
             assert files.setdefault(file, text) == text, f"two models render {file} differently"

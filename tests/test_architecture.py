@@ -15,7 +15,7 @@ PACKAGE = ROOT / "mcu_quant"
 #: From the bottom up: a module imports from lower ranks or its own stage.
 RANKS: tuple[tuple[str, ...], ...] = (
     ("errors",),
-    ("ir", "fixed_point", "resources", "doctor"),
+    ("ir", "fixed_point", "resources", "doctor", "c_names"),
     ("ops",),
     ("kernels",),
     ("deployment",),
@@ -31,7 +31,6 @@ RANKS: tuple[tuple[str, ...], ...] = (
         "verify",
         "npz",
         "outputs",
-        "c_names",
     ),
     ("samples",),
     ("pipeline",),

@@ -19,6 +19,7 @@ from mcu_quant.codegen.library import render_library
 from mcu_quant.codegen.literals import C_TYPES
 from mcu_quant.deployment import ARENA_ALIGN, Deployment
 from mcu_quant.ir import Tensor
+from mcu_quant.ops.interpreter import run_int8
 from mcu_quant.resources import directory
 
 #: The compiler's level for each --optimize. In mode "time" every call of a kernel is inlined already: -O3
@@ -90,6 +91,15 @@ def render_sources(
     return files
 
 
+def render_vectors(deployment: Deployment, inputs: Sequence[np.ndarray]) -> dict[str, bytes]:
+    """What `make validate` runs: those inputs, raw [N, *shape], and the outputs that the reference gives."""
+    expected = run_int8(deployment.graph, inputs)
+    return {
+        f"vectors/{deployment.name}_inputs.bin": pack_samples(inputs),
+        f"vectors/{deployment.name}_expected.bin": pack_samples(expected),
+    }
+
+
 def pack_samples(arrays: Sequence[np.ndarray]) -> bytes:
     """[N, …] arrays, raw, as <model>_inputs.bin and <model>_expected.bin have them: sample by sample."""
     rows = [np.ascontiguousarray(a).reshape(len(a), math.prod(a.shape[1:])).view(np.uint8) for a in arrays]
@@ -150,6 +160,7 @@ def _tensor_facts(index: int, tensor: Tensor) -> dict[str, Any]:
         "elements": tensor.elements,
         "bytes": tensor.bytes,
         "meaning": meaning,
-        "zero": "0.0f" if is_float else str(tensor.zero_point if tensor.quant is not None else 0),
+        "has_zero_point": tensor.quant is not None,
         "is_float": is_float,
+        "shown": min(tensor.elements, 16),
     }

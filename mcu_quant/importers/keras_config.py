@@ -209,7 +209,9 @@ def _is_operation(document: Mapping[str, Any]) -> bool:
         return ".ops." in f"{module}."
     nodes = document.get("inbound_nodes")
     is_keras3 = isinstance(nodes, list) and bool(nodes) and isinstance(nodes[0], Mapping)
-    return is_keras3 and "trainable" not in document["config"] and "layers" not in document["config"]
+    if not is_keras3:
+        return False
+    return document["class_name"] == "Cast" or {"trainable", "dtype", "layers"}.isdisjoint(document["config"])
 
 
 def _name(document: Mapping[str, Any]) -> str:

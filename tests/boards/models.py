@@ -26,7 +26,9 @@ PUBLISHED = (
 )
 
 
-def tiny_model(name: str = "tiny", inputs: int = 12, units: int = 5, hidden: int = 7, seed: int = 1) -> TfliteModel:
+def tiny_model(
+    name: str = "tiny", inputs: int = 12, units: int = 5, hidden: int = 7, seed: int = 1
+) -> TfliteModel:
     """Two fully connected layers of random weights."""
     generator = np.random.default_rng(seed)
     tensors = {"x": Tensor("x", (1, inputs), "int8", QuantParams.per_tensor(0.05, -3))}

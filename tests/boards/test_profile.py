@@ -35,7 +35,7 @@ __attribute__((noipa)) static uint32_t ticks(void (*call)(uint32_t), uint32_t n)
 }
 static void show(uint32_t value) { port_print_hex(value); port_print(" "); }
 int main(void) {
-    static const uint32_t counts[] = {%s};
+    static const uint32_t counts[] = {COUNTS};
     port_counter_start();
     show(ticks(nothing, 1));
     for (unsigned i = 0; i < sizeof counts / sizeof counts[0]; i++) {
@@ -44,7 +44,7 @@ int main(void) {
     }
     return 0;
 }
-""" % ", ".join(map(str, LOOPS))
+""".replace("COUNTS", ", ".join(map(str, LOOPS)))
 
 
 @pytest.mark.qemu

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from mcu_quant.boards import list_boards, load_board
+from mcu_quant import pipeline
+from mcu_quant.boards import Board, list_boards, load_board
 from mcu_quant.codegen.project import OPTIMIZE_FLAGS, pack_samples, render_project, unpack_samples
 from mcu_quant.ir import Tensor
-from mcu_quant.ops.interpreter import run_int8
-from mcu_quant.samples import default_inputs
+from mcu_quant.pipeline import TfliteModel
 from mcu_quant.verify.image import build_images
 from tests.boards.models import deploy, tiny_model
 from tests.conftest import require_tools
@@ -22,10 +22,10 @@ from tests.conftest import require_tools
 M4 = load_board("mps2_an386")
 
 
-def write(folder: Path, files: Mapping[str, str]) -> Path:
-    for name, text in files.items():
+def write(folder: Path, files: Mapping[str, str] | Mapping[str, str | bytes]) -> Path:
+    for name, contents in files.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_text(text, encoding="utf-8")
+        (folder / name).write_bytes(contents if isinstance(contents, bytes) else contents.encode("utf-8"))
     return folder
 
 
@@ -64,27 +64,23 @@ def test_make_and_make_run_on_every_board_in_a_path_with_spaces(board_name: str,
 @pytest.mark.qemu
 @pytest.mark.parametrize("level", ["-O0", "-Og", "-Os", "-O3"])
 def test_every_level_of_optimization_is_free_of_warnings_and_right(level: str, tmp_path: Path) -> None:
-    model = tiny_model()
-    folder = write(tmp_path, render_project(M4, [deploy(model, M4)]))
-    write_vectors(folder, "tiny", model.graph)
+    folder = write(tmp_path, with_vectors(M4, [tiny_model()]))
     result = make(folder, "validate", f"OPTIMIZE={level}", "CFLAGS=-Werror")
     assert result.returncode == 0 and "0 bytes differ" in result.stderr, result.stderr
 
 
-def write_vectors(folder: Path, name: str, graph: object) -> None:
-    inputs = default_inputs(graph)  # type: ignore[arg-type]
-    (folder / "vectors").mkdir()
-    (folder / f"vectors/{name}_inputs.bin").write_bytes(pack_samples(inputs))
-    (folder / f"vectors/{name}_expected.bin").write_bytes(pack_samples(run_int8(graph, inputs)))  # type: ignore[arg-type]
+def with_vectors(board: Board, models: Sequence[TfliteModel]) -> dict[str, str | bytes]:
+    """As `generate --board` writes it."""
+    return pipeline.render([deploy(model, board) for model in models], board)
 
 
 @pytest.mark.qemu
 def test_make_validate_finds_a_byte_that_differs(tmp_path: Path) -> None:
-    model = tiny_model()
-    folder = write(tmp_path, render_project(M4, [deploy(model, M4)]))
+    files = with_vectors(M4, [tiny_model()])
+    folder = write(tmp_path, {name: data for name, data in files.items() if "vectors" not in name})
     missing = make(folder, "validate")
     assert missing.returncode != 0 and "vectors/ is missing" in missing.stderr
-    write_vectors(folder, "tiny", model.graph)
+    write(tmp_path, files)
     assert make(folder, "validate").returncode == 0
     expected = folder / "vectors/tiny_expected.bin"
     data = bytearray(expected.read_bytes())
@@ -102,14 +98,7 @@ def test_make_validate_finds_a_byte_that_differs(tmp_path: Path) -> None:
 @pytest.mark.qemu
 def test_two_models_in_one_program_share_the_arena(tmp_path: Path) -> None:
     models = [tiny_model("first", inputs=40), tiny_model("second", inputs=9, seed=2)]
-    folder = write(tmp_path, render_project(M4, [deploy(model, M4) for model in models]))
-    for model in models:
-        write_vectors(folder, model.name, model.graph)
-        (folder / "vectors").rename(folder / f"vectors_{model.name}")
-    (folder / "vectors").mkdir()
-    for model in models:
-        for path in (folder / f"vectors_{model.name}").iterdir():
-            path.rename(folder / "vectors" / path.name)
+    folder = write(tmp_path, with_vectors(M4, models))
     result = make(folder, "validate", "CFLAGS=-Werror")
     assert result.returncode == 0, result.stderr
     assert result.stderr.count("0 bytes differ") == 2

@@ -17,7 +17,7 @@ from mcu_quant.samples import default_inputs
 from mcu_quant.verify.compare import compare
 from mcu_quant.verify.image import link_images
 from mcu_quant.verify.qemu import QemuEngine, emulate
-from tests.boards.models import deploy, tiny_model
+from tests.boards.models import deploy, published, tiny_model
 
 M4 = load_board("mps2_an386")
 
@@ -109,9 +109,18 @@ def test_an_exit_status_is_seen(tmp_path: Path) -> None:
 @pytest.mark.qemu
 @pytest.mark.parametrize("board_name", ["microbit", "mps2_an385_m0plus"])
 def test_thumb_1_images_have_no_thumb_2_instructions(board_name: str) -> None:
-    """Armv6-M has 32-bit encodings for these instructions only (Armv6-M reference manual, A5.3)."""
     board = load_board(board_name)
-    engine = QemuEngine(deploy(tiny_model(), board), board)
+    check_thumb_1(QemuEngine(deploy(tiny_model(), board), board))
+
+
+@pytest.mark.qemu
+def test_a_published_model_for_cortex_m0plus_is_thumb_1(shared: Path) -> None:
+    board = load_board("mps2_an385_m0plus")
+    check_thumb_1(QemuEngine(deploy(published(shared, "kws_ref_model"), board), board))
+
+
+def check_thumb_1(engine: QemuEngine) -> None:
+    """Armv6-M has 32-bit encodings for these instructions only (Armv6-M reference manual, A5.3)."""
     image = engine.build()
     listing = subprocess.run(
         ["arm-none-eabi-objdump", "-d", image], capture_output=True, text=True, check=True

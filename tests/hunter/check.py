@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -25,11 +26,11 @@ QEMU_TIMEOUT_SECONDS = 60
 
 
 class Mismatch(AssertionError):
-    """Two engines disagree, or one of ours fails. case: what to keep: a Case or a ModelSpec."""
+    """Two engines disagree, or one of ours fails. cases: what to keep, each a Case or a ModelSpec."""
 
-    def __init__(self, message: str, case: Any) -> None:
+    def __init__(self, message: str, *cases: Any) -> None:
         super().__init__(message)
-        self.case = case
+        self.cases = cases
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ def check_case(case: Case, engines: Engines, tally: Tally) -> None:
     except Mismatch:
         raise
     except Exception as error:
-        raise Mismatch(f"{type(error).__name__}: {error}", case) from error
+        raise Mismatch(f"{failure(error)}\n{describe(case.graph)}", case) from error
     tally.operators.update(node.op for node in case.graph.nodes)
 
 
@@ -114,6 +115,11 @@ def _compare(name: str, actual: Sequence[np.ndarray], expected: Sequence[np.ndar
                 f"{output.name}, first at {wrong[0]}\n{describe(case.graph)}",
                 case,
             )
+
+
+def failure(error: Exception) -> str:
+    """What failed, and where in our code."""
+    return "".join(traceback.format_exception(error, limit=-3)).strip()
 
 
 def _bits(array: np.ndarray) -> np.ndarray:

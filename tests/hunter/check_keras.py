@@ -11,15 +11,16 @@ from mcu_quant.ir import Graph, Tensor
 from mcu_quant.ops.interpreter import run_float, run_int8
 from mcu_quant.passes import prepare
 from mcu_quant.quantize import quantize_int8
-from tests.hunter.check import Engines, Mismatch, Tally, check_case
+from tests.hunter.check import Engines, Mismatch, Tally, check_case, failure
 from tests.hunter.graphs import Case, draw_samples
 from tests.hunter.keras_specs import ModelSpec, float_graph, layer_weights
 
 CALIBRATION_SAMPLES = 16
 #: Float sums in another order: by measurement under 2e-5 of an output's range in thousands of models.
 FLOAT_TOLERANCE = 1e-4
-#: Mean error of an output of the int8 model, in parts of its largest value, beyond one step of its scale: by
-#: measurement at most 0.02 in a thousand random models; a wrong scale or zero_point gives far more.
+#: Mean error of an output of the int8 model, in parts of its largest value, beyond two steps of the coarsest
+#: scale in the graph (differences and softmax of many can be finer than that). By measurement at most 0.02 in
+#: a thousand random models; a wrong scale or zero_point gives far more.
 INT8_TOLERANCE = 0.15
 
 
@@ -33,8 +34,11 @@ def check_spec(spec: ModelSpec, engines: Engines, tally: Tally, with_keras: bool
         tally.skipped[f"refused: {error.problems[0].rule}"] += 1
         return
     except Exception as error:
-        raise Mismatch(f"{type(error).__name__}: {error}", spec) from error
-    check_case(case, engines, tally)
+        raise Mismatch(f"{failure(error)}\n{spec.to_json()}", spec) from error
+    try:
+        check_case(case, engines, tally)
+    except Mismatch as mismatch:
+        raise Mismatch(f"{mismatch}\n{spec.to_json()}", spec, case) from mismatch
 
 
 def _quantized(spec: ModelSpec, tally: Tally, with_keras: bool) -> Case:
@@ -99,9 +103,9 @@ def _require_near(
 ) -> None:
     inputs = [quantize_samples(t, x) for t, x in zip(quantized.input_tensors(), samples, strict=True)]
     outputs = run_int8(quantized, inputs)
+    coarsest = max(t.scale for t in quantized.tensors.values() if t.dtype == "int8" and not t.is_constant)
     for tensor, output, e in zip(quantized.output_tensors(), outputs, expected, strict=True):
-        step = 0.0 if tensor.quant is None else tensor.scale
-        error = (np.abs(real_values(tensor, output) - e).mean() - step) / max(np.abs(e).max(), 1e-6)
+        error = (np.abs(real_values(tensor, output) - e).mean() - 2 * coarsest) / max(np.abs(e).max(), 1e-6)
         if not error <= INT8_TOLERANCE:
             raise Mismatch(f"int8 is {error:.3g} of the range off at {tensor.name}\n{spec.to_json()}", spec)
 

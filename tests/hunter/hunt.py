@@ -87,8 +87,8 @@ def _hunt_kind(plan: Plan, cases: int, report: Report, test: Callable[[], None])
     try:
         hypothesis.seed(plan.seed)(settings(test))()
     except Mismatch as mismatch:
-        path = regressions.save(mismatch.case, plan.regressions)
-        report.mismatches.append(f"{mismatch}\nsaved as {path}")
+        paths = [str(regressions.save(case, plan.regressions)) for case in mismatch.cases]
+        report.mismatches.append(f"{mismatch}\nsaved as {', '.join(paths)}")
     except hypothesis.errors.Flaky as error:
         report.mismatches.append(f"a case failed once and not again: {error}")
 
