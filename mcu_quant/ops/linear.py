@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from mcu_quant.fixed_point import INT32_MAX, IntArray, quantize_multiplier, requantize, wrap_int32
-from mcu_quant.ir import BoundNode
+from mcu_quant.fixed_point import INT8_MAX, INT8_MIN, INT32_MAX, IntArray, quantize_multiplier, requantize, wrap_int32
+from mcu_quant.ir import BoundNode, Tensor
 from mcu_quant.ops.base import (
     Constraint,
     Operator,
@@ -111,6 +111,51 @@ def accumulator_bound(node: BoundNode, with_bias: bool = True) -> int:
     if with_bias and bias is not None and bias.data is not None:
         sums = sums + np.abs(bias.data.astype(np.int64))
     return int(sums.max())
+
+
+def accumulator_range(node: BoundNode) -> tuple[IntArray, IntArray]:
+    """(low, high), each int64 [output channels]: what any input gives, bias included.
+
+    Taps that may fall into padding count as 0 or as their product, whichever is further out. Uses
+    what is known of the input (Tensor.value_range), else all of int8.
+    """
+    x, bias = node.input(0), node.optional_input(2)
+    rows, channel_of_tap = _filter_rows(node)
+    low_x, high_x = input_range(x)
+    low_x, high_x = low_x[channel_of_tap] - x.zero_point, high_x[channel_of_tap] - x.zero_point
+    if node.node.op != "fully_connected":
+        low_x, high_x = np.minimum(low_x, 0), np.maximum(high_x, 0)
+    positive, negative = np.maximum(rows, 0), np.minimum(rows, 0)
+    low = (positive * low_x + negative * high_x).sum(axis=1)
+    high = (positive * high_x + negative * low_x).sum(axis=1)
+    if bias is not None and bias.data is not None:
+        low, high = low + bias.data, high + bias.data
+    return low, high
+
+
+def input_range(x: Tensor) -> tuple[IntArray, IntArray]:
+    """(low, high), each int64 [last axis], of an int8 tensor's values."""
+    if x.value_range is not None:
+        return x.value_range.low, x.value_range.high
+    return np.full(x.shape[-1], INT8_MIN, np.int64), np.full(x.shape[-1], INT8_MAX, np.int64)
+
+
+def _filter_rows(node: BoundNode) -> tuple[IntArray, IntArray]:
+    """(weights [output channels, taps], the input channel that each tap reads, broadcastable to that)."""
+    x, weights = node.input(0), node.input(1)
+    assert weights.data is not None
+    data = weights.data.astype(np.int64)
+    if node.node.op == "depthwise_conv_2d":
+        rows = data.reshape(-1, data.shape[3]).T
+        multiplier = data.shape[3] // x.shape[3]
+        return rows, np.arange(data.shape[3])[:, None] // multiplier
+    rows = data.reshape(len(data), -1)
+    depth = data.shape[-1]
+    if node.node.op == "fully_connected":
+        return rows, (np.arange(depth) % x.shape[-1])[None]
+    groups = x.shape[3] // depth
+    group = np.arange(len(data)) // (len(data) // groups)
+    return rows, group[:, None] * depth + np.tile(np.arange(depth), rows.shape[1] // depth)[None]
 
 
 def _largest_ratio(node: BoundNode) -> float:
