@@ -215,8 +215,8 @@ def check(graph: Graph) -> Graph:
         if tensor.is_constant:
             known.add(name)
     for node in graph.nodes:
-        for name in node.inputs:
-            assert name is None or name in known, f"{node.name} reads {name} before it is written"
+        for read in node.inputs:
+            assert read is None or read in known, f"{node.name} reads {read} before it is written"
         for name in node.outputs:
             assert name not in known, f"{node.name} writes {name} a second time"
             known.add(name)
