@@ -89,6 +89,14 @@ def test_inspect(files: Path, tflite: Path, mcu_quant: Run) -> None:
     assert "fully_connected_s8" in text.stdout and text.returncode == 0
 
 
+@pytest.mark.parametrize("model", ["kws_ref_model.keras", "kws_ref_model.tflite", "pretrainedResnet.h5"])
+def test_inspect_published_models(model: str, shared: Path, mcu_quant: Run) -> None:
+    """With branches, and with layers that compute nothing."""
+    facts = only_json(mcu_quant("inspect", shared / "models" / model, "--json"))
+    assert facts["unsupported"] == []
+    assert facts["macs"] == {"kws": 2_656_768, "pre": 12_501_632}[model[:3]]
+
+
 def test_inspect_lists_what_is_unsupported(tmp_path: Path, mcu_quant: Run) -> None:
     from tests import tiny_models
 
