@@ -8,7 +8,7 @@ conv_2d, 1HWO for depthwise_conv_2d, OI for fully_connected.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -200,6 +200,15 @@ def _drop_unused_tensors(graph: Graph) -> Graph:
         used.update(node.outputs)
     tensors = {name: tensor for name, tensor in graph.tensors.items() if name in used}
     return replace(graph, tensors=tensors)
+
+
+def unique_name(name: str, *taken: Container[str]) -> str:
+    """name, or name_1, name_2, … if it is in one of those."""
+    candidate, count = name, 0
+    while any(candidate in names for names in taken):
+        count += 1
+        candidate = f"{name}_{count}"
+    return candidate
 
 
 def check(graph: Graph) -> Graph:
