@@ -11,7 +11,7 @@ from mcu_quant import pipeline
 from mcu_quant.deployment import Deployment, GenerateOptions
 from mcu_quant.errors import Problem, UnsupportedModelError
 from mcu_quant.ir import BoundNode, Graph, Tensor
-from mcu_quant.kernels.base import Constant, Core
+from mcu_quant.kernels.base import Constant, Core, KernelCall
 
 
 def inspect_graph(graph: Graph) -> dict[str, Any]:
@@ -30,9 +30,7 @@ def inspect_deployment(deployment: Deployment) -> dict[str, Any]:
     """inspect_graph with kernels, RAM and flash as planned (`profile` measures them)."""
     facts = inspect_graph(deployment.graph)
     constants = [
-        sum(
-            argument.data.nbytes for argument in kernel.call(node).arguments if isinstance(argument, Constant)
-        )
+        0 if kernel.is_alias else _constant_bytes(kernel.call(node))
         for kernel, node in zip(deployment.kernels, deployment.graph.bound_nodes(), strict=True)
     ]
     plan = deployment.plan
@@ -68,6 +66,10 @@ def synthetic_samples(graph: Graph) -> list[tuple[np.ndarray, ...]]:
 
 def problems_json(problems: Sequence[Problem]) -> list[dict[str, str]]:
     return [{"layer": p.layer, "rule": p.rule, "value": p.value, "hint": p.hint} for p in problems]
+
+
+def _constant_bytes(call: KernelCall) -> int:
+    return sum(argument.data.nbytes for argument in call.arguments if isinstance(argument, Constant))
 
 
 def _layer(index: int, node: BoundNode) -> dict[str, Any]:

@@ -8,7 +8,7 @@ conv_2d, 1HWO for depthwise_conv_2d, OI for fully_connected.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -214,6 +214,15 @@ def _drop_unused_tensors(graph: Graph) -> Graph:
     return replace(graph, tensors=tensors)
 
 
+def unique_name(name: str, *taken: Container[str]) -> str:
+    """name, or name_1, name_2, … if it is in one of those."""
+    candidate, count = name, 0
+    while any(candidate in names for names in taken):
+        count += 1
+        candidate = f"{name}_{count}"
+    return candidate
+
+
 def check(graph: Graph) -> Graph:
     """Assert the invariants that every stage relies on, and return the graph.
 
@@ -227,8 +236,8 @@ def check(graph: Graph) -> Graph:
         if tensor.is_constant:
             known.add(name)
     for node in graph.nodes:
-        for name in node.inputs:
-            assert name is None or name in known, f"{node.name} reads {name} before it is written"
+        for read in node.inputs:
+            assert read is None or read in known, f"{node.name} reads {read} before it is written"
         for name in node.outputs:
             assert name not in known, f"{node.name} writes {name} a second time"
             known.add(name)

@@ -83,7 +83,8 @@ def test_requantize_halves_away_from_zero(call: Any) -> None:
 
 def test_exponential(call: Any) -> None:
     rng = np.random.default_rng(1)
-    a = -(rng.integers(0, 2**31, COUNT) >> rng.integers(0, 31, COUNT))
+    polynomial = np.arange(0, 2**24, 37)  # up to 1/4, where every bit of the result is its own
+    a = -np.concatenate([rng.integers(0, 2**31, COUNT) >> rng.integers(0, 31, COUNT), polynomial])
     a[:2] = 0, -(2**31)
     expected = fixed_point.exp_on_negative_values(a, 5)
     np.testing.assert_array_equal(call("exponential", a), expected)

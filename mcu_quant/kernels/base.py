@@ -33,9 +33,21 @@ CORES: Mapping[str, Core] = {
         Core("cortex-m0", ("thumb1", "portable"), ("-mcpu=cortex-m0", "-mthumb")),
         Core("cortex-m0plus", ("thumb1", "portable"), ("-mcpu=cortex-m0plus", "-mthumb")),
         Core("cortex-m3", ("armv7m", "portable"), ("-mcpu=cortex-m3", "-mthumb")),
-        Core("cortex-m4", ("dsp", "armv7m", "portable"), ("-mcpu=cortex-m4", "-mthumb", "-mfloat-abi=hard", "-mfpu=fpv4-sp-d16")),
-        Core("cortex-m7", ("dsp", "armv7m", "portable"), ("-mcpu=cortex-m7", "-mthumb", "-mfloat-abi=hard", "-mfpu=fpv5-sp-d16")),
-        Core("cortex-m33", ("dsp", "armv7m", "portable"), ("-mcpu=cortex-m33", "-mthumb", "-mfloat-abi=hard", "-mfpu=fpv5-sp-d16")),
+        Core(
+            "cortex-m4",
+            ("dsp", "armv7m", "portable"),
+            ("-mcpu=cortex-m4", "-mthumb", "-mfloat-abi=hard", "-mfpu=fpv4-sp-d16"),
+        ),
+        Core(
+            "cortex-m7",
+            ("dsp", "armv7m", "portable"),
+            ("-mcpu=cortex-m7", "-mthumb", "-mfloat-abi=hard", "-mfpu=fpv5-sp-d16"),
+        ),
+        Core(
+            "cortex-m33",
+            ("dsp", "armv7m", "portable"),
+            ("-mcpu=cortex-m33", "-mthumb", "-mfloat-abi=hard", "-mfpu=fpv5-sp-d16"),
+        ),
         Core("cortex-m55", ("mve", "dsp", "portable"), ("-mcpu=cortex-m55", "-mthumb", "-mfloat-abi=hard")),
     )
 }

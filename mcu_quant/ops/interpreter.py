@@ -12,7 +12,9 @@ from mcu_quant.ops import OPERATORS
 Observer = Callable[[str, np.ndarray], None]
 
 
-def run_float(graph: Graph, inputs: Sequence[np.ndarray], observe: Observer | None = None) -> list[np.ndarray]:
+def run_float(
+    graph: Graph, inputs: Sequence[np.ndarray], observe: Observer | None = None
+) -> list[np.ndarray]:
     """The outputs of a float graph. inputs: float32 [N, *shape] each; outputs likewise.
 
     observe(tensor name, [N, *shape]) is called for every activation, inputs included.
@@ -25,7 +27,9 @@ def run_int8(graph: Graph, inputs: Sequence[np.ndarray], observe: Observer | Non
     return _run(graph, inputs, "run_int8", observe)
 
 
-def _run(graph: Graph, inputs: Sequence[np.ndarray], method: str, observe: Observer | None) -> list[np.ndarray]:
+def _run(
+    graph: Graph, inputs: Sequence[np.ndarray], method: str, observe: Observer | None
+) -> list[np.ndarray]:
     values: dict[str, np.ndarray] = {}
     last_use = {name: i for i, node in enumerate(graph.nodes) for name in node.inputs if name is not None}
 
@@ -47,7 +51,7 @@ def _run(graph: Graph, inputs: Sequence[np.ndarray], method: str, observe: Obser
         results = getattr(OPERATORS[node.op], method)(bound, operands)
         for name, value in zip(node.outputs, results, strict=True):
             put(name, value)
-        for name in node.inputs:
-            if name in values and last_use[name] == index and name not in graph.outputs:
-                del values[name]
+        for read in node.inputs:
+            if read in values and last_use[read] == index and read not in graph.outputs:
+                del values[read]
     return [values[name] for name in graph.outputs]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mcu_quant.errors import Problem
-from mcu_quant.ir import Graph, Node, Tensor, check
+from mcu_quant.ir import Graph, Node, Tensor, check, unique_name
 from mcu_quant.ops.base import Shape
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ class GraphBuilder:
 
     def input(self, name: str, shape: Shape, dtype: str = "float32") -> str:
         """A graph input of that full shape (batch 1 included); returns its tensor's name."""
-        tensor = Tensor(self._unique(name, self.tensors), shape, dtype)
+        tensor = Tensor(unique_name(name, self.tensors), shape, dtype)
         self.tensors[tensor.name] = tensor
         self.inputs.append(tensor.name)
         return tensor.name
@@ -73,7 +73,7 @@ class GraphBuilder:
         array = np.asarray(data)
         if array.dtype.kind == "f":
             array = array.astype(np.float32)
-        tensor = Tensor.constant(self._unique(name, self.tensors), array)
+        tensor = Tensor.constant(unique_name(name, self.tensors), array)
         self.tensors[tensor.name] = tensor
         return tensor.name
 
@@ -86,11 +86,12 @@ class GraphBuilder:
         (shape,) = self.operators[op].output_shapes(attrs, known)
         if any(size <= 0 for size in shape):
             raise LayerRefused(
-                "the output must have at least one element", value=f"shape {shape}",
+                "the output must have at least one element",
+                value=f"shape {shape}",
                 hint="a larger input, or padding='same'",
             )
-        node_name = self._unique(name, {node.name for node in self.nodes})
-        output = Tensor(self._unique(node_name, self.tensors), shape)
+        node_name = unique_name(name, {node.name for node in self.nodes})
+        output = Tensor(unique_name(node_name, self.tensors), shape)
         self.tensors[output.name] = output
         self.nodes.append(Node(node_name, op, attrs, tuple(inputs), (output.name,)))
         return output.name
@@ -117,10 +118,3 @@ class GraphBuilder:
     def graph(self, outputs: Sequence[str]) -> Graph:
         built = Graph(self.name, tuple(self.nodes), dict(self.tensors), tuple(self.inputs), tuple(outputs))
         return check(built.with_())
-
-    @staticmethod
-    def _unique(name: str, taken: Any) -> str:
-        candidate, count = name, 1
-        while candidate in taken:
-            candidate, count = f"{name}_{count}", count + 1
-        return candidate

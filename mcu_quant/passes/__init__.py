@@ -15,6 +15,7 @@ from mcu_quant.passes.affine import (
 )
 from mcu_quant.passes.constants import fold_constants
 from mcu_quant.passes.dead import remove_dead_nodes
+from mcu_quant.passes.names import name_activations
 from mcu_quant.passes.normalization_moves import hoist_normalizations, sink_normalizations
 from mcu_quant.passes.padding import fold_padding
 from mcu_quant.passes.pools import pools_to_means
@@ -37,6 +38,7 @@ PASSES = (
     fuse_activations,
     pools_to_means,
     remove_dead_nodes,
+    name_activations,
 )
 
 

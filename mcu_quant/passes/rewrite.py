@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from mcu_quant.ir import BoundNode, Graph, Node, Tensor, check
+from mcu_quant.ir import BoundNode, Graph, Node, Tensor, check, unique_name
 
 
 @dataclass
@@ -41,19 +41,16 @@ class View:
     def constant(self, name: str, data: np.ndarray) -> str:
         """A new float32 (or integer) constant; returns its name."""
         array = data.astype(np.float32) if data.dtype.kind == "f" else data
-        return self._add(Tensor.constant(self._unique(name), array))
+        return self._add(Tensor.constant(unique_name(name, self.graph.tensors, self.added), array))
 
     def tensor(self, name: str, shape: Sequence[int]) -> str:
         """A new float32 activation; returns its name."""
-        return self._add(Tensor(self._unique(name), tuple(shape)))
+        return self._add(Tensor(unique_name(name, self.graph.tensors, self.added), tuple(shape)))
 
     def node_name(self, name: str) -> str:
         """name, or name_N if a node has that name."""
         taken = {node.name for node in self.graph.nodes}
-        candidate, count = name, 1
-        while candidate in taken:
-            candidate, count = f"{name}_{count}", count + 1
-        return candidate
+        return unique_name(name, taken)
 
     def replaced(self, replacements: Mapping[str, Iterable[Node]]) -> Graph:
         """The graph with those nodes (by name) replaced by others (none: removed) and the new tensors."""
@@ -64,12 +61,6 @@ class View:
     def _add(self, tensor: Tensor) -> str:
         self.added[tensor.name] = tensor
         return tensor.name
-
-    def _unique(self, name: str) -> str:
-        candidate, count = name, 1
-        while candidate in self.graph.tensors or candidate in self.added:
-            candidate, count = f"{name}_{count}", count + 1
-        return candidate
 
 
 #: Looks at one node; returns the changed graph, or None if there is nothing to do there.

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from mcu_quant.errors import Problem, UnsupportedModelError
 from mcu_quant.fixed_point import INT8_MAX, INT8_MIN
-from mcu_quant.ir import BoundNode, Graph, Node, QuantParams, Tensor, check
+from mcu_quant.ir import BoundNode, Graph, Node, QuantParams, Tensor, check, unique_name
 from mcu_quant.ops import OPERATORS
 from mcu_quant.quantize import limits
 from mcu_quant.quantize.operands import (
@@ -138,8 +138,8 @@ def _can_share(names: list[str], pinned: list[str], fixed: Schemes, spans: Range
 
 def _rescale_for(graph: Graph, name: str, readers: list[Node]) -> tuple[Graph, str]:
     """A quantize node behind tensor `name` that those readers read instead."""
-    rescaled = unique(f"{name}/rescaled", graph.tensors)
-    node_name = unique(f"{name}/rescale", {node.name for node in graph.nodes})
+    rescaled = unique_name(f"{name}/rescaled", graph.tensors)
+    node_name = unique_name(f"{name}/rescale", {node.name for node in graph.nodes})
     producer = graph.producers()[name]
     nodes: list[Node] = []
     for node in graph.nodes:
@@ -181,13 +181,6 @@ def operand_ranges(graph: Graph, ranges: Ranges) -> Ranges:
 def union(spans: Iterable[tuple[float, float]]) -> tuple[float, float]:
     lows, highs = zip(*spans, strict=True)
     return min(lows), max(highs)
-
-
-def unique(name: str, taken: Iterable[str]) -> str:
-    candidate, count, known = name, 1, set(taken)
-    while candidate in known:
-        candidate, count = f"{name}_{count}", count + 1
-    return candidate
 
 
 def quantize_node(name: str, source: str, target: str) -> Node:

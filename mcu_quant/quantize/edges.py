@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from mcu_quant.errors import InvalidInputError
-from mcu_quant.ir import Graph, Node, QuantParams, Tensor, check
-from mcu_quant.quantize.assign import quantize_node, unique
+from mcu_quant.ir import Graph, Node, QuantParams, Tensor, check, unique_name
+from mcu_quant.quantize.assign import quantize_node
 
 EDGE_TYPES = ("int8", "uint8", "float32")
 
@@ -39,7 +39,7 @@ def convert_outputs(graph: Graph, dtype: str) -> Graph:
 
 
 def _convert_input(graph: Graph, tensor: Tensor, dtype: str) -> Graph:
-    inner = replace(tensor, name=unique(f"{tensor.name}/int8", graph.tensors))
+    inner = replace(tensor, name=unique_name(f"{tensor.name}/int8", graph.tensors))
     outer = _outer(tensor, dtype)
     nodes = _renamed(graph.nodes, {tensor.name: inner.name})
     convert = quantize_node(_node_name(graph, f"{tensor.name}/quantize"), outer.name, inner.name)
@@ -49,11 +49,11 @@ def _convert_input(graph: Graph, tensor: Tensor, dtype: str) -> Graph:
 
 
 def _convert_output(graph: Graph, tensor: Tensor, dtype: str) -> Graph:
-    inner = replace(tensor, name=unique(f"{tensor.name}/int8", graph.tensors))
+    inner = replace(tensor, name=unique_name(f"{tensor.name}/int8", graph.tensors))
     if tensor.name in graph.inputs:
         inner, outer = (
             tensor,
-            replace(_outer(tensor, dtype), name=unique(f"{tensor.name}/output", graph.tensors)),
+            replace(_outer(tensor, dtype), name=unique_name(f"{tensor.name}/output", graph.tensors)),
         )
     else:
         outer = _outer(tensor, dtype)
@@ -84,4 +84,4 @@ def _renamed(nodes: tuple[Node, ...], names: Mapping[str, str]) -> tuple[Node, .
 
 
 def _node_name(graph: Graph, name: str) -> str:
-    return unique(name, {node.name for node in graph.nodes})
+    return unique_name(name, {node.name for node in graph.nodes})

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from mcu_quant.ir import BoundNode, Graph, Node, QuantParams, Tensor, check
-from mcu_quant.quantize.assign import LinearConstants, Schemes, is_linear, unique
+from mcu_quant.ir import BoundNode, Graph, Node, QuantParams, Tensor, check, unique_name
+from mcu_quant.quantize.assign import LinearConstants, Schemes, is_linear
 from mcu_quant.quantize.operands import key, quantized_outputs, role, rule_of
 from mcu_quant.quantize.schemes import Constant, quantize_activation_constant
 
@@ -29,7 +29,7 @@ class _Tensors:
         for other in known:
             if (same := self.tensors[other].data) is not None and np.array_equal(same, data):
                 return other
-        known.append(self.keep(Tensor.constant(unique(name, self.tensors), data, quant)))
+        known.append(self.keep(Tensor.constant(unique_name(name, self.tensors), data, quant)))
         return known[-1]
 
 

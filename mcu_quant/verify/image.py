@@ -73,8 +73,8 @@ def check_ram(board: Board, deployment: Deployment) -> None:
         f"arena ({plan.arena_bytes} bytes) and stack ({board.stack_bytes}) must fit "
         f"{board.name}, which has {board.ram_bytes} bytes of RAM",
         layer=deployment.name,
-        value=f"{needed - board.ram_bytes} bytes too many; {deployment.graph.nodes[index].name} "
-        f"needs the most, {plan.live_bytes[index]} bytes at once",
+        value=f"{needed - board.ram_bytes} bytes too many; the largest layer is "
+        f"{deployment.graph.nodes[index].name}, {plan.live_bytes[index]} bytes of inputs and outputs",
         hint="a board with more RAM, smaller inputs, or fewer channels in that layer",
     )
 

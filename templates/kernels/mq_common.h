@@ -71,12 +71,8 @@ static inline int32_t mq_requantize(int32_t acc, int32_t multiplier, int32_t shi
 }
 
 /* The int8 output of an accumulator: scaled, moved to the output's zero_point, clamped. */
-static inline int8_t mq_requantize_to_int8(int32_t acc,
-                                           int32_t multiplier,
-                                           int32_t shift,
-                                           int32_t zero_point,
-                                           int32_t low,
-                                           int32_t high) {
+static inline int8_t mq_requantize_to_int8(
+    int32_t acc, int32_t multiplier, int32_t shift, int32_t zero_point, int32_t low, int32_t high) {
     return (int8_t)mq_clamp(mq_requantize(acc, multiplier, shift) + zero_point, low, high);
 }
 
@@ -119,15 +115,15 @@ static inline void mq_dot(int32_t *acc,
     acc[0] = acc0;
 }
 
-/* A window at `origin` has its taps at origin + tap * dilation. Those from mq_first_tap to before
- * mq_end_tap are inside an axis of `size`; the others are padding.
+/* A window at `origin` (below `size`) has its taps at origin + tap * dilation. Those from
+ * mq_first_tap to before mq_end_tap are inside an axis of `size`; the others are padding.
  */
 static inline int32_t mq_first_tap(int32_t origin, int32_t dilation) {
     return origin < 0 ? (dilation - 1 - origin) / dilation : 0;
 }
 
 static inline int32_t mq_end_tap(int32_t origin, int32_t dilation, int32_t taps, int32_t size) {
-    return origin < size ? mq_min(taps, (size - 1 - origin) / dilation + 1) : 0;
+    return mq_min(taps, (size - 1 - origin) / dilation + 1);
 }
 
 #endif

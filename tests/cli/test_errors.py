@@ -185,7 +185,7 @@ def test_interrupt_in_calibration(files: Path, tmp_path: Path) -> None:
     """Ctrl-C while samples are run: the process ends by the signal, and leaves nothing."""
     data = tmp_path / "many.npz"
     with data.open("wb") as stream:
-        np.savez(stream, x=np.zeros((40_000_000, 12), np.int8))
+        np.savez(stream, x=np.zeros((8_000_000, 12), np.int8))
     output = tmp_path / "out" / "out.tflite"
     command = [sys.executable, "-m", "mcu_quant", *map(str, quantize(files / "dense.keras", data, output))]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import os
 from collections.abc import Sequence
 
 import numpy as np
@@ -112,6 +114,8 @@ def _require_near(
 
 def run_keras(spec: ModelSpec, samples: Sequence[np.ndarray]) -> list[np.ndarray]:
     """The outputs of the same model built and run by Keras: [N, 1, *shape]."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
     import keras
 
     values = [keras.Input(shape) for shape in spec.input_shapes]

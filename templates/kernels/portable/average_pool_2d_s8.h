@@ -24,7 +24,8 @@ typedef struct {
 } mq_average_pool_2d_s8_params_t;
 
 /* input [input_h][input_w][channels], output [output_h][output_w][channels]. */
-MQ_KERNEL void mq_average_pool_2d_s8(const mq_average_pool_2d_s8_params_t *params, const int8_t *input, int8_t *output) {
+MQ_KERNEL void
+mq_average_pool_2d_s8(const mq_average_pool_2d_s8_params_t *params, const int8_t *input, int8_t *output) {
     const int32_t row_elements = params->input_w * params->channels;
     for (int32_t pixel = 0; pixel < params->output_h * params->output_w; pixel++) {
         const int32_t y = pixel / params->output_w * params->stride_h - params->padding_h;

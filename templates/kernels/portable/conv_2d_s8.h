@@ -51,7 +51,7 @@ MQ_KERNEL void mq_conv_2d_s8_window(const mq_conv_2d_s8_params_t *params,
     const int32_t taps = window->end_x - window->first_x;
     /* Taps side by side are one run in input and filter alike. */
     const int32_t is_run = params->dilation_w == 1 && depth == params->input_channels;
-    const int32_t runs = is_run ? mq_min(taps, 1) : taps;
+    const int32_t runs = is_run ? 1 : taps;
     const int32_t count = is_run ? taps * depth : depth;
     const int32_t row = params->dilation_h * params->input_w * params->input_channels;
     const int32_t step = params->dilation_w * params->input_channels;

@@ -121,12 +121,10 @@ MQ_KERNEL void mq_depthwise_conv_2d_s8(const mq_depthwise_conv_2d_s8_params_t *p
                 acc[i] = bias[channel + i];
             }
             if (outputs == 4) {
-                mq_depthwise_conv_2d_s8_window_4(params, &window, input + channel, weights + channel,
-                                                 acc);
+                mq_depthwise_conv_2d_s8_window_4(params, &window, input + channel, weights + channel, acc);
             } else {
                 acc[0] = mq_depthwise_conv_2d_s8_window_1(
-                    params, &window, input + channel / params->depth_multiplier, weights + channel,
-                    acc[0]);
+                    params, &window, input + channel / params->depth_multiplier, weights + channel, acc[0]);
             }
             for (int32_t i = 0; i < outputs; i++) {
                 *output++ = mq_requantize_to_int8(acc[i], multiplier[channel + i], shift[channel + i],

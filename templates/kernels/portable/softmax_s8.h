@@ -18,8 +18,7 @@ typedef struct {
 /* exp(a) in Q0.31, a <= 0 in Q5.26. The twin of fixed_point.exp_on_negative_values. */
 MQ_KERNEL int32_t mq_softmax_s8_exp(int32_t a) {
     /* exp(-2^(i - 2)) in Q0.31 */
-    static const int32_t factors[7] = {1672461947, 1302514674, 790015084, 290630308,
-                                       39332535,   720401,     242};
+    static const int32_t factors[7] = {1672461947, 1302514674, 790015084, 290630308, 39332535, 720401, 242};
     const int32_t exp_minus_one_eighth = 1895147668;
     const int32_t one_third = 715827883;
     const int32_t quarter = (int32_t)1 << 24;
