@@ -55,7 +55,8 @@ class MemoryPlan:
 class Deployment:
     """One model made ready for one core. kernels and plan.scratch run parallel to graph.nodes.
 
-    name: the C prefix. fingerprint: SHA-256 (hex) of the .tflite file.
+    name: the C prefix. fingerprint: SHA-256 (hex) of the .tflite file. source: the file's graph, where
+    `graph` is an exact rewrite of it; what says which outputs are right.
     """
 
     name: str
@@ -65,3 +66,8 @@ class Deployment:
     plan: MemoryPlan
     options: GenerateOptions = field(default_factory=GenerateOptions)
     fingerprint: str = ""
+    source: Graph | None = None
+
+    @property
+    def reference(self) -> Graph:
+        return self.source or self.graph

@@ -27,8 +27,11 @@ def inspect_graph(graph: Graph) -> dict[str, Any]:
 
 
 def inspect_deployment(deployment: Deployment) -> dict[str, Any]:
-    """inspect_graph with kernels, RAM and flash as planned (`profile` measures them)."""
-    facts = inspect_graph(deployment.graph)
+    """inspect_graph with kernels, RAM and flash as planned (`profile` measures them).
+
+    The layers are those that are left after exact rewrites; what these saved is there, too.
+    """
+    facts = inspect_graph(deployment.graph) | _removed(deployment)
     constants = [
         0 if kernel.is_alias else _constant_bytes(kernel.call(node))
         for kernel, node in zip(deployment.kernels, deployment.graph.bound_nodes(), strict=True)
@@ -37,6 +40,7 @@ def inspect_deployment(deployment: Deployment) -> dict[str, Any]:
     for layer, kernel, const_bytes in zip(facts["layers"], deployment.kernels, constants, strict=True):
         index = layer["index"]
         layer |= {
+            "removed_channels": _removed_channels(deployment, index),
             "kernel": kernel.name,
             "const_bytes": const_bytes,
             "live_bytes": plan.live_bytes[index],
@@ -55,6 +59,26 @@ def inspect_integer(model: pipeline.TfliteModel, core: Core, options: GenerateOp
     except UnsupportedModelError as error:
         return inspect_graph(model.graph) | {"unsupported": problems_json(error.problems)}
     return facts | {"unsupported": []}
+
+
+def _removed(deployment: Deployment) -> dict[str, Any]:
+    """The model's own MACs and parameters, and the layers that nothing is left of."""
+    source = inspect_graph(deployment.reference)
+    left = {node.name for node in deployment.graph.nodes}
+    return {
+        "original_macs": source["macs"],
+        "original_parameters": source["parameters"],
+        "removed_layers": [layer["name"] for layer in source["layers"] if layer["name"] not in left],
+    }
+
+
+def _removed_channels(deployment: Deployment, index: int) -> int:
+    """How many channels of a layer's output are left out because they are constant or unused."""
+    name = deployment.graph.nodes[index].name
+    (source,) = (node for node in deployment.reference.nodes if node.name == name)
+    before = deployment.reference.tensors[source.outputs[0]].shape[-1:]
+    after = deployment.graph.tensors[deployment.graph.nodes[index].outputs[0]].shape[-1:]
+    return sum(before) - sum(after)
 
 
 def synthetic_samples(graph: Graph) -> list[tuple[np.ndarray, ...]]:

@@ -1,6 +1,6 @@
 """The whole way through, and the only place where stages meet.
 
-load → prepare and quantize → .tflite → deploy (kernels, memory plan) → files, engines, profile
+load → prepare and quantize → .tflite → deploy (rewrites, kernels, memory plan) → files, engines, profile
 """
 
 from __future__ import annotations
@@ -151,15 +151,16 @@ def core_named(name: str) -> Core:
 
 
 def deploy(model: TfliteModel, core: Core, options: GenerateOptions, name: str | None = None) -> Deployment:
-    """Choose kernels and plan memory. name: the C prefix, the model's by default."""
+    """Optimize, choose kernels and plan memory. name: the C prefix, the model's by default."""
     from mcu_quant.kernels import choose_kernels
     from mcu_quant.memory import plan_memory
     from mcu_quant.ops.support import require_supported
+    from mcu_quant.optimize import optimize
 
-    require_supported(model.graph)
+    graph = optimize(require_supported(model.graph), options)
     families = ("portable",) if options.kernels == "portable" else None
-    kernels = choose_kernels(model.graph, core, options.optimize, families)
-    plan = plan_memory(model.graph, kernels, keep_input=options.keep_input)
+    kernels = choose_kernels(graph, core, options.optimize, families)
+    plan = plan_memory(graph, kernels, keep_input=options.keep_input)
     if options.ram is not None and plan.arena_bytes > options.ram:
         raise DoesNotFitError(
             "the arena must fit into the RAM given",
@@ -167,7 +168,16 @@ def deploy(model: TfliteModel, core: Core, options: GenerateOptions, name: str |
             value=f"{plan.arena_bytes} bytes needed, {options.ram} given",
             hint="more --ram, smaller layers or inputs; `mcu-quant inspect` shows which layer needs most",
         )
-    return Deployment(name or model.name, model.graph, core, tuple(kernels), plan, options, model.fingerprint)
+    return Deployment(
+        name or model.name,
+        graph,
+        core,
+        tuple(kernels),
+        plan,
+        options,
+        model.fingerprint,
+        source=model.graph,
+    )
 
 
 def render(deployments: Sequence[Deployment], board: Board | None = None) -> dict[str, str | bytes]:

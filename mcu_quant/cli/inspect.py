@@ -65,6 +65,13 @@ def _quantized(graph: Graph, path: Path, quantizing: dict[str, Any]) -> Any:
     return pipeline.quantize(graph, inspection.synthetic_samples(graph), chosen)
 
 
+def _count(facts: dict[str, Any], key: str) -> str:
+    """What is computed, and of how much, where exact rewrites left something out."""
+    before = facts.get(f"original_{key}", facts[key])
+    rest = "" if before == facts[key] else f" of {before:,}: the rest changes no output"
+    return f"{facts[key]:,}{rest}"
+
+
 def _show(facts: dict[str, Any]) -> None:
     from mcu_quant.errors import Problem
 
@@ -76,6 +83,7 @@ def _show(facts: dict[str, Any]) -> None:
             "kernel",
             "type",
             "output_shape",
+            "removed_channels",
             "macs",
             "parameters",
             "live_bytes",
@@ -85,7 +93,9 @@ def _show(facts: dict[str, Any]) -> None:
         print_table(facts["model"], columns, ([layer[key] for key in columns] for layer in facts["layers"]))
         rows = [(f"input {t['name']}", f"{t['type']} {t['shape']}") for t in facts["inputs"]]
         rows += [(f"output {t['name']}", f"{t['type']} {t['shape']}") for t in facts["outputs"]]
-        rows += [("MACs", f"{facts['macs']:,}"), ("parameters", f"{facts['parameters']:,}")]
+        rows += [
+            (title, _count(facts, key)) for title, key in (("MACs", "macs"), ("parameters", "parameters"))
+        ]
         if "memory" in facts:
             rows += [("planned arena (RAM)", f"{facts['memory']['arena_bytes']:,} bytes")]
             rows += [("planned constants (flash)", f"{facts['flash']['const_bytes']:,} bytes")]

@@ -93,7 +93,7 @@ def render_sources(
 
 def render_vectors(deployment: Deployment, inputs: Sequence[np.ndarray]) -> dict[str, bytes]:
     """What `make validate` runs: those inputs, raw [N, *shape], and the outputs that the reference gives."""
-    expected = run_int8(deployment.graph, inputs)
+    expected = run_int8(deployment.reference, inputs)
     return {
         f"vectors/{deployment.name}_inputs.bin": pack_samples(inputs),
         f"vectors/{deployment.name}_expected.bin": pack_samples(expected),

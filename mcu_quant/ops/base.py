@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from mcu_quant.errors import Problem
-from mcu_quant.fixed_point import INT8_MAX, INT8_MIN
-from mcu_quant.ir import BoundNode, QuantParams, Tensor
+from mcu_quant.fixed_point import INT8_MAX, INT8_MIN, IntArray
+from mcu_quant.ir import BoundNode, QuantParams, Tensor, ValueRange
+from mcu_quant.ops.ranges import full_range, monotone_ranges
 
 if TYPE_CHECKING:
     from mcu_quant.ops.keras import GraphBuilder, KerasLayer
@@ -164,6 +165,33 @@ class Operator(ABC):
     def macs(self, node: BoundNode) -> int:
         """Multiply-accumulates of one inference."""
         return 0
+
+    def is_monotone(self, node: BoundNode) -> bool:
+        """Whether larger inputs never give smaller outputs, in the integer form."""
+        return False
+
+    def value_range(self, node: BoundNode) -> tuple[ValueRange | None, ...]:
+        """What the outputs of a quantized node can hold, from what its inputs can (Tensor.value_range).
+
+        Sound: no input leads outside. None where an output is not quantized.
+        """
+        tensors = (*node.outputs, *(tensor for tensor in node.inputs if tensor is not None))
+        ranges = tuple(full_range(tensor) for tensor in node.outputs)
+        if all(full_range(tensor) is not None for tensor in tensors) and self.is_monotone(node):
+            return monotone_ranges(node, self.run_int8)
+        return ranges
+
+    def channel_sources(self, node: BoundNode) -> IntArray | None:
+        """For each output channel, the one channel of the first input that it is computed from.
+
+        None unless the operator treats channels (the last axis) alike and one by one, and computes the
+        same with some of them left out, once `with_channels` has changed the attributes.
+        """
+        return None
+
+    def with_channels(self, attrs: Any, channels: int) -> Any:
+        """The attributes for an output that has so many channels left."""
+        return attrs
 
     def problems(self, node: BoundNode) -> list[Problem]:
         """The constraints that a quantized node breaks."""

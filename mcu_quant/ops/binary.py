@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from mcu_quant.fixed_point import IntArray
-from mcu_quant.ir import BoundNode, Tensor
+from mcu_quant.ir import BoundNode, Tensor, ValueRange
 from mcu_quant.ops.base import (
     ACTIVATIONS,
     Constraint,
@@ -25,6 +25,7 @@ from mcu_quant.ops.base import (
 )
 from mcu_quant.ops.broadcast import BROADCASTS, broadcast_shape
 from mcu_quant.ops.keras import GraphBuilder, KerasLayer, LayerRefused
+from mcu_quant.ops.ranges import corner_ranges, full_range
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,12 @@ class BinaryOperator(Operator):
     @abstractmethod
     def integer(self, node: BoundNode, a: np.ndarray, b: np.ndarray) -> np.ndarray:
         """The same for quantized operands, aligned for broadcasting; the output's dtype."""
+
+    def value_range(self, node: BoundNode) -> tuple[ValueRange | None, ...]:
+        """Results rise or fall in either operand all along, for given values of the other."""
+        if any(full_range(tensor) is None for tensor in (node.input(0), node.input(1), node.output)):
+            return super().value_range(node)
+        return corner_ranges(node, self.run_int8)
 
     def output_shapes(self, attrs: Any, input_shapes: Sequence[Shape]) -> tuple[Shape, ...]:
         return (broadcast_shape(*input_shapes),)

@@ -82,6 +82,9 @@ class Concatenation(Operator):
     def to_tflite(self, node: BoundNode) -> TfliteForm:
         return TfliteForm("CONCATENATION", 2, "ConcatenationOptions", {"Axis": node.attrs.axis})
 
+    def is_monotone(self, node: BoundNode) -> bool:
+        return True
+
     def run_float(self, node: BoundNode, inputs: Sequence[np.ndarray | None]) -> tuple[np.ndarray, ...]:
         parts = [
             x if x.ndim > len(tensor.shape) else x[None]

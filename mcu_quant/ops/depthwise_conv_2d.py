@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mcu_quant.fixed_point import IntArray
 from mcu_quant.ir import BoundNode, Tensor
 from mcu_quant.ops import linear
 from mcu_quant.ops.base import (
@@ -102,6 +103,9 @@ class DepthwiseConv2D(linear.LinearOperator):
     def to_tflite(self, node: BoundNode) -> TfliteForm:
         options = {**window_options(node.attrs), "DepthMultiplier": depth_multiplier(node)}
         return TfliteForm("DEPTHWISE_CONV_2D", 3, "DepthwiseConv2DOptions", options)
+
+    def channel_sources(self, node: BoundNode) -> IntArray | None:
+        return np.arange(node.output.shape[-1]) // depth_multiplier(node)
 
     def sums(self, node: BoundNode, x: np.ndarray, weights: np.ndarray) -> np.ndarray:
         height, width = axes_of(node)

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from mcu_quant.fixed_point import INT8_MAX, INT8_MIN, INT32_MAX, IntArray, quantize_multiplier, requantize, wrap_int32
-from mcu_quant.ir import BoundNode, Tensor
+from mcu_quant.fixed_point import INT32_MAX, IntArray, quantize_multiplier, requantize, wrap_int32
+from mcu_quant.ir import BoundNode, Tensor, ValueRange
 from mcu_quant.ops.base import (
     Constraint,
     Operator,
@@ -16,7 +16,8 @@ from mcu_quant.ops.base import (
     float_activation,
     scale_ratio,
 )
-from mcu_quant.ops.windows import sample_chunks
+from mcu_quant.ops.ranges import range_of
+from mcu_quant.ops.windows import sample_chunks, window_axes
 
 #: Largest magnitudes up to which floating-point sums of integers are exact.
 _EXACT_FLOAT32, _EXACT_FLOAT64 = 2**24, 2**53
@@ -36,6 +37,15 @@ class LinearOperator(Operator):
     @abstractmethod
     def temporary_elements(self, node: BoundNode) -> int:
         """How many elements `sums` holds for each sample, for choosing how many go at once."""
+
+    def value_range(self, node: BoundNode) -> tuple[ValueRange | None, ...]:
+        """Requantization is monotone, where the accumulator's left shift does not wrap."""
+        low, high = accumulator_range(node)
+        ends = requantize_accumulator(node, np.stack([low, high]), None).astype(np.int64)
+        _, shift = channel_multipliers(node)
+        wraps = np.maximum(-low, high) << np.maximum(shift, 0) > INT32_MAX
+        least, largest = activation_range(node.attrs.activation, node.output)
+        return (ValueRange(np.where(wraps, least, ends[0]), np.where(wraps, largest, ends[1])),)
 
     def run_float(self, node: BoundNode, inputs: Sequence[np.ndarray | None]) -> tuple[np.ndarray, ...]:
         x, weights, bias = operands(inputs)
@@ -116,46 +126,63 @@ def accumulator_bound(node: BoundNode, with_bias: bool = True) -> int:
 def accumulator_range(node: BoundNode) -> tuple[IntArray, IntArray]:
     """(low, high), each int64 [output channels]: what any input gives, bias included.
 
-    Taps that may fall into padding count as 0 or as their product, whichever is further out. Uses
-    what is known of the input (Tensor.value_range), else all of int8.
+    As narrow as intervals allow: windows cut by padding count as they are. Uses what is known of the
+    input (Tensor.value_range), else all of int8.
     """
     x, bias = node.input(0), node.optional_input(2)
-    rows, channel_of_tap = _filter_rows(node)
-    low_x, high_x = input_range(x)
-    low_x, high_x = low_x[channel_of_tap] - x.zero_point, high_x[channel_of_tap] - x.zero_point
-    if node.node.op != "fully_connected":
-        low_x, high_x = np.minimum(low_x, 0), np.maximum(high_x, 0)
-    positive, negative = np.maximum(rows, 0), np.minimum(rows, 0)
-    low = (positive * low_x + negative * high_x).sum(axis=1)
-    high = (positive * high_x + negative * low_x).sum(axis=1)
+    filters, channels = filters_of(node)
+    low_x, high_x = _steps_of_taps(x, node)
+    ends = [filters * end[channels][:, None, None] for end in (low_x, high_x)]
+    low, high = np.minimum(*ends).sum(axis=3), np.maximum(*ends).sum(axis=3)
+    rows, columns = tap_cases(node)
+    sums = [np.einsum("okl,yk,xl->oyx", part, rows, columns, optimize=True) for part in (low, high)]
+    low, high = sums[0].min(axis=(1, 2)), sums[1].max(axis=(1, 2))
     if bias is not None and bias.data is not None:
         low, high = low + bias.data, high + bias.data
     return low, high
 
 
-def input_range(x: Tensor) -> tuple[IntArray, IntArray]:
-    """(low, high), each int64 [last axis], of an int8 tensor's values."""
-    if x.value_range is not None:
-        return x.value_range.low, x.value_range.high
-    return np.full(x.shape[-1], INT8_MIN, np.int64), np.full(x.shape[-1], INT8_MAX, np.int64)
+def filters_of(node: BoundNode) -> tuple[IntArray, IntArray]:
+    """(weights int64 [output channels, filter_h, filter_w, depth], which input each depth reads).
 
-
-def _filter_rows(node: BoundNode) -> tuple[IntArray, IntArray]:
-    """(weights [output channels, taps], the input channel that each tap reads, broadcastable to that)."""
-    x, weights = node.input(0), node.input(1)
+    The second, [output channels or 1, depth], holds channels of the input; of a fully_connected's input,
+    taken as rows, it holds the columns.
+    """
+    weights = node.input(1)
     assert weights.data is not None
     data = weights.data.astype(np.int64)
-    if node.node.op == "depthwise_conv_2d":
-        rows = data.reshape(-1, data.shape[3]).T
-        multiplier = data.shape[3] // x.shape[3]
-        return rows, np.arange(data.shape[3])[:, None] // multiplier
-    rows = data.reshape(len(data), -1)
-    depth = data.shape[-1]
     if node.node.op == "fully_connected":
-        return rows, (np.arange(depth) % x.shape[-1])[None]
-    groups = x.shape[3] // depth
-    group = np.arange(len(data)) // (len(data) // groups)
-    return rows, group[:, None] * depth + np.tile(np.arange(depth), rows.shape[1] // depth)[None]
+        return data[:, None, None], np.arange(data.shape[1])[None]
+    if node.node.op == "depthwise_conv_2d":
+        outputs = data.shape[3]
+        return data[0].transpose(2, 0, 1)[..., None], np.arange(outputs)[:, None] // (
+            outputs // node.input(0).shape[3]
+        )
+    outputs, depth = len(data), data.shape[3]
+    per_group = outputs // (node.input(0).shape[3] // depth)
+    return data, np.arange(outputs)[:, None] // per_group * depth + np.arange(depth)[None]
+
+
+def tap_cases(node: BoundNode) -> tuple[IntArray, IntArray]:
+    """Which taps lie inside the input: the cases (1 or 0) along height and width, [cases, filter size]."""
+    if node.node.op == "fully_connected":
+        return np.ones((1, 1), np.int64), np.ones((1, 1), np.int64)
+    attrs, weights = node.attrs, node.input(1).shape
+    axes = window_axes(
+        attrs.padding, node.input(0).shape, (weights[1], weights[2]), attrs.strides, attrs.dilation
+    )
+    return axes[0].inside().astype(np.int64), axes[1].inside().astype(np.int64)
+
+
+def _steps_of_taps(x: Tensor, node: BoundNode) -> tuple[IntArray, IntArray]:
+    """(low, high) of the inputs that filters_of names, less the zero_point."""
+    known = range_of(x)
+    low, high = known.low - x.zero_point, known.high - x.zero_point
+    columns = node.input(1).shape[1]
+    if node.node.op == "fully_connected" and columns != len(low):
+        low = np.broadcast_to(low, x.shape).reshape(-1, columns).min(axis=0)
+        high = np.broadcast_to(high, x.shape).reshape(-1, columns).max(axis=0)
+    return low, high
 
 
 def _largest_ratio(node: BoundNode) -> float:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mcu_quant.errors import InvalidModelError, Problem, UnsupportedModelError
-from mcu_quant.fixed_point import INT8_MAX, INT8_MIN, INT32_MAX, quantize_multiplier, requantize
+from mcu_quant.fixed_point import INT8_MAX, INT8_MIN, INT32_MAX, IntArray, quantize_multiplier, requantize
 from mcu_quant.ir import BoundNode, Tensor
 from mcu_quant.ops.base import Constraint, Operator, QuantRule, Shape, TfliteForm, TfliteNode, scale_ratio
 from mcu_quant.ops.keras import GraphBuilder, KerasLayer, require_channels_last
@@ -70,6 +70,14 @@ class Mean(Operator):
         return TfliteForm(
             "MEAN", 2, "ReducerOptions", {"KeepDims": attrs.keepdims}, (np.array(attrs.axes, np.int32),)
         )
+
+    def is_monotone(self, node: BoundNode) -> bool:
+        """Unless a sum, once shifted left, wraps."""
+        return 255 * element_count(node) << max(mean_multiplier(node)[1], 0) <= INT32_MAX
+
+    def channel_sources(self, node: BoundNode) -> IntArray | None:
+        x = node.input(0).shape
+        return None if len(x) - 1 in node.attrs.axes else np.arange(x[-1])
 
     def run_float(self, node: BoundNode, inputs: Sequence[np.ndarray | None]) -> tuple[np.ndarray, ...]:
         (x,) = inputs

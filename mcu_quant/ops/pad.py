@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from mcu_quant.errors import InvalidModelError, Problem, UnsupportedModelError
+from mcu_quant.fixed_point import IntArray
 from mcu_quant.ir import BoundNode, Tensor
 from mcu_quant.ops.base import SAME_SCALE, Constraint, Operator, QuantRule, Shape, TfliteForm, TfliteNode
 from mcu_quant.ops.keras import GraphBuilder, KerasLayer, LayerRefused, require_channels_last
@@ -81,6 +82,12 @@ class Pad(Operator):
         if node.optional_input(1) is not None:
             return None  # a computed or other border has no place in this writer: constants come last
         return TfliteForm("PAD", 2, "PadOptions", {}, (paddings,))
+
+    def is_monotone(self, node: BoundNode) -> bool:
+        return True
+
+    def channel_sources(self, node: BoundNode) -> IntArray | None:
+        return None if any(node.attrs.paddings[-1]) else np.arange(node.output.shape[-1])
 
     def run_float(self, node: BoundNode, inputs: Sequence[np.ndarray | None]) -> tuple[np.ndarray, ...]:
         value = inputs[1] if len(inputs) > 1 else None

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mcu_quant.fixed_point import IntArray
 from mcu_quant.ir import BoundNode, Tensor
 from mcu_quant.ops.base import (
     ACTIVATIONS,
@@ -75,6 +76,12 @@ class Pool2D(Operator):
             "FusedActivationFunction": ACTIVATIONS.index(attrs.activation),
         }
         return TfliteForm(self.tflite_builtins[0], 2, "Pool2DOptions", options)
+
+    def is_monotone(self, node: BoundNode) -> bool:
+        return True
+
+    def channel_sources(self, node: BoundNode) -> IntArray | None:
+        return np.arange(node.output.shape[-1])
 
 
 def pool_axes(node: BoundNode) -> WindowAxes:

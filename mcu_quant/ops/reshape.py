@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mcu_quant.errors import InvalidModelError, Problem, UnsupportedModelError
+from mcu_quant.fixed_point import IntArray
 from mcu_quant.ir import BoundNode, Tensor
 from mcu_quant.ops.base import SAME_SCALE, Operator, QuantRule, Shape, TfliteForm, TfliteNode
 from mcu_quant.ops.keras import GraphBuilder, KerasLayer, LayerRefused, require_channels_last
@@ -78,6 +79,18 @@ class Reshape(Operator):
     def to_tflite(self, node: BoundNode) -> TfliteForm:
         shape = node.attrs.shape
         return TfliteForm("RESHAPE", 1, "ReshapeOptions", {"NewShape": shape}, (np.array(shape, np.int32),))
+
+    def is_monotone(self, node: BoundNode) -> bool:
+        return True
+
+    def channel_sources(self, node: BoundNode) -> IntArray | None:
+        channels, wanted = node.input(0).shape[-1:], node.output.shape[-1:]
+        if not channels or not wanted or wanted[0] % channels[0]:
+            return None
+        return np.arange(wanted[0]) % channels[0]
+
+    def with_channels(self, attrs: ReshapeAttrs, channels: int) -> ReshapeAttrs:
+        return ReshapeAttrs((*attrs.shape[:-1], channels))
 
     def run_float(self, node: BoundNode, inputs: Sequence[np.ndarray | None]) -> tuple[np.ndarray, ...]:
         (x,) = inputs

@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from mcu_quant.ir import BoundNode, Tensor
+from mcu_quant.ir import BoundNode, Tensor, ValueRange
 from mcu_quant.ops.base import Constraint, Operator, QuantRule, Shape, TfliteForm, TfliteNode
 from mcu_quant.ops.broadcast import BROADCASTS, broadcast_shape
+from mcu_quant.ops.ranges import channels_of, full_range, range_of, spanned
 from mcu_quant.ops.raw import ONE_SCALE
 
 
@@ -38,6 +39,14 @@ class SelectV2(Operator):
 
     def to_tflite(self, node: BoundNode) -> TfliteForm:
         return TfliteForm("SELECT_V2", 1, "SelectV2Options")
+
+    def value_range(self, node: BoundNode) -> tuple[ValueRange | None, ...]:
+        """Of both operands together: the condition may be anything."""
+        if full_range(node.output) is None:
+            return super().value_range(node)
+        operands = [range_of(node.input(index)) for index in (1, 2)]
+        ends = [end for operand in operands for end in (operand.low, operand.high)]
+        return (spanned(*np.broadcast_arrays(*ends, np.empty(channels_of(node.output)))[:4]),)
 
     def run_float(self, node: BoundNode, inputs: Sequence[np.ndarray | None]) -> tuple[np.ndarray, ...]:
         condition, chosen, other = (

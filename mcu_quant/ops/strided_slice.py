@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from mcu_quant.errors import InvalidModelError, Problem, UnsupportedModelError
+from mcu_quant.fixed_point import IntArray
 from mcu_quant.ir import BoundNode, Tensor
 from mcu_quant.ops.base import SAME_SCALE, Constraint, Operator, QuantRule, Shape, TfliteForm, TfliteNode
 
@@ -92,6 +93,19 @@ class StridedSlice(Operator):
         }
         constants = tuple(np.array(values, np.int32) for values in (attrs.begin, ends, attrs.strides))
         return TfliteForm("STRIDED_SLICE", 2, "StridedSliceOptions", options, constants)
+
+    def is_monotone(self, node: BoundNode) -> bool:
+        return True
+
+    def channel_sources(self, node: BoundNode) -> IntArray | None:
+        attrs: StridedSliceAttrs = node.attrs
+        channels = node.input(0).shape[-1]
+        last = len(attrs.sizes) - 1
+        whole = attrs.sizes[last] == channels and attrs.strides[last] == 1 and last not in attrs.dropped
+        return np.arange(channels) if whole else None
+
+    def with_channels(self, attrs: StridedSliceAttrs, channels: int) -> StridedSliceAttrs:
+        return replace(attrs, sizes=(*attrs.sizes[:-1], channels))
 
     def run_float(self, node: BoundNode, inputs: Sequence[np.ndarray | None]) -> tuple[np.ndarray, ...]:
         (x,) = inputs

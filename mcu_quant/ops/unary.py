@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from mcu_quant.fixed_point import INT32_MAX, IntArray, quantize_multiplier
-from mcu_quant.ir import BoundNode, Tensor
+from mcu_quant.ir import BoundNode, Tensor, ValueRange
 from mcu_quant.ops.base import Constraint, Operator, Shape, TfliteNode, scale_ratio
+from mcu_quant.ops.ranges import QUANTIZED, channels_of, range_of, table_range
 
 BYTES = np.arange(256, dtype=np.uint8)
 
@@ -32,6 +33,16 @@ class UnaryOperator(Operator):
     def from_tflite(self, node: TfliteNode) -> tuple[Any, tuple[Tensor | None, ...]]:
         return None, node.inputs
 
+    def value_range(self, node: BoundNode) -> tuple[ValueRange | None, ...]:
+        x = node.input(0)
+        if x.dtype not in QUANTIZED or node.output.dtype not in QUANTIZED:
+            return super().value_range(node)
+        first = np.iinfo(x.dtype).min
+        return (table_range(self.ordered_table(node), range_of(x), first),)
+
+    def channel_sources(self, node: BoundNode) -> IntArray | None:
+        return np.arange(channels_of(node.output))
+
     def run_float(self, node: BoundNode, inputs: Sequence[np.ndarray | None]) -> tuple[np.ndarray, ...]:
         (x,) = inputs
         assert x is not None
@@ -48,6 +59,10 @@ class UnaryOperator(Operator):
         limits = np.iinfo(dtype)
         values = self.values(node, BYTES.view(node.input(0).dtype).astype(np.int64))
         return np.clip(values, limits.min, limits.max).astype(dtype)
+
+    def ordered_table(self, node: BoundNode) -> np.ndarray:
+        """The output for each input from the smallest on: int8 or uint8 [256]."""
+        return self.table(node)[np.argsort(BYTES.view(node.input(0).dtype))]
 
 
 def rescale_multiplier(node: BoundNode, factor: float = 1.0) -> tuple[int, int]:

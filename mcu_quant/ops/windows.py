@@ -40,6 +40,13 @@ class WindowAxis:
         span = (self.output_size - 1) * self.stride + (self.filter_size - 1) * self.dilation + 1
         return max(span - self.before - self.input_size, 0)
 
+    def inside(self) -> np.ndarray:
+        """Which taps lie inside the input, for each output: the different cases, bool [cases, taps]."""
+        inside = np.zeros((self.output_size, self.filter_size), bool)
+        for tap in range(self.filter_size):
+            inside[self.reach(tap)[0], tap] = True
+        return np.unique(inside, axis=0)
+
 
 WindowAxes = tuple[WindowAxis, WindowAxis]
 

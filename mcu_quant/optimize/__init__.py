@@ -1,0 +1,30 @@
+"""Exact rewrites of a quantized graph, and the value ranges that prove them: no output bit changes."""
+
+from __future__ import annotations
+
+from mcu_quant.deployment import GenerateOptions
+from mcu_quant.ir import Graph, check
+from mcu_quant.optimize.constant_channels import remove_constant_channels
+from mcu_quant.optimize.constant_filters import clear_constant_filters
+from mcu_quant.optimize.identities import remove_identities
+from mcu_quant.optimize.ranges import annotate_ranges
+
+
+def optimize(graph: Graph, options: GenerateOptions) -> Graph:
+    """An equivalent graph, smaller where possible, with Tensor.value_range set for the choice of kernels.
+
+    graph: quantized, and supported (ops/support.py). Inputs and outputs stay as they are.
+    """
+    rewrites = [remove_identities]
+    if not options.keep_constant_channels:
+        rewrites += [clear_constant_filters, remove_constant_channels]
+    graph = annotate_ranges(graph)
+    changed = True
+    while changed:
+        before = graph
+        for rewrite in rewrites:
+            rewritten = rewrite(graph)
+            if rewritten is not graph:
+                graph = annotate_ranges(check(rewritten))
+        changed = graph is not before
+    return graph

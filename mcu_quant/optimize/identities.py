@@ -1,0 +1,53 @@
+"""Take out operators that change nothing: a relu that cannot clip, an equal scale quantized again."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from mcu_quant.ir import BoundNode, Graph, Node
+from mcu_quant.ops import OPERATORS
+from mcu_quant.ops.ranges import range_of
+from mcu_quant.ops.unary import UnaryOperator
+
+
+def remove_identities(graph: Graph) -> Graph:
+    """The graph, with ranges annotated, without them; the same graph if there are none."""
+    for node in graph.bound_nodes():
+        if _is_identity(node) and (changed := _without(graph, node)) is not None:
+            return remove_identities(changed)
+    return graph
+
+
+def _is_identity(node: BoundNode) -> bool:
+    operator = OPERATORS[node.node.op]
+    if not isinstance(operator, UnaryOperator) or node.input(0).is_constant:
+        return False
+    x, y = node.input(0), node.output
+    if x.dtype != y.dtype or x.dtype not in ("int8", "uint8"):
+        return False
+    known, first = range_of(x), np.iinfo(x.dtype).min
+    low, high = int(known.low.min()), int(known.high.max())
+    table = operator.ordered_table(node)[low - first : high - first + 1]
+    return bool((table == np.arange(low, high + 1)).all()) and x.quant == y.quant
+
+
+def _without(graph: Graph, node: BoundNode) -> Graph | None:
+    """Readers of the output read the input; a graph output keeps its name. None if both have to stay."""
+    x, y = node.input(0).name, node.output.name
+    old, new = y, x
+    if y in graph.outputs:
+        if x in graph.outputs or x in graph.inputs:
+            return None
+        old, new = x, y
+    nodes = tuple(_renamed(other, old, new) for other in graph.nodes if other.name != node.name)
+    return graph.with_(nodes=nodes)
+
+
+def _renamed(node: Node, old: str, new: str) -> Node:
+    return replace(
+        node,
+        inputs=tuple(new if name == old else name for name in node.inputs),
+        outputs=tuple(new if name == old else name for name in node.outputs),
+    )
