@@ -124,13 +124,17 @@ def _contributions(node: BoundNode) -> _Contributions:
     known = range_of(x)
     filters, depths = filters_of(node)
     channels = depths[0] % x.shape[-1]
-    rows, columns = tap_cases(node)
-    cases = [np.einsum("oklc,k,l->oc", filters, row, column) for row in rows for column in columns]
-    steady = np.logical_and.reduce([case == cases[0] for case in cases])
-    value = (known.low - x.zero_point)[channels]
-    constant = (known.low == known.high)[channels]
-    same = (filters == 0).all(axis=(1, 2)) | (constant & (steady | (value == 0)))
-    amount = np.where(same & constant, cases[0] * value, 0)
+    same = (filters == 0).all(axis=(1, 2))
+    amount = np.zeros(same.shape, np.int64)
+    constant = np.flatnonzero((known.low == known.high)[channels])
+    if len(constant):
+        rows, columns = tap_cases(node)
+        chosen = filters[..., constant]
+        cases = [np.einsum("oklc,k,l->oc", chosen, row, column) for row in rows for column in columns]
+        steady = np.logical_and.reduce([case == cases[0] for case in cases])
+        value = (known.low - x.zero_point)[channels[constant]]
+        same[:, constant] |= steady | (value == 0)
+        amount[:, constant] = np.where(same[:, constant], cases[0] * value, 0)
     return _Contributions(same, amount, channels)
 
 

@@ -14,9 +14,11 @@ from mcu_quant.ops.unary import UnaryOperator
 
 def remove_identities(graph: Graph) -> Graph:
     """The graph, with ranges annotated, without them; the same graph if there are none."""
-    for node in graph.bound_nodes():
-        if _is_identity(node) and (changed := _without(graph, node)) is not None:
-            return remove_identities(changed)
+    for node in graph.nodes:
+        # Bound anew each time: an earlier removal may have changed what it reads.
+        (current,) = (other for other in graph.nodes if other.name == node.name)
+        if _is_identity(graph.bind(current)):
+            graph = _without(graph, graph.bind(current)) or graph
     return graph
 
 
