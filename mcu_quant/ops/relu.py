@@ -79,7 +79,9 @@ class _Decomposition:
         if self.threshold:
             return self.with_threshold(x)
         if self.slope:
-            return self.minimum(self.node("leaky_relu", LeakyReluAttrs(float(np.float32(self.slope))), self.part(), [x]))
+            return self.minimum(
+                self.node("leaky_relu", LeakyReluAttrs(float(np.float32(self.slope))), self.part(), [x])
+            )
         if self.maximum == 6.0:
             return self.node("relu6", Relu6Attrs(), "", [x])
         return self.minimum(self.node("relu", ReluAttrs(), self.part(), [x]))
