@@ -90,7 +90,8 @@ class TfliteForm:
     """An operator as schema.fbs has it.
 
     options: field name (as in the generated accessors, e.g. "StrideH") to value.
-    constants: appended to the node's inputs as int32 tensors (shape, axes, paddings).
+    constants: more inputs, int32 tensors (shape, axes, paddings), behind the node's inputs, or behind
+    the first `inputs_before` of them.
     """
 
     builtin: str
@@ -98,6 +99,7 @@ class TfliteForm:
     options_type: str | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
     constants: tuple[np.ndarray, ...] = ()
+    inputs_before: int | None = None
 
 
 @dataclass(frozen=True)
