@@ -22,16 +22,28 @@ def find_problems(graph: Graph) -> list[Problem]:
 
 
 def require_supported(graph: Graph) -> Graph:
-    """The graph; raises UnsupportedModelError with all that find_problems finds."""
-    problems = find_problems(graph)
+    """The graph, if it has integer arithmetic throughout and keeps every rule.
+
+    Raises UnsupportedModelError with all that find_problems finds, and with every float node.
+    """
+    problems = find_problems(graph) + [
+        Problem("the operator must have an integer form", node.name, f"{node.node.op} in float32", _FULL_INT8)
+        for node in graph.bound_nodes()
+        if is_float(node)
+    ]
     if problems:
         raise UnsupportedModelError(problems)
     return graph
 
 
+def is_float(node: BoundNode) -> bool:
+    return all(tensor is None or tensor.dtype in _FLOAT_GRAPH for tensor in (*node.inputs, *node.outputs))
+
+
 def node_problems(node: BoundNode) -> list[Problem]:
+    """The rules that one node breaks; none if it is all float."""
     tensors = [tensor for tensor in (*node.inputs, *node.outputs) if tensor is not None]
-    if all(tensor.dtype in _FLOAT_GRAPH for tensor in tensors):
+    if is_float(node):
         return []
     # An operator's own rules may assume the shared ones.
     return list(_shared_problems(node, tensors)) or OPERATORS[node.node.op].problems(node)
