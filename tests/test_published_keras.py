@@ -5,12 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from mcu_quant.deployment import GenerateOptions
 from mcu_quant.exporters.tflite import write_tflite
 from mcu_quant.importers.keras_file import load_keras_file
 from mcu_quant.importers.saved_model import load_saved_model
 from mcu_quant.ir import Graph
 from mcu_quant.ops.interpreter import run_float, run_int8
 from mcu_quant.passes import prepare
+from mcu_quant.pipeline import read_model, verify
 from mcu_quant.quantize import quantize_int8
 from tests.keras_models import (
     MODELS,
@@ -67,6 +69,17 @@ def test_tflm_gives_our_bytes(model: str, per_tensor: bool) -> None:
     (expected,) = run_int8(graph, data)
     (actual,) = tflm(write_tflite(graph), data)
     assert np.array_equal(actual, expected)
+
+
+@pytest.mark.qemu
+@pytest.mark.slow
+@pytest.mark.parametrize("engine", ["host", "mps2_an386"])
+@pytest.mark.parametrize("model", MODELS)
+def test_c_gives_our_bytes(model: str, engine: str) -> None:
+    graph = quantized(model)
+    ours = read_model(write_tflite(graph), model.lower())
+    (compared,) = verify(ours, [engine], inputs(model, graph), GenerateOptions())
+    assert compared.identical, compared
 
 
 @pytest.mark.parametrize("model", [model for model in MODELS if model not in ALL_FULLY_CONNECTED])

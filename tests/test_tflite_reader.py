@@ -20,7 +20,9 @@ from mcu_quant.exporters.tflite import BUFFER_ALIGN, write_tflite
 from mcu_quant.importers import tflite_file
 from mcu_quant.importers.tflite import read_tflite
 from mcu_quant.ir import Graph, Node, QuantParams, Tensor, check
+from mcu_quant.ops.binary import ArithmeticAttrs
 from mcu_quant.ops.fully_connected import FullyConnectedAttrs
+from mcu_quant.ops.support import require_supported
 from tests.graphs import assert_same_graph
 from tests.oracles import litert_ref, tflm
 
@@ -208,6 +210,28 @@ def test_unsupported(case: str) -> None:
     data, message = UNSUPPORTED[case]
     with pytest.raises(UnsupportedModelError, match=f"(?s){message}"):
         read_tflite(data, "model")
+
+
+def test_float_files_are_read_but_have_no_integer_form() -> None:
+    tensors = {
+        "x": Tensor("x", (1, 3)),
+        "w": Tensor.constant("w", np.ones((3, 3), np.float32)),
+        "y": Tensor("y", (1, 3)),
+    }
+    node = Node("y", "fully_connected", FullyConnectedAttrs(), ("x", "w", None), ("y",))
+    graph = Graph("float", (node,), tensors, ("x",), ("y",))
+    read = read_tflite(write_tflite(graph), "float")
+    assert_same_graph(read, graph)
+    with pytest.raises(UnsupportedModelError, match="y: the operator must have an integer form"):
+        require_supported(read)
+
+
+@pytest.mark.parametrize("dtype", ["int32", "int64", "bool", "uint8"])
+def test_arithmetic_of_other_integers_is_refused(dtype: str) -> None:
+    tensors = {name: Tensor(name, (1, 3), dtype, None) for name in ("x", "y")}
+    node = Node("y", "add", ArithmeticAttrs(), ("x", "x"), ("y",))
+    with pytest.raises(UnsupportedModelError, match=r"y: . must be int8|y: the operator must have"):
+        require_supported(Graph("add", (node,), tensors, ("x",), ("y",)))
 
 
 def test_everything_unsupported_is_listed_at_once() -> None:

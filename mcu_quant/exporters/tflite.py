@@ -153,12 +153,14 @@ class _Writer:
         if code not in self.codes:
             self.codes.append(code)
         constants = [self.add_constant(node, i, value) for i, value in enumerate(form.constants)]
+        inputs, before = node.node.inputs, form.inputs_before
+        first, rest = inputs[:before], () if before is None else inputs[before:]
         options = None if form.options_type is None else self.options(form)
         type_name = form.options_type or "NONE"
         return self.table(
             "Operator",
             OpcodeIndex=self.codes.index(code),
-            Inputs=self.indices([*node.node.inputs, *constants]),
+            Inputs=self.indices([*first, *constants, *rest]),
             Outputs=self.indices(node.node.outputs),
             BuiltinOptionsType=getattr(self.schema.BuiltinOptions, type_name),
             BuiltinOptions=options,

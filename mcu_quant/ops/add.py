@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy as np
 from mcu_quant.fixed_point import IntArray, quantize_multiplier, requantize
 from mcu_quant.ir import BoundNode
 from mcu_quant.ops.base import Constraint, scale_ratio
-from mcu_quant.ops.binary import ArithmeticOperator
+from mcu_quant.ops.binary import ArithmeticAttrs, ArithmeticOperator
 from mcu_quant.ops.broadcast import BROADCASTS
 
 #: Both operands are brought to a common scale with so many fractional bits (TFLM's left_shift).
@@ -54,6 +55,11 @@ def scaled_operands(multipliers: SumMultipliers, a: IntArray, b: IntArray) -> tu
     return requantize(a << LEFT_SHIFT, *multipliers.first), requantize(b << LEFT_SHIFT, *multipliers.second)
 
 
+def least_sum_scale(input_scales: Sequence[float]) -> float:
+    """A little above what _OUTPUT_NOT_TOO_FINE asks, so that a float32 scale is above it, too."""
+    return 2 * max(input_scales) / 2**LEFT_SHIFT * 1.001
+
+
 class Add(ArithmeticOperator):
     name = "add"
     tflite_builtins = ("ADD",)
@@ -68,6 +74,9 @@ class Add(ArithmeticOperator):
         multipliers = sum_multipliers(node)
         first, second = scaled_operands(multipliers, a, b)
         return requantize(first + second, *multipliers.output)
+
+    def least_output_scale(self, attrs: ArithmeticAttrs, input_scales: Sequence[float]) -> float:
+        return least_sum_scale(input_scales)
 
 
 OPERATOR = Add()

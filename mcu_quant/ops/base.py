@@ -91,7 +91,8 @@ class TfliteForm:
     """An operator as schema.fbs has it.
 
     options: field name (as in the generated accessors, e.g. "StrideH") to value.
-    constants: appended to the node's inputs as int32 tensors (shape, axes, paddings).
+    constants: more inputs, int32 tensors (shape, axes, paddings), behind the node's inputs, or behind
+    the first `inputs_before` of them.
     """
 
     builtin: str
@@ -99,6 +100,7 @@ class TfliteForm:
     options_type: str | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
     constants: tuple[np.ndarray, ...] = ()
+    inputs_before: int | None = None
 
 
 @dataclass(frozen=True)
@@ -161,6 +163,18 @@ class Operator(ABC):
     def to_tflite(self, node: BoundNode) -> TfliteForm | None:
         """The standard form; None if there is none (a pass must have lowered the operator)."""
         return None
+
+    def least_output_scale(self, attrs: Any, input_scales: Sequence[float]) -> float:
+        """The smallest output scale that the integer arithmetic bears for these input scales; 0 if any.
+
+        For operators without weights. The quantizer widens a calibrated scale to it: a dead layer, or
+        one fed with constants, would else overflow or, in TFLM, abort.
+        """
+        return 0.0
+
+    def least_input_scale(self, attrs: Any) -> float:
+        """The smallest input scale that the integer arithmetic bears; 0 if any."""
+        return 0.0
 
     def macs(self, node: BoundNode) -> int:
         """Multiply-accumulates of one inference."""
@@ -233,6 +247,11 @@ def scale_ratio(numerator: Sequence[float], denominator: float) -> float:
     for scale in numerator:
         ratio *= scale
     return ratio / denominator
+
+
+def least_rescaled(scale: float, factor: float = 1.0) -> float:
+    """least_output_scale of what only rescales: an input (below 2**9) is shifted left by less than 2**21."""
+    return scale * max(1.0, factor) / 2**20
 
 
 def same_padding(in_size: int, filter_size: int, stride: int, dilation: int = 1) -> tuple[int, int]:

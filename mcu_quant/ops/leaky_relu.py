@@ -9,7 +9,7 @@ import numpy as np
 
 from mcu_quant.fixed_point import IntArray, requantize
 from mcu_quant.ir import BoundNode, Tensor
-from mcu_quant.ops.base import Constraint, QuantRule, TfliteForm, TfliteNode
+from mcu_quant.ops.base import Constraint, QuantRule, TfliteForm, TfliteNode, least_rescaled
 from mcu_quant.ops.keras import GraphBuilder, KerasLayer, LayerRefused
 from mcu_quant.ops.unary import RESCALE_FITS, UnaryOperator, rescale_fits, rescale_multiplier
 
@@ -52,6 +52,9 @@ class LeakyRelu(UnaryOperator):
 
     def from_tflite(self, node: TfliteNode) -> tuple[LeakyReluAttrs, tuple[Tensor | None, ...]]:
         return LeakyReluAttrs(float(node.option("Alpha", 0.0))), node.inputs
+
+    def least_output_scale(self, attrs: LeakyReluAttrs, input_scales: Sequence[float]) -> float:
+        return least_rescaled(input_scales[0], abs(attrs.alpha))
 
     def to_tflite(self, node: BoundNode) -> TfliteForm:
         return TfliteForm("LEAKY_RELU", 1, "LeakyReluOptions", {"Alpha": node.attrs.alpha})

@@ -154,10 +154,8 @@ def filters_of(node: BoundNode) -> tuple[IntArray, IntArray]:
     if node.node.op == "fully_connected":
         return data[:, None, None], np.arange(data.shape[1])[None]
     if node.node.op == "depthwise_conv_2d":
-        outputs = data.shape[3]
-        return data[0].transpose(2, 0, 1)[..., None], np.arange(outputs)[:, None] // (
-            outputs // node.input(0).shape[3]
-        )
+        multiplier = data.shape[3] // node.input(0).shape[3]
+        return data[0].transpose(2, 0, 1)[..., None], np.arange(data.shape[3])[:, None] // multiplier
     outputs, depth = len(data), data.shape[3]
     per_group = outputs // (node.input(0).shape[3] // depth)
     return data, np.arange(outputs)[:, None] // per_group * depth + np.arange(depth)[None]

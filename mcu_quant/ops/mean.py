@@ -11,7 +11,16 @@ import numpy as np
 from mcu_quant.errors import InvalidModelError, Problem, UnsupportedModelError
 from mcu_quant.fixed_point import INT8_MAX, INT8_MIN, INT32_MAX, IntArray, quantize_multiplier, requantize
 from mcu_quant.ir import BoundNode, Tensor
-from mcu_quant.ops.base import Constraint, Operator, QuantRule, Shape, TfliteForm, TfliteNode, scale_ratio
+from mcu_quant.ops.base import (
+    Constraint,
+    Operator,
+    QuantRule,
+    Shape,
+    TfliteForm,
+    TfliteNode,
+    least_rescaled,
+    scale_ratio,
+)
 from mcu_quant.ops.keras import GraphBuilder, KerasLayer, require_channels_last
 from mcu_quant.ops.keras_spatial import dimensions_of
 
@@ -64,6 +73,9 @@ class Mean(Operator):
                 f"axes must be within the input's {rank} axes", layer=node.name, value=axes.tolist()
             )
         return MeanAttrs(tuple(resolved), bool(node.option("KeepDims", False))), (x,)
+
+    def least_output_scale(self, attrs: MeanAttrs, input_scales: Sequence[float]) -> float:
+        return least_rescaled(input_scales[0])
 
     def to_tflite(self, node: BoundNode) -> TfliteForm:
         attrs: MeanAttrs = node.attrs

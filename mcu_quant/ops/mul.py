@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+
 import numpy as np
 
 from mcu_quant.fixed_point import INT32_MAX, IntArray, quantize_multiplier, requantize
 from mcu_quant.ir import BoundNode
 from mcu_quant.ops.base import Constraint, scale_ratio
-from mcu_quant.ops.binary import ArithmeticOperator
+from mcu_quant.ops.binary import ArithmeticAttrs, ArithmeticOperator
 from mcu_quant.ops.broadcast import BROADCASTS
 
 
@@ -39,6 +42,10 @@ class Mul(ArithmeticOperator):
 
     def requantized(self, node: BoundNode, a: IntArray, b: IntArray) -> IntArray:
         return requantize(a * b, *product_multiplier(node))
+
+    def least_output_scale(self, attrs: ArithmeticAttrs, input_scales: Sequence[float]) -> float:
+        """The product of two inputs (below 2**17) is shifted left by less than 2**13."""
+        return math.prod(input_scales) / 2**12
 
 
 OPERATOR = Mul()

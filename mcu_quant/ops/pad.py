@@ -77,11 +77,11 @@ class Pad(Operator):
         attrs = PadAttrs(tuple((int(before), int(after)) for before, after in paddings))
         return attrs, (x, *node.inputs[2:3])
 
-    def to_tflite(self, node: BoundNode) -> TfliteForm | None:
+    def to_tflite(self, node: BoundNode) -> TfliteForm:
         paddings = np.array(node.attrs.paddings, np.int32)
-        if node.optional_input(1) is not None:
-            return None  # a computed or other border has no place in this writer: constants come last
-        return TfliteForm("PAD", 2, "PadOptions", {}, (paddings,))
+        if node.optional_input(1) is None:
+            return TfliteForm("PAD", 2, "PadOptions", {}, (paddings,))
+        return TfliteForm("PADV2", 2, "PadV2Options", {}, (paddings,), inputs_before=1)
 
     def is_monotone(self, node: BoundNode) -> bool:
         return True

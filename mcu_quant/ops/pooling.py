@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mcu_quant.errors import InvalidModelError
 from mcu_quant.fixed_point import IntArray
 from mcu_quant.ir import BoundNode, Tensor
 from mcu_quant.ops.base import (
@@ -63,6 +64,8 @@ class Pool2D(Operator):
             padding=PADDINGS[node.option("Padding")],
             activation=ACTIVATIONS[node.option("FusedActivationFunction")],
         )
+        if min(*attrs.filter_size, *attrs.strides) < 1:
+            raise InvalidModelError("windows and strides must be positive", layer=node.name, value=attrs)
         return attrs, node.inputs
 
     def to_tflite(self, node: BoundNode) -> TfliteForm:

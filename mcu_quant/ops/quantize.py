@@ -8,7 +8,7 @@ import numpy as np
 
 from mcu_quant.fixed_point import IntArray, requantize
 from mcu_quant.ir import BoundNode
-from mcu_quant.ops.base import Constraint, QuantRule, TfliteForm
+from mcu_quant.ops.base import Constraint, QuantRule, TfliteForm, least_rescaled
 from mcu_quant.ops.unary import UnaryOperator, rescale_fits, rescale_multiplier
 
 
@@ -32,6 +32,9 @@ class Quantize(UnaryOperator):
             "calibrate with representative data",
         ),
     )
+
+    def least_output_scale(self, attrs: None, input_scales: Sequence[float]) -> float:
+        return least_rescaled(input_scales[0]) if input_scales else 0.0
 
     def to_tflite(self, node: BoundNode) -> TfliteForm:
         return TfliteForm("QUANTIZE", 1, "QuantizeOptions")

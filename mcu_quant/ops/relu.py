@@ -10,7 +10,7 @@ import numpy as np
 
 from mcu_quant.fixed_point import IntArray, requantize
 from mcu_quant.ir import BoundNode, Tensor
-from mcu_quant.ops.base import QuantRule, TfliteForm, TfliteNode
+from mcu_quant.ops.base import QuantRule, TfliteForm, TfliteNode, least_rescaled
 from mcu_quant.ops.binary import ArithmeticAttrs
 from mcu_quant.ops.keras import GraphBuilder, KerasLayer, LayerRefused
 from mcu_quant.ops.leaky_relu import LeakyReluAttrs
@@ -39,6 +39,9 @@ class Relu(UnaryOperator):
 
     def from_tflite(self, node: TfliteNode) -> tuple[ReluAttrs, tuple[Tensor | None, ...]]:
         return ReluAttrs(), node.inputs
+
+    def least_output_scale(self, attrs: ReluAttrs, input_scales: Sequence[float]) -> float:
+        return least_rescaled(input_scales[0])
 
     def to_tflite(self, node: BoundNode) -> TfliteForm:
         return TfliteForm("RELU", 2)

@@ -29,6 +29,10 @@ class SaturatingOperator(UnaryOperator):
         (attrs,) = set(self.keras_activations.values())
         return builder.add(self.name, layer.name, attrs, list(inputs))
 
+    def least_input_scale(self, attrs: object) -> float:
+        """Some steps above INPUT_NOT_TOO_FINE: the multiplier to Q4.27 must exceed 1."""
+        return 2.0**-24
+
     def values(self, node: BoundNode, q: IntArray) -> IntArray:
         multiplier, shift = input_multiplier(node)
         radius = input_radius(shift)

@@ -69,6 +69,10 @@ class Softmax(Operator):
     def from_tflite(self, node: TfliteNode) -> tuple[SoftmaxAttrs, tuple[Tensor | None, ...]]:
         return SoftmaxAttrs(beta=float(node.option("Beta", 1.0))), node.inputs
 
+    def least_input_scale(self, attrs: SoftmaxAttrs) -> float:
+        """The multiplier to Q5.26 must exceed 1."""
+        return 2.0**-25 / min(abs(attrs.beta) or 1.0, 1.0)
+
     def to_tflite(self, node: BoundNode) -> TfliteForm:
         return TfliteForm("SOFTMAX", 2, "SoftmaxOptions", {"Beta": node.attrs.beta})
 

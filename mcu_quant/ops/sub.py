@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from mcu_quant.fixed_point import IntArray, requantize
 from mcu_quant.ir import BoundNode
-from mcu_quant.ops.add import SUM_CONSTRAINTS, scaled_operands, sum_multipliers
-from mcu_quant.ops.binary import ArithmeticOperator
+from mcu_quant.ops.add import SUM_CONSTRAINTS, least_sum_scale, scaled_operands, sum_multipliers
+from mcu_quant.ops.binary import ArithmeticAttrs, ArithmeticOperator
 
 
 class Sub(ArithmeticOperator):
@@ -24,6 +26,9 @@ class Sub(ArithmeticOperator):
         multipliers = sum_multipliers(node)
         first, second = scaled_operands(multipliers, a, b)
         return requantize(first - second, *multipliers.output)
+
+    def least_output_scale(self, attrs: ArithmeticAttrs, input_scales: Sequence[float]) -> float:
+        return least_sum_scale(input_scales)
 
 
 OPERATOR = Sub()

@@ -9,7 +9,10 @@ from mcu_quant.ir import BoundNode, Graph, Tensor
 from mcu_quant.ops import OPERATORS
 
 _CONVERTERS = ("quantize", "dequantize")
+_CONVERTED = ("int8", "uint8", "float32")
 _QUANTIZED = ("int8", "uint8", "int16")
+#: What a float graph consists of; conditions are bool in any graph.
+_FLOAT_GRAPH = ("float32", "bool")
 _FULL_INT8 = "quantize the model to full int8, as mcu-quant quantize does"
 
 
@@ -19,36 +22,60 @@ def find_problems(graph: Graph) -> list[Problem]:
 
 
 def require_supported(graph: Graph) -> Graph:
-    """The graph; raises UnsupportedModelError with all that find_problems finds."""
-    problems = find_problems(graph)
+    """The graph, if it has integer arithmetic throughout and keeps every rule.
+
+    Raises UnsupportedModelError with all that find_problems finds, and with every float node.
+    """
+    problems = find_problems(graph) + [
+        Problem("the operator must have an integer form", node.name, f"{node.node.op} in float32", _FULL_INT8)
+        for node in graph.bound_nodes()
+        if is_float(node)
+    ]
     if problems:
         raise UnsupportedModelError(problems)
     return graph
 
 
+def is_float(node: BoundNode) -> bool:
+    return all(tensor is None or tensor.dtype in _FLOAT_GRAPH for tensor in (*node.inputs, *node.outputs))
+
+
 def node_problems(node: BoundNode) -> list[Problem]:
+    """The rules that one node breaks; none if it is all float."""
     tensors = [tensor for tensor in (*node.inputs, *node.outputs) if tensor is not None]
-    if not any(tensor.dtype in _QUANTIZED for tensor in tensors):
+    if is_float(node):
         return []
     # An operator's own rules may assume the shared ones.
     return list(_shared_problems(node, tensors)) or OPERATORS[node.node.op].problems(node)
 
 
 def _shared_problems(node: BoundNode, tensors: list[Tensor]) -> Iterator[Problem]:
-    converter = node.node.op in _CONVERTERS
     types = ", ".join(tensor.dtype for tensor in tensors)
-    if not converter and any(tensor.dtype == "float32" for tensor in tensors):
+    if node.node.op not in _CONVERTERS and any(tensor.dtype == "float32" for tensor in tensors):
         yield Problem("an operator must be all integer or all float", node.name, types, _FULL_INT8)
     elif any(tensor.dtype == "int16" for tensor in tensors):
         yield Problem(
             "activations must be int8 (16x8 models are not supported yet)", node.name, types, _FULL_INT8
         )
-    elif not converter and any(tensor.dtype == "uint8" for tensor in tensors):
-        yield Problem("activations must be int8", node.name, types, _FULL_INT8)
+    else:
+        yield from _type_problems(node)
     for tensor in tensors:
         if tensor.dtype in _QUANTIZED and tensor.quant is None:
             yield Problem("every integer tensor must have a scale", node.name, tensor.name, _FULL_INT8)
     yield from _axis_problems(node)
+
+
+def _type_problems(node: BoundNode) -> Iterator[Problem]:
+    """Activations are int8 but at the graph's edges and for conditions; weights have rules of their own."""
+    op, rule = node.node.op, OPERATORS[node.node.op].quant_rule
+    constants = {rule.bias, rule.weights.index if rule.weights is not None else None}
+    places = [(t, op == "select_v2" and i == 0) for i, t in enumerate(node.inputs) if i not in constants]
+    places += [(tensor, op == "greater_equal") for tensor in node.outputs]
+    for tensor, is_condition in places:
+        allowed = ("bool",) if is_condition else _CONVERTED if op in _CONVERTERS else ("int8",)
+        if tensor is not None and tensor.dtype not in allowed:
+            what = f"{tensor.name} must be {' or '.join(allowed)}"
+            yield Problem(what, node.name, tensor.dtype, _FULL_INT8)
 
 
 def _axis_problems(node: BoundNode) -> Iterator[Problem]:

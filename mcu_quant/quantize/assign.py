@@ -9,7 +9,7 @@ from mcu_quant.errors import Problem, UnsupportedModelError
 from mcu_quant.fixed_point import INT8_MAX, INT8_MIN
 from mcu_quant.ir import BoundNode, Graph, Node, QuantParams, Tensor, check, unique_name
 from mcu_quant.ops import OPERATORS
-from mcu_quant.quantize import limits
+from mcu_quant.quantize.linear_limit import least_linear_output_scale
 from mcu_quant.quantize.operands import (
     activations,
     equal_scale_groups,
@@ -62,7 +62,7 @@ def assign_schemes(graph: Graph, ranges: Ranges, constants: LinearConstants) -> 
     """A scheme for every key of the graph's activations (operands.key).
 
     A group takes its fixed output's scheme if it has one (see separate_fixed_outputs), else the
-    union of its members' ranges, widened as far as limits.py demands.
+    union of its members' ranges, widened as far as the operators demand.
     """
     groups = equal_scale_groups(graph)
     members = groups.members()
@@ -97,12 +97,13 @@ def _demands(graph: Graph, schemes: Schemes, constants: LinearConstants) -> Iter
     """(key, smallest scale) as each node needs it, given the scales so far."""
     for node in graph.bound_nodes():
         inputs = [name for name, _ in activations(node)]
-        yield from ((name, limits.least_input_scale(node)) for name in inputs)
+        operator = OPERATORS[node.node.op]
+        yield from ((name, operator.least_input_scale(node.attrs)) for name in inputs)
         if is_linear(node):
             x = schemes[inputs[0]]
-            needed = limits.least_linear_output_scale(x.scale[0], x.zero_point[0], *constants.get(node, x))
+            needed = least_linear_output_scale(x.scale[0], x.zero_point[0], *constants.get(node, x))
         else:
-            needed = limits.least_output_scale(node, [schemes[name].scale[0] for name in inputs])
+            needed = operator.least_output_scale(node.attrs, [schemes[name].scale[0] for name in inputs])
         yield from ((name, needed) for name in quantized_outputs(node))
 
 

@@ -188,7 +188,13 @@ def test_interrupt_in_calibration(files: Path, tmp_path: Path) -> None:
         np.savez(stream, x=np.zeros((8_000_000, 12), np.int8))
     output = tmp_path / "out" / "out.tflite"
     command = [sys.executable, "-m", "mcu_quant", *map(str, quantize(files / "dense.keras", data, output))]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=heed_interrupts,  # tests that run in the background inherit that SIGINT is ignored
+    )
     try:
         wait_until_open(process.pid, data)
         assert process.poll() is None, process.stderr and process.stderr.read()
@@ -199,6 +205,10 @@ def test_interrupt_in_calibration(files: Path, tmp_path: Path) -> None:
     assert process.returncode == -signal.SIGINT, stderr
     assert "interrupted" in stderr and "Traceback" not in stderr
     assert [path.name for path in tmp_path.iterdir()] == ["many.npz"]
+
+
+def heed_interrupts() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def wait_until_open(pid: int, file: Path, seconds: float = 60.0) -> None:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 
+from mcu_quant.ir import Tensor
 from mcu_quant.ops.pad import PadAttrs
 from mcu_quant.ops.support import node_problems
 from tests.ops.driver import CHECKS, Case, check_name, unary_case
@@ -26,6 +30,16 @@ CASES = [
     case("zero_point_low", (4, 5, 3), (1, 1), (1, 1), (0, 0), x=(0.1, -128)),
     case("zero_point_high", (4, 5, 3), (1, 1), (1, 1), (0, 0), x=(0.1, 127)),
 ]
+
+
+def with_border(name: str, value: int) -> Case:
+    """A border of that raw value."""
+    plain = case(name, (4, 5, 3), (1, 1), (2, 0), (0, 1))
+    border = Tensor.constant("border", np.full(1, value, np.int8), plain.output_quant)
+    return replace(plain, inputs=(*plain.inputs, border))
+
+
+CASES += [with_border("border_value_low", -128), with_border("border_value_high", 127)]
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=check_name)
