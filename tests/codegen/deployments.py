@@ -5,17 +5,17 @@ from __future__ import annotations
 import shutil
 import subprocess
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
+from mcu_quant import pipeline
 from mcu_quant.codegen.library import render_library
 from mcu_quant.deployment import Deployment, GenerateOptions
 from mcu_quant.importers.tflite import read_tflite
 from mcu_quant.ir import Graph, Node, QuantParams, Tensor, check
-from mcu_quant.kernels import choose_kernels
 from mcu_quant.kernels.base import CORES
-from mcu_quant.memory import plan_memory
 from mcu_quant.ops.binary import ArithmeticAttrs
 from mcu_quant.ops.conv_2d import Conv2DAttrs
 from mcu_quant.ops.depthwise_conv_2d import DepthwiseConv2DAttrs
@@ -35,9 +35,8 @@ def deploy(
 ) -> Deployment:
     """options: those of GenerateOptions."""
     chosen = GenerateOptions(**options)  # type: ignore[arg-type]
-    kernels = tuple(choose_kernels(graph, CORES[core]))
-    plan = plan_memory(graph, kernels, keep_input=chosen.keep_input)
-    return Deployment(name, graph, CORES[core], kernels, plan, chosen, fingerprint)
+    deployed = pipeline.deploy(pipeline.TfliteModel(name, b"", graph), CORES[core], chosen)
+    return replace(deployed, fingerprint=fingerprint)
 
 
 def published(name: str) -> Graph:
