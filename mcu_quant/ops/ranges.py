@@ -53,36 +53,29 @@ def spanned(*values: np.ndarray) -> ValueRange:
     )
 
 
-def ends_of(tensor: Tensor) -> tuple[np.ndarray, np.ndarray]:
-    """One sample that is as low as the tensor can be, and one as high: its dtype, [1, *shape]."""
-    known = range_of(tensor)
-    low, high = (
-        np.broadcast_to(end.astype(tensor.dtype).reshape(tensor.shape[-1:]), (1, *tensor.shape))
-        for end in (known.low, known.high)
-    )
-    return low, high
-
-
 def corner_ranges(node: BoundNode, run: Run) -> tuple[ValueRange, ...]:
     """The outputs' ranges from the corners of the inputs' intervals.
 
     Sound if, with all else fixed, no output rises and then falls (or the other way) in any element of an
     input, and inputs meet element by element: so for sums, products, minima. Constants are what they are.
     """
-    choices: list[Sequence[np.ndarray | None]] = [
-        [None] if tensor is None else [tensor.data] if tensor.is_constant else ends_of(tensor)
-        for tensor in node.inputs
-    ]
-    return _span_outputs(node, [run(node, corner) for corner in product(*choices)])
+    ends = [(None,) if tensor is None else _ends_of(tensor) for tensor in node.inputs]
+    return _span_outputs(node, [run(node, corner) for corner in product(*ends)])
 
 
 def monotone_ranges(node: BoundNode, run: Run) -> tuple[ValueRange, ...]:
     """The outputs' ranges where larger inputs never give smaller outputs: at both ends of all inputs."""
-    ends = [
-        (None, None) if tensor is None else (tensor.data,) * 2 if tensor.is_constant else ends_of(tensor)
-        for tensor in node.inputs
-    ]
-    return _span_outputs(node, [run(node, [end[side] for end in ends]) for side in (0, 1)])
+    ends = [(None,) if tensor is None else _ends_of(tensor) for tensor in node.inputs]
+    return _span_outputs(node, [run(node, [end[side] for end in ends]) for side in (0, -1)])
+
+
+def _ends_of(tensor: Tensor) -> tuple[np.ndarray, ...]:
+    """A sample as low as the tensor can be, and one as high: its dtype, [1, *shape]; a constant itself."""
+    if tensor.data is not None:
+        return (tensor.data[None],)
+    known = range_of(tensor)
+    ends = (end.astype(tensor.dtype).reshape(tensor.shape[-1:]) for end in (known.low, known.high))
+    return tuple(np.broadcast_to(end, (1, *tensor.shape)) for end in ends)
 
 
 def _span_outputs(node: BoundNode, results: list[tuple[np.ndarray, ...]]) -> tuple[ValueRange, ...]:

@@ -27,7 +27,7 @@
 #if MQ_KERNELS_VERSION != 1
 #error "branch.c was generated for kernels of version 1: generate the model again, or take its own mq_*.h"
 #endif
-#if BRANCH_BUILD != 0x544b36f6u || BRANCH_WEIGHTS_BUILD != 0x544b36f6u
+#if BRANCH_BUILD != 0x383104abu || BRANCH_WEIGHTS_BUILD != 0x383104abu
 #error "branch.c, branch.h and branch_weights.h are of different generations: take all from one"
 #endif
 

@@ -11,7 +11,7 @@
 #include "mq_common.h"
 #include "branch.h"
 
-#if BRANCH_BUILD != 0x544b36f6u || BRANCH_WEIGHTS_BUILD != 0x544b36f6u
+#if BRANCH_BUILD != 0x383104abu || BRANCH_WEIGHTS_BUILD != 0x383104abu
 #error "branch_weights.c, branch_weights.h and branch.h are of different generations: take all from one"
 #endif
 

@@ -11,7 +11,7 @@
 
 #include <stdint.h>
 
-#define BRANCH_WEIGHTS_BUILD 0x544b36f6u
+#define BRANCH_WEIGHTS_BUILD 0x383104abu
 
 /* Tables start at words: kernels may read them by words, and no compiler may count on more. */
 #if defined(__GNUC__)

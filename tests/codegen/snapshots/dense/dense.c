@@ -20,7 +20,7 @@
 #if MQ_KERNELS_VERSION != 1
 #error "dense.c was generated for kernels of version 1: generate the model again, or take its own mq_*.h"
 #endif
-#if DENSE_BUILD != 0xea2f6c5eu || DENSE_WEIGHTS_BUILD != 0xea2f6c5eu
+#if DENSE_BUILD != 0x7fa17d1eu || DENSE_WEIGHTS_BUILD != 0x7fa17d1eu
 #error "dense.c, dense.h and dense_weights.h are of different generations: take all from one"
 #endif
 

@@ -11,7 +11,7 @@
 #include "mq_common.h"
 #include "dense.h"
 
-#if DENSE_BUILD != 0xea2f6c5eu || DENSE_WEIGHTS_BUILD != 0xea2f6c5eu
+#if DENSE_BUILD != 0x7fa17d1eu || DENSE_WEIGHTS_BUILD != 0x7fa17d1eu
 #error "dense_weights.c, dense_weights.h and dense.h are of different generations: take all from one"
 #endif
 
