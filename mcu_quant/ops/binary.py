@@ -50,7 +50,8 @@ class BinaryOperator(Operator):
         """The same for quantized operands, aligned for broadcasting; the output's dtype."""
 
     def output_shapes(self, attrs: Any, input_shapes: Sequence[Shape]) -> tuple[Shape, ...]:
-        return (broadcast_shape(*input_shapes),)
+        a, b = input_shapes
+        return (broadcast_shape(a, b),)
 
     def from_keras(self, layer: KerasLayer, inputs: Sequence[str], builder: GraphBuilder) -> str:
         """More than two inputs become a chain, from the left, as Keras computes them."""
