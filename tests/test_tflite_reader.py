@@ -22,6 +22,8 @@ from mcu_quant.importers.tflite import read_tflite
 from mcu_quant.ir import Graph, Node, QuantParams, Tensor, check
 from mcu_quant.ops.binary import ArithmeticAttrs
 from mcu_quant.ops.fully_connected import FullyConnectedAttrs
+from mcu_quant.ops.interpreter import run_int8
+from mcu_quant.ops.pooling import Pool2DAttrs
 from mcu_quant.ops.support import require_supported
 from tests.graphs import assert_same_graph
 from tests.oracles import litert_ref, tflm
@@ -232,6 +234,51 @@ def test_arithmetic_of_other_integers_is_refused(dtype: str) -> None:
     node = Node("y", "add", ArithmeticAttrs(), ("x", "x"), ("y",))
     with pytest.raises(UnsupportedModelError, match=r"y: . must be int8|y: the operator must have"):
         require_supported(Graph("add", (node,), tensors, ("x",), ("y",)))
+
+
+def quantized(*names: str, dtype: str = "int8") -> dict[str, Tensor]:
+    quant = QuantParams.per_tensor(0.05, -3)
+    return {name: Tensor(name, (1, 2, 2, 1), dtype, quant if dtype == "int8" else None) for name in names}
+
+
+def test_an_output_may_be_a_constant() -> None:
+    tensors = quantized("x", "y")
+    tensors["c"] = Tensor.constant("c", np.arange(2, dtype=np.int8), tensors["x"].quant)
+    node = Node("y", "add", ArithmeticAttrs(), ("x", "x"), ("y",))
+    graph = read_tflite(write_tflite(Graph("constant", (node,), tensors, ("x",), ("y", "c"))), "constant")
+    _, constant = run_int8(graph, [np.zeros((3, 1, 2, 2, 1), np.int8)])
+    assert constant.tolist() == [[0, 1]] * 3
+
+
+def test_an_operator_of_constants_is_refused() -> None:
+    tensors = quantized("x", "y", "z")
+    tensors["c"] = Tensor.constant("c", np.zeros((1, 2, 2, 1), np.int8), tensors["x"].quant)
+    nodes = (
+        Node("y", "add", ArithmeticAttrs(), ("c", "c"), ("y",)),
+        Node("z", "add", ArithmeticAttrs(), ("x", "y"), ("z",)),
+    )
+    file = write_tflite(Graph("constants", nodes, tensors, ("x",), ("z",)))
+    with pytest.raises(UnsupportedModelError, match="y: an operator must have an input that is not constant"):
+        read_tflite(file, "constants")
+
+
+@pytest.mark.parametrize("missing", [1, 2])
+def test_a_missing_operand_is_damage(missing: int) -> None:
+    tensors = quantized("a", "b", "y") | quantized("condition", dtype="bool")
+    inputs = ("condition", "a", "b")[: 3 - missing]
+    node = Node("y", "select_v2", None, inputs, ("y",))
+    file = write_tflite(Graph("select", (node,), tensors, ("condition", "a", "b"), ("y",)))
+    with pytest.raises(InvalidModelError, match="inputs and options of SELECT_V2 must fit"):
+        read_tflite(file, "select")
+
+
+@pytest.mark.parametrize("size", [(0, 1), (-1, 1), (1, 2**30)])
+def test_windows_have_a_sane_size(size: tuple[int, int]) -> None:
+    tensors = quantized("x", "y")
+    node = Node("y", "average_pool_2d", Pool2DAttrs(size, (1, 1), "same"), ("x",), ("y",))
+    file = write_tflite(Graph("pool", (node,), tensors, ("x",), ("y",)))
+    with pytest.raises(InvalidModelError, match="y: windows and strides must be positive"):
+        read_tflite(file, "pool")
 
 
 def test_everything_unsupported_is_listed_at_once() -> None:

@@ -57,7 +57,8 @@ class BinaryOperator(Operator):
         return corner_ranges(node, self.run_int8)
 
     def output_shapes(self, attrs: Any, input_shapes: Sequence[Shape]) -> tuple[Shape, ...]:
-        return (broadcast_shape(*input_shapes),)
+        a, b = input_shapes
+        return (broadcast_shape(a, b),)
 
     def from_keras(self, layer: KerasLayer, inputs: Sequence[str], builder: GraphBuilder) -> str:
         """More than two inputs become a chain, from the left, as Keras computes them."""

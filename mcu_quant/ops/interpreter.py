@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from mcu_quant.ir import Graph
+from mcu_quant.ir import Graph, Tensor
 from mcu_quant.ops import OPERATORS
 
 Observer = Callable[[str, np.ndarray], None]
@@ -54,4 +54,11 @@ def _run(
         for read in node.inputs:
             if read in values and last_use[read] == index and read not in graph.outputs:
                 del values[read]
-    return [values[name] for name in graph.outputs]
+    return [_output(graph.tensors[name], values, len(inputs[0])) for name in graph.outputs]
+
+
+def _output(tensor: Tensor, values: dict[str, np.ndarray], samples: int) -> np.ndarray:
+    """A constant may be an output: the same for every sample."""
+    if tensor.data is None:
+        return values[tensor.name]
+    return np.broadcast_to(tensor.data, (samples, *tensor.shape))

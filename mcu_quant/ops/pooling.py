@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -23,6 +24,9 @@ from mcu_quant.ops.base import (
 from mcu_quant.ops.keras import GraphBuilder, KerasLayer
 from mcu_quant.ops.keras_spatial import dimensions_of, over_space, padding_of, pair
 from mcu_quant.ops.windows import WindowAxes, images, window_axes
+
+#: Elements of a window: far beyond any that has a use, and few enough to walk.
+MAX_WINDOW = 2**18
 
 
 @dataclass(frozen=True)
@@ -64,8 +68,9 @@ class Pool2D(Operator):
             padding=PADDINGS[node.option("Padding")],
             activation=ACTIVATIONS[node.option("FusedActivationFunction")],
         )
-        if min(*attrs.filter_size, *attrs.strides) < 1:
-            raise InvalidModelError("windows and strides must be positive", layer=node.name, value=attrs)
+        if min(*attrs.filter_size, *attrs.strides) < 1 or math.prod(attrs.filter_size) > MAX_WINDOW:
+            rule = f"windows and strides must be positive, and windows have at most {MAX_WINDOW} elements"
+            raise InvalidModelError(rule, layer=node.name, value=attrs)
         return attrs, node.inputs
 
     def to_tflite(self, node: BoundNode) -> TfliteForm:

@@ -32,7 +32,8 @@ class SelectV2(Operator):
     )
 
     def output_shapes(self, attrs: Any, input_shapes: Sequence[Shape]) -> tuple[Shape, ...]:
-        return (broadcast_shape(*input_shapes),)
+        condition, chosen, other = input_shapes
+        return (broadcast_shape(condition, chosen, other),)
 
     def from_tflite(self, node: TfliteNode) -> tuple[Any, tuple[Tensor | None, ...]]:
         return None, node.inputs

@@ -59,6 +59,9 @@ def _shared_problems(node: BoundNode, tensors: list[Tensor]) -> Iterator[Problem
         )
     else:
         yield from _type_problems(node)
+    if all(tensor is None or tensor.is_constant for tensor in node.inputs):
+        hint = "let the converter fold constants"
+        yield Problem("an operator must have an input that is not constant", node.name, node.node.op, hint)
     for tensor in tensors:
         if tensor.dtype in _QUANTIZED and tensor.quant is None:
             yield Problem("every integer tensor must have a scale", node.name, tensor.name, _FULL_INT8)

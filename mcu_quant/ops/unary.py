@@ -28,7 +28,8 @@ class UnaryOperator(Operator):
         """float32 to float32."""
 
     def output_shapes(self, attrs: Any, input_shapes: Sequence[Shape]) -> tuple[Shape, ...]:
-        return (input_shapes[0],)
+        (x,) = input_shapes
+        return (x,)
 
     def from_tflite(self, node: TfliteNode) -> tuple[Any, tuple[Tensor | None, ...]]:
         return None, node.inputs

@@ -132,6 +132,7 @@ def wrong_pass(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(check_keras, "prepare", wrong)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("plant", [clipping_quantizer, wrong_pass])
 def test_a_fault_of_the_quantizer_or_a_pass_is_caught(
     plant: Break, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
