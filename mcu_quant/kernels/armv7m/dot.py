@@ -99,14 +99,14 @@ def plan_dot(node: BoundNode, window: Window, rows: IntArray) -> Dot | None:
         return None
     # The low channel of a pair has the offsets of all steps on top of its sum.
     extra = np.where(np.arange(len(rows)) % 2 == 0, 0x8000 * len(steps), 0)
-    fold = _bias(node) - node.input(0).zero_point * rows.sum(axis=1) - extra
+    fold = bias_of(node) - node.input(0).zero_point * rows.sum(axis=1) - extra
     requantization = plan_requantization(node, fold, 128 * magnitudes.sum(axis=1) + extra)
     if requantization is None:
         return None
     return Dot(window, len(rows), _table(rows, steps, requantization.constants), requantization)
 
 
-def _bias(node: BoundNode) -> IntArray:
+def bias_of(node: BoundNode) -> IntArray:
     bias = node.optional_input(2)
     if bias is None or bias.data is None:
         return np.zeros(node.output.shape[-1], np.int64)
@@ -224,7 +224,7 @@ def _finish(tail: int, requantization: Requantization, is_last: bool) -> list[st
         if tail and index == tail - 1 and is_last:
             break
     lines += _next_block(tail, is_last)
-    return lines + [
+    lines += [
         f"ldr r0, [sp, #{_X}]",
         f"ldrd r8, r9, [sp, #{_PIXELS}]",
         f"ldr r1, [sp, #{_TABLE}]",
@@ -234,6 +234,7 @@ def _finish(tail: int, requantization: Requantization, is_last: bool) -> list[st
         f"str r8, [sp, #{_PIXELS}]",
         "bne 1b",
     ]
+    return lines
 
 
 def _next_block(tail: int, is_last: bool) -> list[str]:

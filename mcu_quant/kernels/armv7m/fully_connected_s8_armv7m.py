@@ -7,7 +7,7 @@ import numpy as np
 from mcu_quant.ir import BoundNode
 from mcu_quant.kernels.armv7m.dot import Dot, Window, dot_cycles, plan_dot
 from mcu_quant.kernels.armv7m.planned import planned
-from mcu_quant.kernels.base import Activation, Core, Kernel, KernelCall
+from mcu_quant.kernels.base import Activation, Core, KernelCall
 from mcu_quant.kernels.portable.fully_connected_s8 import FullyConnectedS8
 
 

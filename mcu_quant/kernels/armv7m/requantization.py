@@ -54,7 +54,7 @@ class Requantization:
         }
 
     def emit(self, sum_register: str, words: tuple[str, str, str, str]) -> list[str]:
-        """Instructions that turn a register's sum into its int8; the words but the first and last are lost."""
+        """Instructions that turn a register's sum into its int8. The second and third word are lost."""
         multiplier, start, high, shift = words
         lines = [
             f"lsl {sum_register}, {sum_register}, {'#1' if self.rounds_away else shift}",
