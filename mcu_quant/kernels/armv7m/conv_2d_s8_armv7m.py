@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from mcu_quant.ir import BoundNode
-from mcu_quant.kernels.armv7m.dot import Dot, Window, dot_cycles, plan_dot
+from mcu_quant.kernels.armv7m.dot import Dot, dot_cycles, plan_dot
 from mcu_quant.kernels.armv7m.planned import planned
 from mcu_quant.kernels.base import Activation, Core, Kernel, KernelCall, Scratch
 from mcu_quant.kernels.portable.windows import row_overlap
@@ -69,16 +69,15 @@ class Conv2DS8Armv7m(Kernel):
         (first, end), (top, bottom) = _inside(width), _inside(height)
         gathered = pixels - max(end - first, 0) * max(bottom - top, 0)
         gather = gathered * (150 + 45 * dot.window.runs + dot.window.inputs)
-        return dot_cycles(dot.window, pixels, dot.channels, dot.requantization.cycles) + gather
+        return dot_cycles(dot, pixels) + gather
 
 
 @planned
 def _plan(node: BoundNode) -> Dot | None:
     weights = node.input(1)
     assert weights.data is not None
-    outputs, filter_h, filter_w, depth = weights.shape
-    rows = weights.data.astype(np.int64).reshape(outputs, -1)
-    return plan_dot(node, Window(filter_h, filter_w * depth), rows)
+    rows = weights.data.astype(np.int64).reshape(weights.shape[0], -1)
+    return plan_dot(node, weights.shape[1], rows)
 
 
 def _inside(axis: WindowAxis) -> tuple[int, int]:

@@ -1,14 +1,14 @@
 """Four dot products at once on Cortex-M3: convolution windows and fully connected rows.
 
 A word holds the weights of two output channels, low + (high << 16). Multiplied by an input it gives
-both products, and two inputs' products fit the halves: |w0| + |w1| <= 255. With 0x8000 added, the
-low half is not negative, so the high half is the high channel's share exactly. For two inputs:
-    mla r, word0, x0, 0x8000;  mla r, word1, x1, r;  high += r asr #16;  both += r
-and in the end low = both - (high << 16) - 0x8000 * (number of steps). C twin: mq_armv7m_dot_twin.
+both products, and those of a few inputs fit the halves: as many as have sum |w| <= 255, two at least.
+With 0x8000 added, the low half is not negative, so the high half is the high channel's share exactly:
+    mla r, word0, x0, 0x8000;  mla r, word1, x1, r;  ...;  high += r asr #16;  both += r
+and in the end low = both - (high << 16) - 0x8000 * (number of groups). C twin: mq_armv7m_dot_twin.
 
 A window is `runs` runs of `run_length` bytes that lie run_step bytes apart. Inputs are read where they
-are; nothing is expanded. The table has, for each four output channels, the words in order of use
-(channels 0 and 1 of both inputs, channels 2 and 3), then Requantization.constants.
+are; nothing is expanded. The table has, for each four output channels, two words for each input
+(channels 0 and 1, channels 2 and 3), then Requantization.constants.
 """
 
 from __future__ import annotations
@@ -26,8 +26,10 @@ from mcu_quant.kernels.base import Assembly, Constant
 GUARD = "defined(__ARM_ARCH_ISA_THUMB) && __ARM_ARCH_ISA_THUMB >= 2"
 #: Channels at once.
 BLOCK = 4
-#: Windows of no more inputs are unrolled whole; longer runs so many inputs at a time.
-_UNROLLED_INPUTS, _CHUNK_INPUTS = 64, 32
+#: Inputs whose products may be added in one word, best first; the last is right for any weights.
+GROUPS = (8, 6, 4, 3, 2)
+#: Windows of no more inputs are unrolled whole; longer runs some inputs at a time.
+_UNROLLED_INPUTS = 64
 
 #: Places on the stack, bytes from sp.
 _OUTPUT, _X, _PIXELS, _PIXEL_STEP, _RUN_STEP, _TABLE_END, _TABLE, _RUNS, _CHUNKS, _FRAME = range(0, 40, 4)
@@ -35,29 +37,37 @@ _OUTPUT, _X, _PIXELS, _PIXEL_STEP, _RUN_STEP, _TABLE_END, _TABLE, _RUNS, _CHUNKS
 
 @dataclass(frozen=True)
 class Window:
-    """runs x run_length inputs, and the table's order of them."""
+    """runs x run_length inputs; the products of `group` inputs are added in one word."""
 
     runs: int
     run_length: int
+    group: int = GROUPS[-1]
 
     @property
     def inputs(self) -> int:
         return self.runs * self.run_length
 
     @property
-    def unrolled(self) -> bool:
+    def is_unrolled(self) -> bool:
         return self.inputs <= _UNROLLED_INPUTS
 
     @property
-    def steps(self) -> list[tuple[int, ...]]:
-        """Inputs that are multiplied and added together: pairs; a single one where a stretch is odd."""
-        stretch = self.inputs if self.unrolled else self.run_length
-        starts = range(0, self.inputs, stretch)
-        return [
-            tuple(range(first, min(first + 2, start + stretch)))
-            for start in starts
-            for first in range(start, start + stretch, 2)
-        ]
+    def chunk(self) -> int:
+        """Inputs that a loop over a run takes at a time."""
+        return 30 if self.group % 3 == 0 else 32
+
+    @property
+    def groups(self) -> list[range]:
+        """Inputs whose products are added in one word. A chunk begins a new group, and so does a run."""
+        if self.is_unrolled:
+            return _split(range(self.inputs), self.group)
+        runs = [range(run * self.run_length, (run + 1) * self.run_length) for run in range(self.runs)]
+        chunks = [chunk for run in runs for chunk in _split(run, self.chunk)]
+        return [group for chunk in chunks for group in _split(chunk, self.group)]
+
+
+def _split(inputs: range, size: int) -> list[range]:
+    return [inputs[start : start + size] for start in range(0, len(inputs), size)]
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,7 +85,7 @@ class Dot:
             "runs": self.window.runs,
             "run_length": self.window.run_length,
             "output_channels": self.channels,
-            "pairs_cross_runs": int(self.window.unrolled),
+            "low_start": 0x8000 * len(self.window.groups),
             **self.requantization.params(),
         }
 
@@ -86,24 +96,30 @@ class Dot:
     @property
     def assembly(self) -> Assembly:
         window = self.window
-        stem = f"dot_{window.runs}x{window.run_length}"
+        stem = f"dot_{window.runs}x{window.run_length}_by_{window.group}"
         body = "\n".join(_body(window, self.channels % BLOCK, self.requantization, self.channels))
         return Assembly(stem, body, GUARD, "mq_armv7m_dot_function_t", "mq_armv7m_dot_twin")
 
 
-def plan_dot(node: BoundNode, window: Window, rows: IntArray) -> Dot | None:
-    """None if it cannot be computed so. rows: int64 [output channels, window.inputs], the weights."""
-    steps = window.steps
-    magnitudes = np.abs(rows)
-    if any(magnitudes[:, step].sum(axis=1).max() > 255 for step in steps):
+def plan_dot(node: BoundNode, runs: int, rows: IntArray) -> Dot | None:
+    """None if it cannot be computed so. rows: int64 [output channels, inputs], the weights."""
+    windows = (Window(runs, rows.shape[1] // runs, group) for group in GROUPS)
+    window = next((window for window in windows if _fits(window, rows)), None)
+    if window is None:
         return None
-    # The low channel of a pair has the offsets of all steps on top of its sum.
-    extra = np.where(np.arange(len(rows)) % 2 == 0, 0x8000 * len(steps), 0)
+    # The low channel of a pair has the offsets of all groups on top of its sum.
+    extra = np.where(np.arange(len(rows)) % 2 == 0, 0x8000 * len(window.groups), 0)
     fold = bias_of(node) - node.input(0).zero_point * rows.sum(axis=1) - extra
-    requantization = plan_requantization(node, fold, 128 * magnitudes.sum(axis=1) + extra)
+    requantization = plan_requantization(node, fold, 128 * np.abs(rows).sum(axis=1) + extra)
     if requantization is None:
         return None
-    return Dot(window, len(rows), _table(rows, steps, requantization.constants), requantization)
+    return Dot(window, len(rows), _table(rows, requantization.constants), requantization)
+
+
+def _fits(window: Window, rows: IntArray) -> bool:
+    """Whether the products of every group, for any inputs, fit 16 bits."""
+    starts = [group.start for group in window.groups]
+    return int(np.add.reduceat(np.abs(rows), starts, axis=1).max()) <= 255
 
 
 def bias_of(node: BoundNode) -> IntArray:
@@ -113,32 +129,29 @@ def bias_of(node: BoundNode) -> IntArray:
     return bias.data.astype(np.int64)
 
 
-def _table(rows: IntArray, steps: list[tuple[int, ...]], constants: np.ndarray) -> np.ndarray:
+def _table(rows: IntArray, constants: np.ndarray) -> np.ndarray:
     channels = len(rows)
     padded = np.zeros((-(-channels // BLOCK) * BLOCK, rows.shape[1]), np.int64)
     padded[:channels] = rows
     words = (padded[0::2] + (padded[1::2] << 16)).astype(np.int32)  # [pairs of channels, inputs]
-    # Of a step, first the low pair's words, then the high pair's.
-    order = [(pair, k) for step in steps for pair in (0, 1) for k in step]
-    pairs, inputs = (np.array(axis) for axis in zip(*order, strict=True))
     parts = []
     for block in range(0, len(padded), BLOCK):
-        parts.append(words[block // 2 + pairs, inputs])
+        parts.append(words[block // 2 : block // 2 + 2].T.reshape(-1))
         parts.append(constants[block : min(block + BLOCK, channels)].reshape(-1))
     return np.concatenate(parts)
 
 
-def dot_cycles(window: Window, pixels: int, channels: int, requantization_cycles: float) -> float:
-    """Modelled: 20 for a step of two inputs, what ends a block, and loops."""
-    blocks = -(-channels // BLOCK)
-    loops = 0.0 if window.unrolled else window.runs * (10 + 8 * (window.run_length // _CHUNK_INPUTS))
-    block = 20.0 * len(window.steps) + loops + 18 + BLOCK * (7 + requantization_cycles)
+def dot_cycles(dot: Dot, pixels: int) -> float:
+    """Modelled: loads and multiplications of each input, sums of each group, what ends a block, loops."""
+    window, blocks = dot.window, -(-dot.channels // BLOCK)
+    loops = 0.0 if window.is_unrolled else window.runs * (10 + 8 * (window.run_length // window.chunk))
+    sums = 8.0 * window.inputs + 4.0 * len(window.groups)
+    block = sums + loops + 18 + BLOCK * (7 + dot.requantization.cycles)
     return pixels * (blocks * block + 18)
 
 
 def _body(window: Window, tail: int, requantization: Requantization, channels: int) -> list[str]:
     """r0 x, r1 table, r2 r3 both and high of channels 0 and 1, r4 r5 of 2 and 3, r6 0x8000."""
-    blocks = -(-channels // BLOCK)
     return [
         "push {r4-r11, lr}",
         f"sub sp, #{_FRAME}",
@@ -151,60 +164,49 @@ def _body(window: Window, tail: int, requantization: Requantization, channels: i
         "mov r6, #0x8000",
         "1:",
         *(f"movs r{register}, #0" for register in range(2, 6)),
-        *(_unrolled(window) if window.unrolled else _looped(window)),
-        *_finish(tail, requantization, is_last=blocks == 1),
+        *(_inputs(window, window.inputs) if window.is_unrolled else _looped(window)),
+        *_finish(tail, requantization, is_last=channels <= BLOCK),
         f"add sp, #{_FRAME}",
         "pop {r4-r11, pc}",
     ]
 
 
-def _unrolled(window: Window) -> list[str]:
-    lines = []
-    for step in window.steps:
-        for index, k in enumerate(step):
-            if k and k % window.run_length == 0:
-                lines += [f"ldr r10, [sp, #{_RUN_STEP}]", "add r0, r0, r10"]
-            lines.append(f"ldrsb r{8 + index}, [r0], #1")
-        lines += _multiply(len(step))
-    return lines
-
-
 def _looped(window: Window) -> list[str]:
-    chunks, rest = divmod(window.run_length, _CHUNK_INPUTS)
+    chunks, rest = divmod(window.run_length, window.chunk)
     lines = []
     if window.runs > 1:
         lines += [f"mov r8, #{window.runs}", f"str r8, [sp, #{_RUNS}]", "2:"]
     if chunks > 1:
         lines += [f"movw r8, #{chunks}", f"str r8, [sp, #{_CHUNKS}]", "3:"]
     if chunks:
-        lines += _inputs(_CHUNK_INPUTS)
+        lines += _inputs(window, window.chunk)
     if chunks > 1:
         lines += [f"ldr r8, [sp, #{_CHUNKS}]", "subs r8, #1", f"str r8, [sp, #{_CHUNKS}]", "bne 3b"]
-    lines += _inputs(rest)
+    lines += _inputs(window, rest)
     if window.runs > 1:
         lines += [f"ldr r9, [sp, #{_RUN_STEP}]", f"ldr r8, [sp, #{_RUNS}]", "add r0, r0, r9"]
         lines += ["subs r8, #1", f"str r8, [sp, #{_RUNS}]", "bne 2b"]
     return lines
 
 
-def _inputs(count: int) -> list[str]:
+def _inputs(window: Window, count: int) -> list[str]:
+    """r8 an input; r10 r12 words of channels 0 and 1, r11 lr of 2 and 3; r7 r9 their products."""
     lines = []
-    for first in range(0, count, 2):
-        taken = min(2, count - first)
-        lines += [f"ldrsb r{8 + index}, [r0], #1" for index in range(taken)]
-        lines += _multiply(taken)
-    return lines
-
-
-def _multiply(count: int) -> list[str]:
-    """One step: r8 r9 inputs, r10-r12 and lr words, r7 the products."""
-    words = ("r10", "r11", "r12", "lr")[: 2 * count]
-    lines = [f"ldm r1!, {{{', '.join(words)}}}"]
-    for (both, high), pair in zip((("r2", "r3"), ("r4", "r5")), (words[:count], words[count:]), strict=True):
+    for k in range(count):
+        if k % 2 == 0:
+            lines.append("ldm r1!, {r10, r11, r12, lr}" if k + 1 < count else "ldm r1!, {r10, r11}")
+        if k and k % window.run_length == 0:
+            lines += [f"ldr r8, [sp, #{_RUN_STEP}]", "add r0, r0, r8"]
+        words = ("r12", "lr") if k % 2 else ("r10", "r11")
+        is_first, is_last = k % window.group == 0, (k + 1) % window.group == 0 or k + 1 == count
         lines += [
-            f"mla r7, {word}, r{8 + index}, {'r7' if index else 'r6'}" for index, word in enumerate(pair)
+            "ldrsb r8, [r0], #1",
+            f"mla r7, {words[0]}, r8, {'r6' if is_first else 'r7'}",
+            f"mla r9, {words[1]}, r8, {'r6' if is_first else 'r9'}",
         ]
-        lines += [f"add {high}, {high}, r7, asr #16", f"add {both}, {both}, r7"]
+        if is_last:
+            lines += ["add r3, r3, r7, asr #16", "add r2, r2, r7"]
+            lines += ["add r5, r5, r9, asr #16", "add r4, r4, r9"]
     return lines
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from mcu_quant.ir import BoundNode
-from mcu_quant.kernels.armv7m.dot import Dot, Window, dot_cycles, plan_dot
+from mcu_quant.kernels.armv7m.dot import Dot, dot_cycles, plan_dot
 from mcu_quant.kernels.armv7m.planned import planned
 from mcu_quant.kernels.base import Activation, Core, KernelCall
 from mcu_quant.kernels.portable.fully_connected_s8 import FullyConnectedS8
@@ -30,14 +30,14 @@ class FullyConnectedS8Armv7m(FullyConnectedS8):
         dot = _plan(node)
         assert dot is not None
         rows = node.input(0).elements // dot.window.inputs
-        return dot_cycles(dot.window, rows, dot.channels, dot.requantization.cycles) + 60
+        return dot_cycles(dot, rows) + 60
 
 
 @planned
 def _plan(node: BoundNode) -> Dot | None:
     weights = node.input(1)
     assert weights.data is not None
-    return plan_dot(node, Window(1, weights.shape[1]), weights.data.astype(np.int64))
+    return plan_dot(node, 1, weights.data.astype(np.int64))
 
 
 KERNEL = FullyConnectedS8Armv7m()

@@ -29,7 +29,7 @@ typedef struct {
     int32_t runs; /* from here on as in mq_armv7m_dot_t */
     int32_t run_length;
     int32_t output_channels;
-    int32_t pairs_cross_runs;
+    int32_t low_start;
     int32_t rounds_away;
     int32_t shift;
     int32_t output_zero_point;
@@ -82,7 +82,7 @@ MQ_KERNEL void mq_conv_2d_s8_armv7m(const mq_conv_2d_s8_armv7m_params_t *params,
         params->runs,
         params->run_length,
         params->output_channels,
-        params->pairs_cross_runs,
+        params->low_start,
         {params->rounds_away, params->shift, params->output_zero_point, params->activation_min,
          params->activation_max},
     };

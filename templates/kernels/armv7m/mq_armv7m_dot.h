@@ -17,7 +17,7 @@ typedef struct {
     int32_t runs;
     int32_t run_length; /* bytes */
     int32_t output_channels;
-    int32_t pairs_cross_runs; /* all inputs go in pairs; 0: those of a run, and an odd one alone */
+    int32_t low_start; /* what the sum of each pair's lower channel begins with */
     mq_armv7m_rounding_t rounding;
 } mq_armv7m_dot_t;
 
@@ -27,39 +27,24 @@ mq_armv7m_dot_function_t(const int8_t *x, const int32_t *table, int8_t *output, 
 
 #define MQ_ARMV7M_DOT_BLOCK 4
 
-/* Sums of `count` inputs, one or two: sums[2 i] has both channels of a word, sums[2 i + 1] the higher. */
-static inline void mq_armv7m_dot_step(const int32_t *table, const int32_t *x, int32_t count, uint32_t *sums) {
-    for (int32_t pair = 0; pair < 2; pair++) {
-        uint32_t products = 0x8000u;
-        for (int32_t i = 0; i < count; i++) {
-            products += (uint32_t)table[pair * count + i] * (uint32_t)x[i];
-        }
-        sums[2 * pair] += products;
-        sums[2 * pair + 1] += (uint32_t)((int32_t)products >> 16);
-    }
-}
-
-/* The sums of one window for four channels; returns the table behind the words used. */
-static inline const int32_t *
+/* The sums of one window for four channels: sums[2 i] of both channels of a word, sums[2 i + 1] of the
+ * higher. The function in assembly adds some products before it takes them apart; the sums are the same.
+ */
+static inline void
 mq_armv7m_dot_window(const int8_t *x, const int32_t *table, const mq_armv7m_dot_t *dot, uint32_t *sums) {
-    int32_t waiting[2];
-    int32_t count = 0;
     for (int32_t run = 0; run < dot->runs; run++) {
         for (int32_t k = 0; k < dot->run_length; k++) {
-            const int32_t is_end =
-                k + 1 == dot->run_length && (!dot->pairs_cross_runs || run + 1 == dot->runs);
-            waiting[count++] = *x++;
-            if (count == 2 || is_end) {
-                mq_armv7m_dot_step(table, waiting, count, sums);
-                table += 2 * count;
-                count = 0;
+            for (int32_t pair = 0; pair < 2; pair++) {
+                const uint32_t products = (uint32_t)*table++ * (uint32_t)(int32_t)*x;
+                sums[2 * pair] += products;
+                sums[2 * pair + 1] += (uint32_t)((int32_t)(products + 0x8000u) >> 16);
             }
+            x++;
         }
         if (run + 1 < dot->runs) {
             x += dot->run_step;
         }
     }
-    return table;
 }
 
 MQ_KERNEL void
@@ -68,9 +53,10 @@ mq_armv7m_dot_twin(const int8_t *x, const int32_t *table, int8_t *output, const 
         const int32_t *words = table;
         const int8_t *window = x + pixel * dot->pixel_step;
         for (int32_t channel = 0; channel < dot->output_channels; channel += MQ_ARMV7M_DOT_BLOCK) {
-            uint32_t sums[MQ_ARMV7M_DOT_BLOCK] = {0u, 0u, 0u, 0u};
+            uint32_t sums[MQ_ARMV7M_DOT_BLOCK] = {(uint32_t)dot->low_start, 0u, (uint32_t)dot->low_start, 0u};
             const int32_t outputs = mq_min(MQ_ARMV7M_DOT_BLOCK, dot->output_channels - channel);
-            words = mq_armv7m_dot_window(window, words, dot, sums);
+            mq_armv7m_dot_window(window, words, dot, sums);
+            words += 2 * dot->runs * dot->run_length;
             sums[0] -= sums[1] << 16;
             sums[2] -= sums[3] << 16;
             for (int32_t i = 0; i < outputs; i++) {
