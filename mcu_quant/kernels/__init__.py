@@ -31,6 +31,7 @@ _MODULES = (
     "armv7m.fully_connected_s8_armv7m",
     "armv7m.conv_2d_s8_armv7m",
     "armv7m.depthwise_conv_2d_s8_armv7m",
+    "armv7m.add_s8_armv7m",
 )
 
 #: Every kernel; each name occurs once.

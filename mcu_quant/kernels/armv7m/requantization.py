@@ -69,21 +69,23 @@ class Requantization:
                 f"add {high}, {high}, #{2 * self.zero_point + 1}",
             ]
         lines.append(f"ssat {sum_register}, #8, {high}, asr #{last}")
-        return lines + self._clamp(sum_register)
-
-    def _clamp(self, register: str) -> list[str]:
-        lines = []
-        if self.low > INT8_MIN:
-            lines += [f"cmp {register}, #{self.low}", "it lt", f"movlt {register}, #{self.low}"]
-        if self.high < INT8_MAX:
-            lines += [f"cmp {register}, #{self.high}", "it gt", f"movgt {register}, #{self.high}"]
-        return lines
+        return lines + clamp_lines(sum_register, self.low, self.high)
 
     @property
     def cycles(self) -> float:
         """Modelled, of one output, the words' load not included."""
         clamps = (self.low > INT8_MIN) + (self.high < INT8_MAX)
         return (10.0 if self.rounds_away else 7.0) + 3.0 * clamps
+
+
+def clamp_lines(register: str, low: int, high: int) -> list[str]:
+    """Instructions that clamp an int8 in a register, none where the limits are int8's."""
+    lines = []
+    if low > INT8_MIN:
+        lines += [f"cmp {register}, #{low}", "it lt", f"movlt {register}, #{low}"]
+    if high < INT8_MAX:
+        lines += [f"cmp {register}, #{high}", "it gt", f"movgt {register}, #{high}"]
+    return lines
 
 
 @dataclass(frozen=True, eq=False)
