@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 
 from mcu_quant.ir import BoundNode
 from mcu_quant.kernels.armv7m.dot import Dot, dot_cycles, plan_dot
-from mcu_quant.kernels.armv7m.planned import planned
 from mcu_quant.kernels.base import Activation, Core, Kernel, KernelCall, Scratch
 from mcu_quant.kernels.portable.windows import row_overlap
 from mcu_quant.ops.conv_2d import axes_of
@@ -72,7 +73,7 @@ class Conv2DS8Armv7m(Kernel):
         return dot_cycles(dot, pixels) + gather
 
 
-@planned
+@lru_cache(maxsize=128)
 def _plan(node: BoundNode) -> Dot | None:
     weights = node.input(1)
     assert weights.data is not None

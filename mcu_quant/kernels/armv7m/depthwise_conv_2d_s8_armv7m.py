@@ -5,10 +5,11 @@ Scratch: one channel's strip. The whole image is read for each channel, so nothi
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 
 from mcu_quant.ir import BoundNode
-from mcu_quant.kernels.armv7m.planned import planned
 from mcu_quant.kernels.armv7m.strips import (
     SAFE_TAPS,
     WIDE_TAPS,
@@ -82,7 +83,7 @@ class DepthwiseConv2DS8Armv7m(Kernel):
         return windows + node.input(0).shape[3] * (5.0 * strip.lines * strip.columns + 60)
 
 
-@planned
+@lru_cache(maxsize=128)
 def _plan(node: BoundNode) -> StripPlan | None:
     return plan_strips(node, axes_of(node))
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 
 from mcu_quant.ir import BoundNode
 from mcu_quant.kernels.armv7m.dot import Dot, dot_cycles, plan_dot
-from mcu_quant.kernels.armv7m.planned import planned
 from mcu_quant.kernels.base import Activation, Core, KernelCall
 from mcu_quant.kernels.portable.fully_connected_s8 import FullyConnectedS8
 
@@ -33,7 +34,7 @@ class FullyConnectedS8Armv7m(FullyConnectedS8):
         return dot_cycles(dot, rows) + 60
 
 
-@planned
+@lru_cache(maxsize=128)
 def _plan(node: BoundNode) -> Dot | None:
     weights = node.input(1)
     assert weights.data is not None

@@ -24,7 +24,6 @@ def channel_tables(node: BoundNode) -> tuple[Constant, Constant, Constant, Const
     )
 
 
-def linear_cycles(node: BoundNode) -> float:
-    """Modelled cycles on Cortex-M3 and M4, fitted to counts of the published models."""
-    per_product = 13.0 if node.node.op == "depthwise_conv_2d" else 5.0
-    return per_product * OPERATORS[node.node.op].macs(node) + 40.0 * node.output.elements
+def linear_cycles(node: BoundNode, product: float) -> float:
+    """Modelled cycles of a portable kernel that takes `product` for each product with a weight."""
+    return product * OPERATORS[node.node.op].macs(node) + 60 * node.output.elements

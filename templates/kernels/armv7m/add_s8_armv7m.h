@@ -9,16 +9,14 @@
 #include "mq_common.h"
 
 typedef struct {
-    int32_t size; /* elements */
+    int32_t size;  /* elements */
+    int32_t shift; /* fractional bits of the tables */
     int32_t activation_min;
     int32_t activation_max;
 } mq_add_s8_armv7m_params_t;
 
-/* Fractional bits of the tables. */
-#define MQ_ADD_S8_ARMV7M_BITS 20
-
 /* The tables have an operand's share of the output for each of its bytes: index (uint8_t)value. The
- * function in assembly knows size and activation already.
+ * function in assembly knows the params already.
  */
 typedef struct {
     const int32_t *first_table;
@@ -35,7 +33,7 @@ MQ_KERNEL void
 mq_armv7m_add_twin(const int8_t *first, const int8_t *second, int8_t *output, const mq_armv7m_add_t *add) {
     for (int32_t i = 0; i < add->params.size; i++) {
         const int32_t sum = add->first_table[(uint8_t)first[i]] + add->second_table[(uint8_t)second[i]];
-        output[i] = (int8_t)mq_clamp(sum >> MQ_ADD_S8_ARMV7M_BITS, add->params.activation_min,
+        output[i] = (int8_t)mq_clamp(sum >> add->params.shift, add->params.activation_min,
                                      add->params.activation_max);
     }
 }
