@@ -1,6 +1,6 @@
 """Depthwise convolution on Cortex-M3 and later: two output rows at once, see strips.py.
 
-Scratch: one channel's strip. The whole image is read for each channel, so nothing may overlap.
+Scratch: the strip of one channel and band.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from mcu_quant.kernels.armv7m.strips import (
     SAFE_TAPS,
     WIDE_TAPS,
     StripPlan,
+    band_overlap,
     pack_assembly,
     plan_strips,
     strip_of,
@@ -29,7 +30,7 @@ class DepthwiseConv2DS8Armv7m(Kernel):
     name = "depthwise_conv_2d_s8_armv7m"
     family = "armv7m"
     ops = ("depthwise_conv_2d",)
-    modes = ("time",)
+    modes = ("time", "balanced")
 
     def refusal(self, node: BoundNode) -> str | None:
         return None if _plan(node) is not None else "no short exact form fits the weights, scales or sizes"
@@ -55,19 +56,23 @@ class DepthwiseConv2DS8Armv7m(Kernel):
             "padding_h": height.before,
             "padding_w": width.before,
             "input_zero_point": x.zero_point,
-            "half": strip.half,
+            "band_rows": strip.rows,
+            "bands": len(strip.starts),
             "lines": strip.lines,
             "strip_columns": strip.columns,
             **plan.requantization.params(),
         }
         windows = tuple(window_assembly(plan, taps, height.stride) for taps in (SAFE_TAPS, WIDE_TAPS))
         tables = Constant("table", plan.table), Constant("is_wide", plan.is_wide.astype(np.uint8))
-        functions = (pack_assembly(node, axes, strip), *windows)
+        packs = tuple(pack_assembly(node, axes, strip, start) for start in strip.bands_by_padding)
         places = Scratch(), Activation(node.output.name)
-        return KernelCall(params, (Activation(x.name), *tables, *functions, *places))
+        return KernelCall(params, (Activation(x.name), *tables, *packs, *windows, *places))
 
     def scratch_bytes(self, node: BoundNode) -> int:
         return strip_of(axes_of(node)).bytes
+
+    def overlap(self, node: BoundNode) -> tuple[int | None, ...]:
+        return (band_overlap(node, axes_of(node)), *(None for _ in node.inputs[1:]))
 
     def cycles(self, node: BoundNode, core: Core) -> float:
         plan = _plan(node)
@@ -80,7 +85,8 @@ class DepthwiseConv2DS8Armv7m(Kernel):
         )
         columns = node.output.shape[2]
         windows = channels * (columns * (strip.half * word + 16) + 60)
-        return windows + node.input(0).shape[3] * (5.0 * strip.lines * strip.columns + 60)
+        packing = node.input(0).shape[3] * (5.0 * strip.lines * strip.columns + 60)
+        return len(strip.starts) * (windows + packing + 60)
 
 
 @lru_cache(maxsize=128)

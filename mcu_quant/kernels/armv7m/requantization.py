@@ -28,8 +28,8 @@ from mcu_quant.ops.linear import accumulator_range, channel_multipliers
 
 #: The words of one channel: multiplier, low and high word of the start, shift.
 WORDS = 4
-#: The floor form takes its shift from few values, so that layers share functions.
-_SHIFT_STEP = 4
+#: The floor form takes its shift from few values, so that layers share functions; else the least.
+_SHIFTS = (12, 8, 16, 4)
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,7 +137,7 @@ def _floor_shift(channels: _Channels) -> int | None:
     right = channels.right[channels.varies]
     least = max(int(right.max(initial=0)) - 1, 1)
     outputs = np.maximum(np.abs(channels.first), np.abs(channels.last))[channels.varies] + 2
-    for shift in (-(-least // _SHIFT_STEP) * _SHIFT_STEP, least):
+    for shift in (*(shift for shift in _SHIFTS if shift >= least), least):
         lefts = 1 + shift - right
         sums = channels.sum_bound[channels.varies]
         if shift <= 22 and all(

@@ -1,10 +1,11 @@
 """Depthwise convolution on Cortex-M3: two output rows at once, one channel after the other.
 
-A word of the strip holds two pixels of a channel, upper + (lower << 16): one for an output in the
-upper half of the image, one for that in the lower half. Multiplied by a weight it gives both
-products; the products of as many taps as have sum |w| <= 255 fit the halves (see dot.py for how they
-come apart). Columns are contiguous in the strip and padding is in it, so that every window has its
-words at the same distances. With an odd number of output rows the middle one is computed twice.
+The output is computed in bands of rows. A word of a band's strip holds two pixels of a channel, upper +
+(lower << 16): one for an output in the upper half of the band, one for that in the lower half.
+Multiplied by a weight it gives both products; the products of as many taps as have sum |w| <= 255 fit
+the halves (see dot.py for how they come apart). Columns are contiguous in the strip and padding is in
+it, so that every window has its words at the same distances. Bands are of one size: the last one
+begins higher if need be, and in a band of an odd number of rows the middle one is computed twice.
 
 The table has, for each channel, the weights in the strip's order (columns first), then
 Requantization.constants. C twins: mq_armv7m_window_twin, mq_armv7m_pack_twin.
@@ -27,18 +28,21 @@ from mcu_quant.ops.windows import WindowAxes
 SAFE_TAPS, WIDE_TAPS = 2, 3
 #: How far a load reaches from its base register, in bytes.
 _REACH, _PAIR_REACH = 4095, 1020
+#: What the strip may take where bands make that possible.
+_SCRATCH_BYTES = 2048
 _CHUNK = 3
 
 
 @dataclass(frozen=True)
 class Strip:
-    """Where pixels are. half: output rows in each half; lines: words of a column; columns: of the strip.
-
-    lower: input rows from an upper pixel to its lower one. offsets: words from a window's first to each
-    of its taps, in the table's order.
+    """Where pixels are. rows: output rows of a band; half: of each half; starts: the bands' first output
+    rows. lower: input rows from an upper pixel to its lower one; lines: words of a column; columns: of the
+    strip. offsets: words from a window's first to each of its taps, in the table's order.
     """
 
+    rows: int
     half: int
+    starts: tuple[int, ...]
     lower: int
     lines: int
     columns: int
@@ -48,18 +52,56 @@ class Strip:
     def bytes(self) -> int:
         return 4 * self.lines * self.columns
 
+    @property
+    def bands_by_padding(self) -> tuple[int, int, int]:
+        """A first output row of each kind of band: the topmost, one between, the last."""
+        return self.starts[0], self.starts[min(1, len(self.starts) - 1)], self.starts[-1]
+
 
 def strip_of(axes: WindowAxes) -> Strip:
+    """The cheapest height of bands whose strips are small; else the smallest strips."""
+    rows = axes[0].output_size
+    strips = [strip for count in range(1, rows + 1) if (strip := _strip(axes, count)) is not None]
+    small = [strip for strip in strips if strip.bytes <= _SCRATCH_BYTES]
+    return min(small, key=_band_cycles) if small else min(strips, key=lambda strip: strip.bytes)
+
+
+def _band_cycles(strip: Strip) -> float:
+    """Roughly, by which the height of bands is chosen: packing, windows, calls."""
+    windows = strip.half * strip.columns * (40 + 5 * len(strip.offsets))
+    return len(strip.starts) * (5.0 * strip.lines * strip.columns + windows + 100)
+
+
+def _strip(axes: WindowAxes, rows: int) -> Strip | None:
+    """None if a band between the first and the last would have padding."""
     height, width = axes
-    half = -(-height.output_size // 2)
-    lines = (half - 1) * height.stride + (height.filter_size - 1) * height.dilation + 1
+    starts = tuple(min(start, height.output_size - rows) for start in range(0, height.output_size, rows))
+    half = -(-rows // 2)
+    span = (height.filter_size - 1) * height.dilation + 1
+    for start in starts[1:-1]:
+        first = start * height.stride - height.before
+        if first < 0 or first + (rows - 1) * height.stride + span > height.input_size:
+            return None
+    lines = (half - 1) * height.stride + span
     columns = (width.output_size - 1) * width.stride + (width.filter_size - 1) * width.dilation + 1
     offsets = tuple(
         tap_x * width.dilation * lines + tap_y * height.dilation
         for tap_x in range(width.filter_size)
         for tap_y in range(height.filter_size)
     )
-    return Strip(half, (height.output_size - half) * height.stride, lines, columns, offsets)
+    return Strip(rows, half, starts, (rows - half) * height.stride, lines, columns, offsets)
+
+
+def band_overlap(node: BoundNode, axes: WindowAxes) -> int:
+    """The least address(input) - address(output): a band is written while its rows are still read."""
+    height, _ = axes
+    strip = strip_of(axes)
+    input_row = node.input(0).bytes // node.input(0).shape[1]
+    output_row = node.output.bytes // node.output.shape[1]
+    return max(
+        (start + strip.rows) * output_row - max(start * height.stride - height.before, 0) * input_row
+        for start in strip.starts
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -184,10 +226,15 @@ def _outputs(requantization: Requantization, taps: int) -> list[str]:
     ]
 
 
-def pack_assembly(node: BoundNode, axes: WindowAxes, strip: Strip) -> Assembly:
-    """r0 upper row 0, r3 the same for lower pixels, r1 strip, r2 columns left, r9 r10 zero_point's halves."""
+def pack_assembly(node: BoundNode, axes: WindowAxes, strip: Strip, start: int) -> Assembly:
+    """For the band that starts at that output row.
+
+    r0 the band's first row in the input, r3 the same for lower pixels, r1 strip, r2 columns left, r9 r10
+    zero_point in both halves.
+    """
     x = node.input(0)
-    packer = _Packer(x.shape[1], x.bytes // x.shape[1], axes[0].before, strip)
+    first = start * axes[0].stride - axes[0].before
+    packer = _Packer(x.shape[1] - max(first, 0), x.bytes // x.shape[1], max(-first, 0), strip)
     words = [text for line in range(strip.lines) for text in packer.word(line)] + packer.rest()
     body = [
         "push {r4-r10, lr}",

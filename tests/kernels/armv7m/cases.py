@@ -55,6 +55,9 @@ def _line(rng: np.random.Generator, name: str) -> Case:
     attrs = DepthwiseConv2DAttrs(padding=str(rng.choice(["same", "valid"])))
     if rng.random() < 0.2:
         shape, weights = (1, 9, 110, 11), (1, 3, 3, 11)
+    elif rng.random() < 0.4:
+        shape, weights = (1, int(rng.integers(20, 50)), int(rng.integers(30, 70)), 2), (1, 3, 3, 2)
+        attrs = replace(attrs, strides=(int(rng.integers(1, 4)), int(rng.integers(1, 3))))
     elif rng.random() < 0.5:
         shape, weights = (1, size, 1, channels), (1, taps, 1, channels)
     else:
