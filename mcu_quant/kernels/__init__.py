@@ -30,6 +30,7 @@ _MODULES = (
     "portable.reshape",
     "armv7m.fully_connected_s8_armv7m",
     "armv7m.conv_2d_s8_armv7m",
+    "armv7m.pointwise_bytes_s8_armv7m",
     "armv7m.depthwise_conv_2d_s8_armv7m",
     "armv7m.add_s8_armv7m",
 )

@@ -9,6 +9,9 @@ and in the end low = both - (high << 16) - 0x8000 * (number of groups). C twin: 
 A window is `runs` runs of `run_length` bytes that lie run_step bytes apart. Inputs are read where they
 are; nothing is expanded. The table has, for each four output channels, two words for each input
 (channels 0 and 1, channels 2 and 3), then Requantization.constants.
+
+Where flash matters, weights stay bytes (a word for each input of four channels) and each product is
+added to a sum of its own: 14 modelled cycles for four products, not 9 or 10.
 """
 
 from __future__ import annotations
@@ -28,8 +31,10 @@ GUARD = "defined(__ARM_ARCH_ISA_THUMB) && __ARM_ARCH_ISA_THUMB >= 2"
 BLOCK = 4
 #: Inputs whose products may be added in one word, best first; the last is right for any weights.
 GROUPS = (8, 6, 4, 3, 2)
+#: The group of weights that stay bytes.
+BYTES = 1
 #: Windows of no more inputs are unrolled whole; longer runs some inputs at a time.
-_UNROLLED_INPUTS = 64
+_UNROLLED_INPUTS, _UNROLLED_BYTES = 64, 16
 
 #: Places on the stack, bytes from sp.
 _OUTPUT, _X, _PIXELS, _PIXEL_STEP, _RUN_STEP, _TABLE_END, _TABLE, _RUNS, _CHUNKS, _FRAME = range(0, 40, 4)
@@ -49,12 +54,23 @@ class Window:
 
     @property
     def is_unrolled(self) -> bool:
-        return self.inputs <= _UNROLLED_INPUTS
+        return self.inputs <= (_UNROLLED_BYTES if self.is_bytes else _UNROLLED_INPUTS)
+
+    @property
+    def is_bytes(self) -> bool:
+        return self.group == BYTES
 
     @property
     def chunk(self) -> int:
         """Inputs that a loop over a run takes at a time."""
+        if self.is_bytes:
+            return _UNROLLED_BYTES
         return 30 if self.group % 3 == 0 else 32
+
+    @property
+    def low_start(self) -> int:
+        """What the lower channel's sum of a word has more than its products."""
+        return 0 if self.is_bytes else 0x8000 * len(self.groups)
 
     @property
     def groups(self) -> list[range]:
@@ -85,7 +101,7 @@ class Dot:
             "runs": self.window.runs,
             "run_length": self.window.run_length,
             "output_channels": self.channels,
-            "low_start": 0x8000 * len(self.window.groups),
+            "low_start": self.window.low_start,
             **self.requantization.params(),
         }
 
@@ -101,23 +117,26 @@ class Dot:
         return Assembly(stem, body, GUARD, "mq_armv7m_dot_function_t", "mq_armv7m_dot_twin")
 
 
-def plan_dot(node: BoundNode, runs: int, rows: IntArray) -> Dot | None:
+def plan_dot(node: BoundNode, runs: int, rows: IntArray, groups: tuple[int, ...] = GROUPS) -> Dot | None:
     """None if it cannot be computed so. rows: int64 [output channels, inputs], the weights."""
-    windows = (Window(runs, rows.shape[1] // runs, group) for group in GROUPS)
+    windows = (Window(runs, rows.shape[1] // runs, group) for group in groups)
     window = next((window for window in windows if _fits(window, rows)), None)
     if window is None:
         return None
     # The low channel of a pair has the offsets of all groups on top of its sum.
-    extra = np.where(np.arange(len(rows)) % 2 == 0, 0x8000 * len(window.groups), 0)
+    extra = np.where(np.arange(len(rows)) % 2 == 0, window.low_start, 0)
     fold = bias_of(node) - node.input(0).zero_point * rows.sum(axis=1) - extra
     requantization = plan_requantization(node, fold, 128 * np.abs(rows).sum(axis=1) + extra)
     if requantization is None:
         return None
-    return Dot(window, len(rows), _table(rows, requantization.constants), requantization)
+    table = _table(rows, requantization.constants, window.is_bytes)
+    return Dot(window, len(rows), table, requantization)
 
 
 def _fits(window: Window, rows: IntArray) -> bool:
     """Whether the products of every group, for any inputs, fit 16 bits."""
+    if window.is_bytes:
+        return True
     starts = [group.start for group in window.groups]
     return int(np.add.reduceat(np.abs(rows), starts, axis=1).max()) <= 255
 
@@ -129,15 +148,22 @@ def bias_of(node: BoundNode) -> IntArray:
     return bias.data.astype(np.int64)
 
 
-def _table(rows: IntArray, constants: np.ndarray) -> np.ndarray:
+def _table(rows: IntArray, constants: np.ndarray, is_bytes: bool) -> np.ndarray:
     channels = len(rows)
     padded = np.zeros((-(-channels // BLOCK) * BLOCK, rows.shape[1]), np.int64)
     padded[:channels] = rows
-    words = (padded[0::2] + (padded[1::2] << 16)).astype(np.int32)  # [pairs of channels, inputs]
+    if is_bytes:
+        words = np.ascontiguousarray(
+            padded.reshape(-1, BLOCK, rows.shape[1]).transpose(0, 2, 1).astype(np.int8)
+        )
+        words = words.view("<i4")[:, :, 0]  # [blocks, inputs]
+    else:
+        pairs = (padded[0::2] + (padded[1::2] << 16)).astype(np.int32)  # [pairs of channels, inputs]
+        words = pairs.reshape(-1, 2, rows.shape[1]).transpose(0, 2, 1).reshape(len(padded) // BLOCK, -1)
     parts = []
-    for block in range(0, len(padded), BLOCK):
-        parts.append(words[block // 2 : block // 2 + 2].T.reshape(-1))
-        parts.append(constants[block : min(block + BLOCK, channels)].reshape(-1))
+    for block, block_words in enumerate(words):
+        parts.append(block_words)
+        parts.append(constants[block * BLOCK : min((block + 1) * BLOCK, channels)].reshape(-1))
     return np.concatenate(parts)
 
 
@@ -145,7 +171,7 @@ def dot_cycles(dot: Dot, pixels: int) -> float:
     """Modelled: loads and multiplications of each input, sums of each group, what ends a block, loops."""
     window, blocks = dot.window, -(-dot.channels // BLOCK)
     loops = 0.0 if window.is_unrolled else window.runs * (10 + 8 * (window.run_length // window.chunk))
-    sums = 8.0 * window.inputs + 4.0 * len(window.groups)
+    sums = 14.0 * window.inputs if window.is_bytes else 8.0 * window.inputs + 4.0 * len(window.groups)
     block = sums + loops + 18 + BLOCK * (7 + dot.requantization.cycles)
     return pixels * (blocks * block + 18)
 
@@ -165,6 +191,7 @@ def _body(window: Window, tail: int, requantization: Requantization, channels: i
         "1:",
         *(f"movs r{register}, #0" for register in range(2, 6)),
         *(_inputs(window, window.inputs) if window.is_unrolled else _looped(window)),
+        *([] if window.is_bytes else ["sub r2, r2, r3, lsl #16", "sub r4, r4, r5, lsl #16"]),
         *_finish(tail, requantization, is_last=channels <= BLOCK),
         f"add sp, #{_FRAME}",
         "pop {r4-r11, pc}",
@@ -190,6 +217,22 @@ def _looped(window: Window) -> list[str]:
 
 
 def _inputs(window: Window, count: int) -> list[str]:
+    return _inputs_of_bytes(window, count) if window.is_bytes else _inputs_of_pairs(window, count)
+
+
+def _inputs_of_bytes(window: Window, count: int) -> list[str]:
+    """r8 an input, r9 to r12 its weights; r2 to r5 the channels' sums."""
+    lines = []
+    for k in range(count):
+        if k and k % window.run_length == 0:
+            lines += [f"ldr r8, [sp, #{_RUN_STEP}]", "add r0, r0, r8"]
+        lines.append("ldrsb r8, [r0], #1")
+        lines += [f"ldrsb r{9 + i}, [r1, #{4 * k + i}]" for i in range(BLOCK)]
+        lines += [f"mla r{2 + i}, r{9 + i}, r8, r{2 + i}" for i in range(BLOCK)]
+    return [*lines, f"adds r1, #{4 * count}"] if count else []
+
+
+def _inputs_of_pairs(window: Window, count: int) -> list[str]:
     """r8 an input; r10 r12 words of channels 0 and 1, r11 lr of 2 and 3; r7 r9 their products."""
     lines = []
     for k in range(count):
@@ -212,11 +255,7 @@ def _inputs(window: Window, count: int) -> list[str]:
 
 def _finish(tail: int, requantization: Requantization, is_last: bool) -> list[str]:
     """Outputs of a block; then the next block, else the next pixel. tail: channels in the last block."""
-    lines = [
-        "sub r2, r2, r3, lsl #16",
-        "sub r4, r4, r5, lsl #16",
-        f"ldr r0, [sp, #{_OUTPUT}]",
-    ]
+    lines = [f"ldr r0, [sp, #{_OUTPUT}]"]
     for index, register in enumerate(("r2", "r3", "r4", "r5")):
         lines.append("ldm r1!, {r8, r9, r10, r11}")
         lines += requantization.emit(register, ("r8", "r9", "r10", "r11"))

@@ -17,7 +17,7 @@ typedef struct {
     int32_t runs;
     int32_t run_length; /* bytes */
     int32_t output_channels;
-    int32_t low_start; /* what the sum of each pair's lower channel begins with */
+    int32_t low_start; /* what the sum of each word's lower channel begins with; 0: weights are bytes */
     mq_armv7m_rounding_t rounding;
 } mq_armv7m_dot_t;
 
@@ -47,18 +47,44 @@ mq_armv7m_dot_window(const int8_t *x, const int32_t *table, const mq_armv7m_dot_
     }
 }
 
+/* The same where weights are bytes: the words of an input have those of four channels. */
+static inline void mq_armv7m_dot_window_of_bytes(const int8_t *x,
+                                                 const int32_t *table,
+                                                 const mq_armv7m_dot_t *dot,
+                                                 uint32_t *sums) {
+    for (int32_t run = 0; run < dot->runs; run++) {
+        for (int32_t k = 0; k < dot->run_length; k++) {
+            const uint32_t word = (uint32_t)*table++;
+            for (uint32_t i = 0; i < MQ_ARMV7M_DOT_BLOCK; i++) {
+                const int32_t weight = (int8_t)(uint8_t)(word >> (8u * i) & 0xffu);
+                sums[i] += (uint32_t)(weight * *x);
+            }
+            x++;
+        }
+        if (run + 1 < dot->runs) {
+            x += dot->run_step;
+        }
+    }
+}
+
 MQ_KERNEL void
 mq_armv7m_dot_twin(const int8_t *x, const int32_t *table, int8_t *output, const mq_armv7m_dot_t *dot) {
+    const int32_t inputs = dot->runs * dot->run_length;
     for (int32_t pixel = 0; pixel < dot->pixels; pixel++) {
         const int32_t *words = table;
         const int8_t *window = x + pixel * dot->pixel_step;
         for (int32_t channel = 0; channel < dot->output_channels; channel += MQ_ARMV7M_DOT_BLOCK) {
             uint32_t sums[MQ_ARMV7M_DOT_BLOCK] = {(uint32_t)dot->low_start, 0u, (uint32_t)dot->low_start, 0u};
             const int32_t outputs = mq_min(MQ_ARMV7M_DOT_BLOCK, dot->output_channels - channel);
-            mq_armv7m_dot_window(window, words, dot, sums);
-            words += 2 * dot->runs * dot->run_length;
-            sums[0] -= sums[1] << 16;
-            sums[2] -= sums[3] << 16;
+            if (dot->low_start == 0) {
+                mq_armv7m_dot_window_of_bytes(window, words, dot, sums);
+                words += inputs;
+            } else {
+                mq_armv7m_dot_window(window, words, dot, sums);
+                words += 2 * inputs;
+                sums[0] -= sums[1] << 16;
+                sums[2] -= sums[3] << 16;
+            }
             for (int32_t i = 0; i < outputs; i++) {
                 *output++ = mq_armv7m_requantize(&dot->rounding, (int32_t)sums[i], words);
                 words += MQ_ARMV7M_REQUANTIZE_WORDS;
