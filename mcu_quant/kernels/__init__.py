@@ -28,6 +28,11 @@ _MODULES = (
     "portable.quantize_f32",
     "portable.dequantize_f32",
     "portable.reshape",
+    "armv7m.fully_connected_s8_armv7m",
+    "armv7m.conv_2d_s8_armv7m",
+    "armv7m.pointwise_bytes_s8_armv7m",
+    "armv7m.depthwise_conv_2d_s8_armv7m",
+    "armv7m.add_s8_armv7m",
 )
 
 #: Every kernel; each name occurs once.

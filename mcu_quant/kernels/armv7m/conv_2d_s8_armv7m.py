@@ -1,0 +1,94 @@
+"""Convolution on Cortex-M3 and later: four output channels at once, see dot.py. Scratch: one window."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+
+from mcu_quant.ir import BoundNode
+from mcu_quant.kernels.armv7m.dot import Dot, dot_cycles, plan_dot
+from mcu_quant.kernels.base import Activation, Core, Kernel, KernelCall, Scratch
+from mcu_quant.kernels.portable.windows import row_overlap
+from mcu_quant.ops.conv_2d import axes_of
+from mcu_quant.ops.windows import WindowAxis
+
+
+class Conv2DS8Armv7m(Kernel):
+    name = "conv_2d_s8_armv7m"
+    family = "armv7m"
+    ops = ("conv_2d",)
+    modes = ("time",)
+
+    def refusal(self, node: BoundNode) -> str | None:
+        if node.input(1).shape[3] != node.input(0).shape[3]:
+            return "groups have no fast kernel"
+        return None if _plan(node) is not None else "no short exact form fits the weights or scales"
+
+    def call(self, node: BoundNode) -> KernelCall:
+        dot = _plan(node)
+        assert dot is not None
+        x, y, weights = node.input(0), node.output, node.input(1)
+        height, width = axes_of(node)
+        first, end = _inside(width)
+        params = {
+            "input_h": x.shape[1],
+            "input_w": x.shape[2],
+            "input_channels": x.shape[3],
+            "filter_h": weights.shape[1],
+            "filter_w": weights.shape[2],
+            "output_h": y.shape[1],
+            "output_w": y.shape[2],
+            "stride_h": height.stride,
+            "stride_w": width.stride,
+            "dilation_h": height.dilation,
+            "dilation_w": width.dilation,
+            "padding_h": height.before,
+            "padding_w": width.before,
+            "input_zero_point": x.zero_point,
+            "inside_first": first,
+            "inside_end": end,
+            "table_bytes": dot.table.nbytes,
+            **dot.params(),
+        }
+        arguments = (Activation(x.name), dot.constant, dot.assembly, Scratch(), Activation(y.name))
+        return KernelCall(params, arguments)
+
+    def scratch_bytes(self, node: BoundNode) -> int:
+        height, width = axes_of(node)
+        is_padded = any(axis.before or axis.after for axis in (height, width))
+        return node.input(1).elements // node.input(1).shape[0] if is_padded or width.dilation > 1 else 0
+
+    def overlap(self, node: BoundNode) -> tuple[int | None, ...]:
+        return (row_overlap(node, axes_of(node)), *(None for _ in node.inputs[1:]))
+
+    def cycles(self, node: BoundNode, core: Core) -> float:
+        dot = _plan(node)
+        assert dot is not None
+        height, width = axes_of(node)
+        pixels = height.output_size * width.output_size
+        (first, end), (top, bottom) = _inside(width), _inside(height)
+        gathered = pixels - max(end - first, 0) * max(bottom - top, 0)
+        gather = gathered * (150 + 45 * dot.window.runs + dot.window.inputs)
+        return dot_cycles(dot, pixels) + gather
+
+
+@lru_cache(maxsize=128)
+def _plan(node: BoundNode) -> Dot | None:
+    weights = node.input(1)
+    assert weights.data is not None
+    rows = weights.data.astype(np.int64).reshape(weights.shape[0], -1)
+    return plan_dot(node, weights.shape[1], rows)
+
+
+def _inside(axis: WindowAxis) -> tuple[int, int]:
+    """Outputs, from first to before end, whose windows need no padding; with dilation none can be read
+    as a run."""
+    if axis.dilation > 1:
+        return 0, 0
+    first = -(-axis.before // axis.stride)
+    end = (axis.input_size - axis.filter_size + axis.before) // axis.stride + 1
+    return (first, min(end, axis.output_size)) if first < end else (0, 0)
+
+
+KERNEL = Conv2DS8Armv7m()
