@@ -6,6 +6,7 @@ import numpy as np
 
 from mcu_quant.ir import BoundNode
 from mcu_quant.kernels.base import Constant
+from mcu_quant.ops import OPERATORS
 from mcu_quant.ops.linear import channel_multipliers
 
 
@@ -21,3 +22,8 @@ def channel_tables(node: BoundNode) -> tuple[Constant, Constant, Constant, Const
         Constant("multiplier", multiplier.astype(np.int32)),
         Constant("shift", shift.astype(np.int8)),
     )
+
+
+def linear_cycles(node: BoundNode, product: float) -> float:
+    """Modelled cycles of a portable kernel that takes `product` for each product with a weight."""
+    return product * OPERATORS[node.node.op].macs(node) + 60 * node.output.elements
