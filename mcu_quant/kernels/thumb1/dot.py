@@ -12,10 +12,9 @@ from __future__ import annotations
 import numpy as np
 
 from mcu_quant.kernels.base import Assembly
-from mcu_quant.kernels.thumb1.registers import RESTORE, SAVE, loop
+from mcu_quant.kernels.thumb1.registers import GUARD, RESTORE, SAVE, loop
 from mcu_quant.kernels.thumb1.requantize import Form, requantize
 
-GUARD = "defined(__ARM_ARCH_6M__)"
 #: Output channels that are computed at once.
 CHANNELS = 4
 _MOST_UNROLLED, _MOST_CHANNELS_EXPANDED = 24, 32
@@ -184,8 +183,7 @@ def _four_by_four(channels: int) -> list[str]:
     ]
     if channels // 4 <= 16:
         return group * (channels // 4)
-    counted = [f"movs r2, #{channels // 4}", "6:", *group, "subs r2, #1", "bne 6b"]
-    return counted
+    return [f"movs r2, #{channels // 4}", "6:", *group, "subs r2, #1", "bne 6b"]
 
 
 def _byte_by_byte(channels: int) -> list[str]:

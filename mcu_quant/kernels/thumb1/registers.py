@@ -1,6 +1,8 @@
-"""Entering and leaving a function in thumb-1 that uses every register."""
+"""What functions in thumb-1 have in common: entering, leaving, going back, large immediates."""
 
 from __future__ import annotations
+
+GUARD = "defined(__ARM_ARCH_6M__)"
 
 #: Saves r4-r11 and lr: 36 bytes.
 SAVE = (
@@ -29,3 +31,12 @@ def loop(label: int, condition: str, opposite: str, instructions: int, exit_labe
     if instructions <= NEAR:
         return [f"b{condition} {label}b"]
     return [f"b{opposite} {exit_label}f", f"b {label}b", f"{exit_label}:"]
+
+
+def add(register: str, value: int) -> list[str]:
+    """Add a constant, 255 at a time."""
+    sign, rest, lines = "adds" if value >= 0 else "subs", abs(value), []
+    while rest:
+        lines.append(f"{sign} {register}, #{min(rest, 255)}")
+        rest -= min(rest, 255)
+    return lines

@@ -142,10 +142,10 @@ def requantize(
     lines += [f"asrs {a}, {a}, #{short.shift}"] if short.shift else []
     if table is not None:
         return [*lines, f"ldrsb {a}, [{table}, {a}]"]
-    return lines + _clamp(form, a, low)
+    return lines + clamp(form, a, low)
 
 
-def _clamp(form: Form, a: str, free: str) -> list[str]:
+def clamp(form: Form, a: str, free: str) -> list[str]:
     """Compare only with bounds that the layer can pass."""
     short, layer = form.short, form.layer
     least, most = short.lowest + short.origin, short.highest + short.origin
