@@ -29,6 +29,7 @@ _MODULES = (
     "portable.dequantize_f32",
     "portable.reshape",
     "thumb1.conv_2d_pairs_s8",
+    "thumb1.conv_2d_four_pixels_s8",
     "thumb1.depthwise_conv_2d_pairs_s8",
     "thumb1.add_tables_s8",
 )

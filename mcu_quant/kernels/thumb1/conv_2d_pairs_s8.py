@@ -58,9 +58,8 @@ class Geometry:
         odd = self.width.filter_size * self.column % 2
         return ((self.block_w - 1) * self.width.stride + self.width.filter_size) * self.column + odd
 
-    @property
-    def blocks(self) -> list[tuple[int, int]]:
-        """(first output pixel, index of the first input byte that it reads), for each strip in order."""
+    def blocks_of(self, pixels: int) -> list[tuple[int, int]]:
+        """For each so many output pixels of a row: the first one, the index of the first byte it reads."""
         h, w = self.height, self.width
         return [
             (
@@ -69,8 +68,19 @@ class Geometry:
                 * self.input_channels,
             )
             for y in range(h.output_size)
-            for x in range(0, w.output_size, self.block_w)
+            for x in range(0, w.output_size, pixels)
         ]
+
+    def overlap(self, pixels: int) -> int:
+        """The least address(input) - address(output) where so many pixels are read before any is written:
+        outputs must not reach what is read later."""
+        end, least, later_start = self.height.output_size * self.width.output_size, 0, None
+        for first, start in reversed(self.blocks_of(pixels)):
+            if later_start is not None:
+                least = max(least, end * self.output_channels - later_start)
+            later_start = start if later_start is None else min(start, later_start)
+            end = first
+        return least
 
 
 class Conv2DPairsS8(Kernel):
@@ -137,17 +147,8 @@ class Conv2DPairsS8(Kernel):
         return 4 * geometry_of(node).strip_words
 
     def overlap(self, node: BoundNode) -> tuple[int | None, ...]:
-        """A strip is read before its outputs are written: they must not reach what later strips read."""
         geometry = geometry_of(node)
-        pixels = geometry.height.output_size * geometry.width.output_size
-        least, later_start = 0, None
-        end = pixels
-        for first, start in reversed(geometry.blocks):
-            if later_start is not None:
-                least = max(least, end * geometry.output_channels - later_start)
-            later_start = start if later_start is None else min(start, later_start)
-            end = first
-        return (least, *(None for _ in node.inputs[1:]))
+        return (geometry.overlap(geometry.block_w), *(None for _ in node.inputs[1:]))
 
     def cycles(self, node: BoundNode, core: Core) -> float:
         """KERNELS_M0_M3.md's model: 21 for 8 products, 2.6 for each word of the strip."""
@@ -158,7 +159,7 @@ class Conv2DPairsS8(Kernel):
         output = 12 + 4 * (form.digits - 2) + 5 * form.short.is_signed
         output += 2 if _with_table(geometry, form) else 6
         quad = 21 * pairs + 4 * (rounds > 1) * rounds + 4 * output + 36
-        words = len(geometry.blocks) * geometry.strip_words
+        words = len(geometry.blocks_of(geometry.block_w)) * geometry.strip_words
         exact = 25.0 * len(form.exact) * pixels * geometry.taps
         return pixels * (geometry.output_channels / CHANNELS * quad + 25) + 2.6 * words + exact
 

@@ -44,7 +44,7 @@ def _pointwise(rng: np.random.Generator, name: str) -> Case:
 def _depthwise(rng: np.random.Generator, name: str) -> Case:
     h, w, c = _sizes(rng, 16, 9), _sizes(rng, 8, 8), int(rng.integers(1, 7))
     if rng.random() < 0.2:
-        h, w = int(rng.integers(40, 56)), 3
+        h, w, c = int(rng.integers(40, 56)), int(rng.choice([3, 60])), 1
     attrs = DepthwiseConv2DAttrs(**_window(rng))
     weights = (1, min(_filter(rng, h) if rng.random() < 0.3 else 3, h), min(3, w), c)
     return _linear(rng, name, "depthwise_conv_2d", attrs, (1, h, w, c), weights)
@@ -116,7 +116,7 @@ def _with_weights(rng: np.random.Generator, case: Case) -> Any:
     elif kind == 2:
         data = rng.choice(np.array([-127, 127], np.int8), data.shape)
     elif kind == 3:
-        data = np.where(rng.random(data.shape) < 0.2, np.int8(-128), data // 4)
+        data = np.where(rng.random(data.shape) < 0.03, np.int8(-128), data // 4)
     return replace(weights, data=data.astype(np.int8))
 
 
