@@ -30,6 +30,7 @@ _MODULES = (
     "portable.reshape",
     "thumb1.conv_2d_pairs_s8",
     "thumb1.conv_2d_four_pixels_s8",
+    "thumb1.fully_connected_bytes_s8",
     "thumb1.depthwise_conv_2d_pairs_s8",
     "thumb1.add_tables_s8",
 )

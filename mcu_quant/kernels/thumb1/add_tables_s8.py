@@ -11,17 +11,21 @@ from mcu_quant.kernels.sum_tables import SumTables, fit_sum_tables
 from mcu_quant.kernels.thumb1.registers import GUARD, loop
 
 _LARGEST_TABLE = 4096
+#: Elements from which on three tables of together 2.5 kB are in proportion.
+_WORTH_TABLES = 1024
 
 
 class AddTablesS8(Kernel):
     name = "add_tables_s8"
     family = "thumb1"
     ops = ("add", "sub")
-    modes = ("time",)
+    modes = ("time", "balanced")
 
     def refusal(self, node: BoundNode) -> str | None:
         if any(tensor is None or tensor.shape != node.output.shape for tensor in node.inputs):
             return "operands must have the output's shape"
+        if node.output.elements < _WORTH_TABLES:
+            return "the sum must be worth its tables"
         tables = fit_sum_tables(node)
         if tables is None or tables.highest - tables.lowest >= _LARGEST_TABLE:
             return "the sum must have tables"

@@ -66,7 +66,7 @@ def _fully_connected(rng: np.random.Generator, name: str) -> Case:
 
 
 def _sum(rng: np.random.Generator, name: str) -> Case:
-    shape = (1, _sizes(rng, 6, 5), _sizes(rng, 6, 5), int(rng.integers(1, 9)))
+    shape = (1, int(rng.integers(12, 15)), int(rng.integers(9, 11)), int(rng.integers(10, 13)))
     first, second, output = np.exp(rng.uniform(-4, 0, 3)).tolist()
     if rng.random() < 0.3:
         second = output = first
