@@ -33,6 +33,11 @@ _MODULES = (
     "armv7m.pointwise_bytes_s8_armv7m",
     "armv7m.depthwise_conv_2d_s8_armv7m",
     "armv7m.add_s8_armv7m",
+    "thumb1.conv_2d_pairs_s8",
+    "thumb1.conv_2d_four_pixels_s8",
+    "thumb1.fully_connected_bytes_s8",
+    "thumb1.depthwise_conv_2d_pairs_s8",
+    "thumb1.add_tables_s8",
 )
 
 #: Every kernel; each name occurs once.
