@@ -28,6 +28,7 @@ _MODULES = (
     "portable.quantize_f32",
     "portable.dequantize_f32",
     "portable.reshape",
+    "mve.conv_2d_s8",
 )
 
 #: Every kernel; each name occurs once.

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: 0BSD
+ *
+ * mcu_quant: what the kernels for Helium share, and C twins of their inner loops. A twin computes the same
+ * bytes from the same streams in the same order, touching the same memory.
+ */
+#ifndef MQ_MVE_H
+#define MQ_MVE_H
+
+#include "mq_common.h"
+
+#define MQ_MVE_VECTOR 16
+
+/* Where results end up. */
+typedef struct {
+    int32_t zero_point;
+    int32_t low;
+    int32_t high;
+} mq_mve_output_t;
+
+#if defined(__ARM_FEATURE_MVE)
+typedef int8_t mq_mve_bytes_t __attribute__((vector_size(16), aligned(1), may_alias));
+#endif
+
+/* memcpy, a vector at a time where there are vectors. */
+static inline void mq_mve_copy(int8_t *to, const int8_t *from, int32_t count) {
+#if defined(__ARM_FEATURE_MVE)
+    if (count >= MQ_MVE_VECTOR) {
+        for (int32_t vectors = count / MQ_MVE_VECTOR; vectors > 0; vectors--) {
+            *(mq_mve_bytes_t *)to = *(const mq_mve_bytes_t *)from;
+            to += MQ_MVE_VECTOR;
+            from += MQ_MVE_VECTOR;
+        }
+        const int32_t back = MQ_MVE_VECTOR - count % MQ_MVE_VECTOR;
+        *(mq_mve_bytes_t *)(to - back) = *(const mq_mve_bytes_t *)(from - back);
+        return;
+    }
+#endif
+    memcpy(to, from, (size_t)count);
+}
+
+static inline int32_t mq_mve_word(const int8_t *stream) {
+    int32_t word;
+    memcpy(&word, stream, sizeof word);
+    return word;
+}
+
+static inline int8_t mq_mve_requantize(int32_t acc, int32_t multiplier, int32_t shift, mq_mve_output_t output) {
+    return mq_requantize_to_int8(acc, multiplier, shift, output.zero_point, output.low, output.high);
+}
+
+static inline int32_t mq_mve_dot(int32_t acc, const int8_t *x, const int8_t *weights, int32_t count) {
+    for (int32_t k = 0; k < count; k++) {
+        acc = mq_mac(acc, x[k], weights[k]);
+    }
+    return acc;
+}
+
+/* Dot products of pixels' windows with all channels: the shape of one inner loop, in bytes.
+ * A window is `rows` runs of run_bytes each, cut into vectors; the last one ends where the run ends.
+ * taps: 0, or the filter's width if vectors are depth / 16 slices of each tap, in an order in which
+ * neighbouring pixels share inputs: taps of one remainder by stride after the other.
+ */
+typedef struct {
+    int32_t pixels; /* done at once */
+    int32_t channels;
+    int32_t rows;
+    int32_t vectors; /* of each row */
+    int32_t vector_bytes;
+    int32_t run_bytes;
+    int32_t taps;
+    int32_t depth;
+    int32_t stride;
+    int32_t pixel_input; /* from one pixel to the next */
+    int32_t pixel_output;
+    mq_mve_output_t output;
+} mq_mve_dots_t;
+
+/* rows: for each row, pixel 0's run. groups: of pixels. packed: see kernels/mve/dots.py. */
+typedef void mq_mve_dots_function_t(
+    const int8_t *const *rows, int8_t *output, const int8_t *packed, int32_t groups, const mq_mve_dots_t *shape);
+
+static inline int32_t mq_mve_vector_offset(const mq_mve_dots_t *shape, int32_t vector) {
+    if (shape->taps == 0) {
+        return mq_min(vector * MQ_MVE_VECTOR, mq_max(shape->run_bytes - MQ_MVE_VECTOR, 0));
+    }
+    int32_t tap = vector % shape->taps;
+    for (int32_t first = 0;; first++) {
+        const int32_t count = (shape->taps - first + shape->stride - 1) / shape->stride;
+        if (tap < count) {
+            return (first + tap * shape->stride) * shape->depth + vector / shape->taps * MQ_MVE_VECTOR;
+        }
+        tap -= count;
+    }
+}
+
+MQ_KERNEL void mq_mve_dots_twin(
+    const int8_t *const *rows, int8_t *output, const int8_t *packed, int32_t groups, const mq_mve_dots_t *shape) {
+    const int32_t weights_bytes = shape->rows * shape->vectors * 2 * MQ_MVE_VECTOR;
+    for (int32_t pixel = 0; pixel < groups * shape->pixels; pixel++) {
+        const int8_t *stream = packed;
+        for (int32_t channel = 0; channel < shape->channels; channel += 2) {
+            const int8_t *parameters = stream + weights_bytes;
+            for (int32_t i = 0; i < 2; i++) {
+                const int8_t *weights = stream + i * MQ_MVE_VECTOR;
+                int32_t acc = mq_mve_word(parameters + 4 * i);
+                for (int32_t row = 0; row < shape->rows; row++) {
+                    const int8_t *run = rows[row] + pixel * shape->pixel_input;
+                    for (int32_t vector = 0; vector < shape->vectors; vector++) {
+                        acc = mq_mve_dot(acc, run + mq_mve_vector_offset(shape, vector), weights,
+                                         shape->vector_bytes);
+                        weights += 2 * MQ_MVE_VECTOR;
+                    }
+                }
+                output[pixel * shape->pixel_output + channel + i] =
+                    mq_mve_requantize(acc, mq_mve_word(parameters + 8 + 4 * i),
+                                      mq_mve_word(parameters + 16 + 4 * i), shape->output);
+            }
+            stream = parameters + 24;
+        }
+    }
+}
+
+#endif
