@@ -29,6 +29,8 @@ _MODULES = (
     "portable.dequantize_f32",
     "portable.reshape",
     "mve.conv_2d_s8",
+    "mve.fully_connected_s8",
+    "mve.add_s8",
 )
 
 #: Every kernel; each name occurs once.
