@@ -30,6 +30,7 @@ _MODULES = (
     "portable.reshape",
     "mve.conv_2d_s8",
     "mve.fully_connected_s8",
+    "mve.depthwise_conv_2d_s8",
     "mve.add_s8",
 )
 

@@ -120,4 +120,69 @@ MQ_KERNEL void mq_mve_dots_twin(
     }
 }
 
+/* Depthwise sums over patches of 16 bytes in a buffer of words [word][channel][4], strip after strip: see
+ * kernels/mve/patches.py.
+ */
+typedef struct {
+    int32_t rows;       /* of outputs in a strip */
+    int32_t tile;       /* columns of outputs from one patch */
+    int32_t tile_words; /* from one patch to the next */
+    int32_t columns;    /* of outputs */
+    int32_t channels;
+    int32_t strip_words;
+    int32_t output_column; /* bytes from one output to the next */
+    int32_t output_row;
+    mq_mve_output_t output;
+} mq_mve_patches_t;
+
+typedef void mq_mve_patches_function_t(
+    const int8_t *buffer, int8_t *output, const int8_t *packed, int32_t strips, const mq_mve_patches_t *shape);
+
+#define MQ_MVE_CHANNEL_BYTES 28
+
+/* The sum of one channel's patch with its filter, shifted by some bytes inside the patch. */
+static inline int32_t mq_mve_patch(const int8_t *patch, const int8_t *channel, int32_t shift, int32_t word_bytes) {
+    int32_t acc = mq_mve_word(channel + MQ_MVE_VECTOR);
+    for (int32_t i = shift; i < MQ_MVE_VECTOR; i++) {
+        acc = mq_mac(acc, patch[i / 4 * word_bytes + i % 4], channel[i - shift]);
+    }
+    return acc;
+}
+
+MQ_KERNEL void mq_mve_patches_twin(
+    const int8_t *buffer, int8_t *output, const int8_t *packed, int32_t strips, const mq_mve_patches_t *shape) {
+    const int32_t word_bytes = 4 * shape->channels;
+    for (int32_t channel = 0; channel < shape->channels; channel++) {
+        for (int32_t i = 0; i < strips * shape->rows * shape->columns; i++) {
+            const int32_t row = i / shape->columns;
+            const int32_t column = i % shape->columns;
+            int32_t first = column / shape->tile * shape->tile;
+            if (shape->rows == 2) {
+                first = mq_min(first, shape->columns - shape->tile);
+            }
+            const int32_t shift = (column - first) * (shape->rows == 2 ? 4 : 1) + row % shape->rows;
+            const int32_t word = row / shape->rows * shape->strip_words + first / shape->tile * shape->tile_words +
+                                 first % shape->tile;
+            const int32_t acc =
+                mq_mve_patch(buffer + word * word_bytes + 4 * channel, packed, shift, word_bytes);
+            output[row * shape->output_row + column * shape->output_column + channel] =
+                mq_mve_requantize(acc, mq_mve_word(packed + MQ_MVE_VECTOR + 4),
+                                  mq_mve_word(packed + MQ_MVE_VECTOR + 8), shape->output);
+        }
+        packed += MQ_MVE_CHANNEL_BYTES;
+    }
+}
+
+/* Four rows to words: vectors of 16 bytes, `step` bytes apart in each row, to words[16][4] each. */
+typedef void
+mq_mve_interleave_function_t(const int8_t *const *rows, int8_t *words, int32_t vectors, int32_t step);
+
+MQ_KERNEL void
+mq_mve_interleave_twin(const int8_t *const *rows, int8_t *words, int32_t vectors, int32_t step) {
+    for (int32_t i = 0; i < vectors * MQ_MVE_VECTOR * 4; i++) {
+        const int32_t vector = i / (MQ_MVE_VECTOR * 4);
+        words[i] = rows[i % 4][vector * step + i / 4 % MQ_MVE_VECTOR];
+    }
+}
+
 #endif

@@ -82,16 +82,24 @@ def to_bytes(lanes: str, output: Output, scalar: str, tops: str | None = None, s
 
     scalar: a core register that is free. spare: a vector register that is free, if the clamp is narrow.
     """
+    code = moved(lanes, output, scalar, tops)
+    return [f"mov {scalar}, #{offset(output)}", *code, *clamp(lanes, output, scalar, tops or spare)]
+
+
+def offset(output: Output) -> int:
+    """What `moved` wants in its core register."""
+    return 128 if output.unsigned else output.zero_point
+
+
+def moved(lanes: str, output: Output, scalar: str, tops: str | None = None) -> list[str]:
+    """As to_bytes, without the clamp. scalar: the core register that holds offset(output)."""
     if output.unsigned:
-        code = [f"vqmovnb.u16 {lanes}, {lanes}", f"mov {scalar}, #128"]
+        code = [f"vqmovnb.u16 {lanes}, {lanes}"]
         code += [f"vqmovnt.u16 {lanes}, {tops}"] if tops else []
-        code += [f"vadd.i8 {lanes}, {lanes}, {scalar}"]
-    else:
-        code = [f"mov {scalar}, #{output.zero_point}", f"vqadd.s16 {lanes}, {lanes}, {scalar}"]
-        code += [f"vqadd.s16 {tops}, {tops}, {scalar}"] if tops else []
-        code += [f"vqmovnb.s16 {lanes}, {lanes}"]
-        code += [f"vqmovnt.s16 {lanes}, {tops}"] if tops else []
-    return code + clamp(lanes, output, scalar, tops or spare)
+        return [*code, f"vadd.i8 {lanes}, {lanes}, {scalar}"]
+    code = [f"vqadd.s16 {q}, {q}, {scalar}" for q in (lanes, tops) if q]
+    code += [f"vqmovnb.s16 {lanes}, {lanes}"]
+    return code + ([f"vqmovnt.s16 {lanes}, {tops}"] if tops else [])
 
 
 def clamp(lanes: str, output: Output, scalar: str, spare: str) -> list[str]:
