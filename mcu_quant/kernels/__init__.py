@@ -29,6 +29,7 @@ _MODULES = (
     "portable.dequantize_f32",
     "portable.reshape",
     "mve.conv_2d_s8",
+    "mve.conv_2d_columns_s8",
     "mve.fully_connected_s8",
     "mve.depthwise_conv_2d_s8",
     "mve.add_s8",
