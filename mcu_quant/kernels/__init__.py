@@ -32,6 +32,8 @@ _MODULES = (
     "mve.conv_2d_columns_s8",
     "mve.fully_connected_s8",
     "mve.depthwise_conv_2d_s8",
+    "mve.depthwise_conv_1d_s8",
+    "mve.average_pool_2d_s8",
     "mve.add_s8",
 )
 

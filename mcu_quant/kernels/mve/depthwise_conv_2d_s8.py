@@ -13,7 +13,7 @@ from mcu_quant.ops.depthwise_conv_2d import depth_multiplier
 
 _PATCH = 4
 #: Strips are done together as long as their buffer is no larger.
-_BUFFER_BYTES = 2048
+_BUFFER_BYTES = 3072
 
 
 class DepthwiseConv2DS8Mve(Kernel):

@@ -12,6 +12,7 @@ and 1, 3 of four, q0 to q3 inputs; sums in r0 r2 r4 r6 and r8 r10 r12 lr.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 
@@ -133,7 +134,7 @@ class _Inputs:
     def _load(self, register: str, address: int) -> list[str]:
         dots, code = self._dots, []
         if dots.spread:
-            pixel = min(address // dots.pixel_input, len(_ROWS) - 1)
+            pixel = min(address // dots.pixel_input, dots.pointers - 1)
             return [f"{dots.load} {register}, [{_ROWS[pixel]}, #{address - pixel * dots.pixel_input}]"]
         if not 0 <= address - self._moved <= dots.limit:
             operation = "addw" if address > self._moved else "subw"
@@ -220,7 +221,7 @@ def _body_parts(dots: Dots) -> tuple[list[str], list[str], list[str], list[str]]
     entry += ["vstrw.32 q6, [sp]", "strd r3, r2, [sp, #16]", "str r1, [sp, #24]"]
     if dots.spread:
         entry += ["ldr r3, [r0]"]
-        for near, far in zip(_ROWS, _ROWS[1 : dots.pointers], strict=False):
+        for near, far in pairwise(_ROWS[: dots.pointers]):
             entry += [f"mov {far}, {near}", *add(far, dots.pixel_input, "r4")]
     elif dots.in_registers:
         entry += [f"ldr {_ROWS[row]}, [r0, #{4 * row}]" for row in range(dots.rows)]

@@ -192,7 +192,6 @@ def _scaled(node: BoundNode, output: Output) -> list[str]:
 
 def _scaled_by_channel(output: Output) -> list[str]:
     code = [f"vldrw.u32 q{q}, [r9], #16" for q in (2, 3)]
-    results = ["q0", "q1"]
     if output.rounds_up:
         code += ["vqrdmulh.s32 q0, q0, q2", "vqrdmulh.s32 q1, q1, q3"]
     else:
@@ -202,7 +201,7 @@ def _scaled_by_channel(output: Output) -> list[str]:
         code += ["vadd.i32 q0, q0, q2", "vadd.i32 q1, q1, q3"]
     code += ["vldrw.u32 q2, [r9], #16", "vldrw.u32 q3, [r9], #16"]
     code += ["vrshl.s32 q0, q0, q2", "vrshl.s32 q1, q1, q3"]
-    return code + [requantize.narrow("q0", result, half, output) for result, half in zip(results, "bt", strict=True)]
+    return code + [requantize.narrow("q0", lanes, half, output) for lanes, half in (("q0", "b"), ("q1", "t"))]
 
 
 KERNEL = FullyConnectedS8Mve()

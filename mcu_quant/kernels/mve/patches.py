@@ -14,7 +14,7 @@ where results go; sums in r0 r2 r4 r6 and r8 r10 r12 r0.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -92,9 +92,8 @@ def _tail(shape: Patches) -> list[_Group]:
         # The last tile has a column of the one before once more.
         groups = [_group(shape, 0, 2, 2)] if left == 3 else []
         return [*groups, _group(shape, left - 2, 2, 1)]
-    return [
-        _group(shape, start, min(columns, left - start), shape.tile_words) for start in range(0, left, columns)
-    ]
+    starts = range(0, left, columns)
+    return [_group(shape, start, min(columns, left - start), shape.tile_words) for start in starts]
 
 
 def _sums(shape: Patches, group: _Group, lanes: str, sums: tuple[str, ...]) -> list[str]:
@@ -157,8 +156,40 @@ _REGULAR, _TAIL, _COUNTS, _OUTPUT, _FRAME = 16, 32, 48, 56, 68
 
 def _parts(shape: Patches) -> dict[str, list[str]]:
     pairs, tail = divmod(shape.columns, 2 * shape.group_columns)
-    bias = -shape.tile_words * shape.word_bytes
-    entry = [
+    looped = pairs > _UNROLLED
+    units = [_regular_pair(shape)] * pairs + ([_tail(shape)] if tail else [])
+    to_next = shape.strip_words - sum(move for unit in units for group in unit for move in group.gathers)
+    # Where a gather can make it, the way to the next strip is part of the first move in a strip.
+    jump = to_next if not looped and abs(shape.tile_words + to_next) * shape.word_bytes <= 508 else 0
+    first = units[0][0]
+    units[0] = [replace(first, gathers=(first.gathers[0] + jump, *first.gathers[1:])), *units[0][1:]]
+    advance = 2 * shape.group_columns * shape.output_column
+    code = {"entry": _entry(shape), "channel": _channel(shape, looped), "start": ["3:"], "outputs": []}
+    if tail and pairs and shape.output.rounds_up:
+        code["start"].append(f"vldrw.u32 q7, [sp, #{_REGULAR}]")
+    if looped:
+        code["start"] += [f"mov lr, #{pairs}", "dls lr, lr", "2:"]
+    for unit in units[:1] if looped else units[:pairs]:
+        code["outputs"] += [*_unit(shape, unit, _REGULAR, True), *add("r9", advance, "r0")]
+    code["pairs_end"] = ["le lr, 2b"] if looped else []
+    code["tail"] = _unit(shape, units[-1], _TAIL, False) if tail else []
+    end = [] if jump == to_next else [*load("r0", to_next * shape.word_bytes), "vadd.i32 q4, q4, r0"]
+    forward = shape.rows * shape.output_row - pairs * advance
+    end += add("r9", forward, "r0") if forward >= 0 else [*load("r0", -forward), "sub r9, r9, r0"]
+    left = f"[sp, #{_OUTPUT + 4}]"
+    again = [f"ldr r0, {left}", "subs r0, r0, #1", f"str r0, {left}", "bne 3b"] if looped else ["le lr, 3b"]
+    code["end"] = [*end, *again]
+    code["next"] = [f"ldr r0, [sp, #{_COUNTS}]", "subs r0, r0, #1", f"str r0, [sp, #{_COUNTS}]", "bne 1b"]
+    code["leave"] = [f"add sp, sp, #{_FRAME}", "vpop {d8-d15}", "pop {r4-r11, pc}"]
+    bias = -(shape.tile_words + jump) * shape.word_bytes
+    table = [lane * shape.word_bytes + bias for lane in range(4)] + _words(_regular_pair(shape))
+    table += _words(_tail(shape)) if tail else [0] * 4
+    code["table"] = [".balign 4", "9:", *(f".word {value & 0xFFFFFFFF}" for value in table)]
+    return code
+
+
+def _entry(shape: Patches) -> list[str]:
+    return [
         "/* r0 buffer, r1 output, r2 weights, r3 strips */",
         "push {r4-r11, lr}",
         "vpush {d8-d15}",
@@ -168,7 +199,7 @@ def _parts(shape: Patches) -> dict[str, list[str]]:
         "vadd.i32 q4, q4, r0",
         "vldrw.u32 q7, [r4, #16]",
         "vldrw.u32 q6, [r4, #32]",
-        "/* sp: a patch's addresses, 16 and 32: where results go, 48: channels, strips, 56: output, strips left */",
+        "/* sp: a patch's addresses, 16, 32: where results go, 48: channels, strips, output, strips left */",
         "vstrw.32 q4, [sp]",
         f"vstrw.32 q7, [sp, #{_REGULAR}]",
         f"vstrw.32 q6, [sp, #{_TAIL}]",
@@ -178,7 +209,11 @@ def _parts(shape: Patches) -> dict[str, list[str]]:
         "mov r1, r2",
         f"mov r11, #{requantize.offset(shape.output)}",
     ]
-    channel = [
+
+
+def _channel(shape: Patches, looped: bool) -> list[str]:
+    """What is done once for a channel. The strips are counted on the stack, or in lr if nothing else is."""
+    return [
         "1:",
         "vldrb.u8 q0, [r1], #16",
         *_copies(shape),
@@ -189,46 +224,24 @@ def _parts(shape: Patches) -> dict[str, list[str]]:
         "vstrw.32 q5, [sp]",
         f"ldrd r2, r9, [sp, #{_COUNTS + 4}]",
         "add r0, r9, #1",
-        f"strd r0, r2, [sp, #{_OUTPUT}]",
+        *([f"strd r0, r2, [sp, #{_OUTPUT}]"] if looped else [f"str r0, [sp, #{_OUTPUT}]", "dls lr, r2"]),
     ]
-    pair = _unit(shape, _regular_pair(shape), _REGULAR, True)
-    advance = 2 * shape.group_columns * shape.output_column
-    pair += add("r9", advance, "r0")
-    code = {"entry": entry, "channel": channel, "start": ["3:"], "pair": pair, "pair_end": [], "tail": []}
-    if tail and pairs and shape.output.rounds_up:
-        code["start"].append(f"vldrw.u32 q7, [sp, #{_REGULAR}]")
-    if pairs > _UNROLLED:
-        code["start"] += [f"mov lr, #{pairs}", "dls lr, lr", "2:"]
-        code["pair_end"] = ["le lr, 2b"]
-    if tail:
-        code["tail"] = _unit(shape, _tail(shape), _TAIL, False)
-    moved = pairs * 2 * sum(_regular_pair(shape)[0].gathers) + sum(sum(g.gathers) for g in _tail(shape))
-    to_next = (shape.strip_words - moved) * shape.word_bytes
-    forward = shape.rows * shape.output_row - pairs * advance
-    end = [*load("r0", to_next), "vadd.i32 q4, q4, r0"]
-    end += add("r9", forward, "r0") if forward >= 0 else [*load("r0", -forward), "sub r9, r9, r0"]
-    code["end"] = [*end, f"ldr r0, [sp, #{_OUTPUT + 4}]", "subs r0, r0, #1", f"str r0, [sp, #{_OUTPUT + 4}]", "bne 3b"]
-    code["next"] = [f"ldr r0, [sp, #{_COUNTS}]", "subs r0, r0, #1", f"str r0, [sp, #{_COUNTS}]", "bne 1b"]
-    code["leave"] = [f"add sp, sp, #{_FRAME}", "vpop {d8-d15}", "pop {r4-r11, pc}"]
-    table = [lane * shape.word_bytes + bias for lane in range(4)] + _words(_regular_pair(shape))
-    table += _words(_tail(shape)) if tail else [0] * 4
-    code["table"] = [".balign 4", "9:", *(f".word {value & 0xFFFFFFFF}" for value in table)]
-    return code
 
 
 def function(shape: Patches) -> Assembly:
-    code = _parts(shape)
-    pairs = shape.columns // (2 * shape.group_columns)
-    times = {"pair": pairs if pairs <= _UNROLLED else 1}
-    body = [line for part, lines in code.items() for line in lines * times.get(part, 1)]
+    body = [line for lines in _parts(shape).values() for line in lines]
     return Assembly("patches", "\n".join(body), GUARD, "mq_mve_patches_function_t", "mq_mve_patches_twin")
 
 
 def instructions(shape: Patches, strips: int, calls: int) -> float:
     """Of `calls` calls that do `strips` strips in all."""
-    code = {part: sum(not x.startswith("/*") and not x.endswith(":") for x in lines) for part, lines in _parts(shape).items()}
+    code = {
+        part: sum(not x.startswith("/*") and not x.endswith(":") for x in lines)
+        for part, lines in _parts(shape).items()
+    }
     pairs = shape.columns // (2 * shape.group_columns)
-    strip = code["start"] + pairs * (code["pair"] + code["pair_end"]) + code["tail"] + code["end"]
+    rounds = pairs if pairs > _UNROLLED else 1
+    strip = code["start"] + rounds * (code["outputs"] + code["pairs_end"]) + code["tail"] + code["end"]
     each = calls * (code["channel"] + code["next"]) + strips * strip
     return calls * (code["entry"] + code["leave"]) + shape.channels * each
 
@@ -241,7 +254,8 @@ def far(shape: Patches) -> bool:
 
 def interleave(step: int, aligned: bool) -> Assembly:
     """Four rows of 16 channels to words of 4, from one vector to the next `step` bytes in each row."""
-    entry = ["/* r0 rows, r1 words, r2 vectors */", "push {r4-r6, lr}", "ldm r0, {r3, r4, r5, r6}", "dls lr, r2", "1:"]
+    entry = ["/* r0 rows, r1 words, r2 vectors */", "push {r4-r6, lr}"]
+    entry += ["ldm r0, {r3, r4, r5, r6}", "dls lr, r2", "1:"]
     loads: list[str] = []
     for q, row in enumerate(("r3", "r4", "r5", "r6")):
         if aligned and step <= 508:
@@ -252,7 +266,8 @@ def interleave(step: int, aligned: bool) -> Assembly:
             loads += [f"vldrb.u8 q{q}, [{row}]", *add(row, step, "r12")]
     stores = [f"vst4{part}.8 {{q0, q1, q2, q3}}, [r1]" for part in range(4)]
     code = [*entry, *loads, *stores[:3], stores[3] + "!", "le lr, 1b", "pop {r4-r6, pc}"]
-    return Assembly("interleave", "\n".join(code), GUARD, "mq_mve_interleave_function_t", "mq_mve_interleave_twin")
+    types = ("mq_mve_interleave_function_t", "mq_mve_interleave_twin")
+    return Assembly("interleave", "\n".join(code), GUARD, *types)
 
 
 def packed(node: BoundNode, filters: np.ndarray) -> np.ndarray:
