@@ -21,6 +21,16 @@ typedef struct {
 typedef int8_t mq_mve_bytes_t __attribute__((vector_size(16), aligned(1), may_alias));
 #endif
 
+/* x, of which the compiler knows nothing: loops that choose rows are not worth vectors, and gcc 12 cannot assemble
+ * some that it makes of them (a predicate as `mov ip, #-4096`).
+ */
+static inline int32_t mq_mve_opaque(int32_t x) {
+#if defined(__ARM_FEATURE_MVE) && defined(__GNUC__)
+    __asm__("" : "+r"(x));
+#endif
+    return x;
+}
+
 /* memcpy, a vector at a time where there are vectors. */
 static inline void mq_mve_copy(int8_t *to, const int8_t *from, int32_t count) {
 #if defined(__ARM_FEATURE_MVE)

@@ -13,6 +13,7 @@ from mcu_quant.kernels.portable.walk import in_place
 from mcu_quant.ops.add import sum_multipliers
 
 _HALF = (2**30, 0)
+_LANES = 8
 
 
 class AddS8Mve(Kernel):
@@ -55,7 +56,7 @@ class AddS8Mve(Kernel):
         return in_place(node)
 
     def cycles(self, node: BoundNode, core: Core) -> float:
-        return 30 + node.output.elements / 8 * 32
+        return 30 + node.output.elements / _LANES * 32
 
 
 def _multipliers(node: BoundNode) -> tuple[int, tuple[int, int], tuple[int, int]]:
@@ -68,7 +69,6 @@ def _multipliers(node: BoundNode) -> tuple[int, tuple[int, int], tuple[int, int]
 
 def _body(node: BoundNode) -> str:
     larger, (multiplier, shift), (output_multiplier, output_shift) = _multipliers(node)
-    output = requantize.output_of(node)
     entry = [
         "/* r0 the operand of the larger scale, r1 the other, r2 output, r3 elements */",
         "push {r4-r9, lr}",
@@ -79,9 +79,23 @@ def _body(node: BoundNode) -> str:
         *load("r7", shift),
         *load("r8", output_multiplier),
         *load("r9", output_shift),
-        "dlstp.16 lr, r3",
-        "1:",
     ]
+    leave = ["vpop {d8-d11}", "pop {r4-r9, pc}"]
+    blocks, rest = divmod(node.output.elements, _LANES)
+    loop = [f"lsr r12, r3, #{_LANES.bit_length() - 1}", "dls lr, r12", "1:", *_block(node), "le lr, 1b"]
+    # What is left over is loaded and stored under a predicate: not more, as that goes by bytes of lanes.
+    tail = []
+    for line in _block(node):
+        is_access = line.startswith(("vldr", "vstr"))
+        tail += ["vpst", line.replace(".", "t.", 1)] if is_access else [line]
+    tail = [f"mov r12, #{rest}", "vctp.16 r12", *tail]
+    return "\n".join([*entry, *(loop if blocks else []), *(tail if rest else []), *leave])
+
+
+def _block(node: BoundNode) -> list[str]:
+    """Eight elements."""
+    _, (_, shift), _ = _multipliers(node)
+    output = requantize.output_of(node)
     widened = [
         "/* q0, q1: even and odd elements of the one, << 19; q2, q3: of the other, << 20 */",
         "vldrb.s16 q0, [r0], #8",
@@ -99,8 +113,8 @@ def _body(node: BoundNode) -> str:
     for lanes, spare, half in (("q0", "q2", "b"), ("q1", "q3", "t")):
         scaled, result = requantize.scale(lanes, spare, "r8", "r9", output)
         narrowed += [*scaled, requantize.narrow("q4", result, half, output)]
-    code = [*entry, *widened, *_sums(shift), *narrowed, *requantize.to_bytes("q4", output, "r12", spare="q5")]
-    return "\n".join([*code, "vstrb.16 q4, [r2], #8", "letp lr, 1b", "vpop {d8-d11}", "pop {r4-r9, pc}"])
+    bytes_of_lanes = requantize.to_bytes("q4", output, "r12", spare="q5")
+    return [*widened, *_sums(shift), *narrowed, *bytes_of_lanes, "vstrb.16 q4, [r2], #8"]
 
 
 def _sums(shift: int) -> list[str]:

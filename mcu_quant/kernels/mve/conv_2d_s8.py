@@ -179,7 +179,7 @@ def _packed(node: BoundNode, shape: _Geometry) -> np.ndarray:
             begin = first if shape.taps else max(first, used)
             part = source[:, begin : first + VECTOR]
             vectors[:, row, v, begin - first : begin - first + part.shape[1]] = part
-            used = first + VECTOR
+            used = max(used, first + VECTOR)
     return dots.packed(node, shape.dots, weights.reshape(channels, -1), vectors)
 
 

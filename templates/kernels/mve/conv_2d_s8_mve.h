@@ -91,7 +91,7 @@ MQ_KERNEL void mq_conv_2d_s8_mve(const mq_conv_2d_s8_mve_params_t *params,
             next = mq_conv_2d_s8_mve_fill(params, input, ring, mq_max(next, top), top + params->filter_h);
         }
         for (int32_t row = 0; row < params->rows; row++) {
-            const int32_t y = top + row;
+            const int32_t y = mq_mve_opaque(top + row);
             if (params->segment != 0) {
                 rows[row] = input + top * params->input_row +
                             mq_min(row * params->segment, params->depth - params->segment);

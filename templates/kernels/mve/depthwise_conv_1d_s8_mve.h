@@ -33,7 +33,7 @@ static inline void mq_depthwise_conv_1d_s8_mve_fill(const mq_depthwise_conv_1d_s
         const int8_t *rows[4];
         const int32_t step = 4 * word - params->padding;
         for (int32_t i = 0; i < 4; i++) {
-            const int32_t at = step + i;
+            const int32_t at = mq_mve_opaque(step + i);
             rows[i] = at < 0 || at >= params->steps ? outside : input + at * params->channels;
         }
         count = step < 0 ? 1 : mq_max(mq_min((params->steps - step) / 4, params->words - word), 1);

@@ -41,7 +41,8 @@ static inline void mq_depthwise_conv_2d_s8_mve_strip(const mq_depthwise_conv_2d_
                                                      mq_mve_interleave_function_t *interleave) {
     const int8_t *rows[4];
     for (int32_t i = 0; i < 4; i++) {
-        rows[i] = y + i < 0 || y + i >= params->input_h ? outside : input + (y + i) * params->input_row;
+        const int32_t at = mq_mve_opaque(y + i);
+        rows[i] = at < 0 || at >= params->input_h ? outside : input + at * params->input_row;
     }
     interleave(rows, words, params->vectors, params->step);
     if (params->rest != 0) {
