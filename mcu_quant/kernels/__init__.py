@@ -38,6 +38,13 @@ _MODULES = (
     "thumb1.fully_connected_bytes_s8",
     "thumb1.depthwise_conv_2d_pairs_s8",
     "thumb1.add_tables_s8",
+    "mve.conv_2d_s8",
+    "mve.conv_2d_columns_s8",
+    "mve.fully_connected_s8",
+    "mve.depthwise_conv_2d_s8",
+    "mve.depthwise_conv_1d_s8",
+    "mve.average_pool_2d_s8",
+    "mve.add_s8",
 )
 
 #: Every kernel; each name occurs once.
