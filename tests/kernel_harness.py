@@ -119,7 +119,7 @@ def compile_kernels(compiler: str, flags: Sequence[str], output: Path, *modes: s
     source = output.with_suffix(".c")
     source.write_text(wrapper_source(), "utf-8")
     families = sorted({kernel.family for kernel in KERNELS})
-    folders = [f"-I{source.parent}", f"-I{TEMPLATES}", *(f"-I{TEMPLATES / family}" for family in families)]
+    folders = [f"-I{folder}" for folder in (TEMPLATES, source.parent, *(TEMPLATES / f for f in families))]
     for kernel in KERNELS:
         if not kernel.is_alias:
             shutil.copy(header_path(kernel), source.parent / f"mq_{kernel.name}.h")

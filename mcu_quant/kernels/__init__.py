@@ -28,6 +28,7 @@ _MODULES = (
     "portable.quantize_f32",
     "portable.dequantize_f32",
     "portable.reshape",
+    "dsp.conv_2d_dsp_s8",
 )
 
 #: Every kernel; each name occurs once.

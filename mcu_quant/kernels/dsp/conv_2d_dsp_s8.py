@@ -1,0 +1,117 @@
+"""Convolution (and fully connected) with byte-interleaved weights: two pixels by four channels at once.
+
+The input of a strip of pixels is expanded to int16 in scratch; the inner loop is assembly.
+"""
+
+from __future__ import annotations
+
+from mcu_quant.ir import BoundNode
+from mcu_quant.kernels.base import Activation, Assembly, Constant, Core, Kernel, KernelCall, Scratch
+from mcu_quant.kernels.dsp.linear import BLOCK, SCALE_BITS, linear_refusal, packed_blocks, padded
+from mcu_quant.kernels.dsp.linear_assembly import Shape, sweep_body, two_pixels_fit
+from mcu_quant.kernels.dsp.patches import Geometry, geometry
+from mcu_quant.kernels.dsp.requantization import ShortRequantization, short_requantization
+
+GUARD = "defined(__ARM_FEATURE_DSP)"
+#: The largest patch, in bytes: offsets in the assembly are below 2**20.
+_LARGEST_PATCH = 1 << 16
+
+
+class Conv2DDspS8(Kernel):
+    name = "conv_2d_dsp_s8"
+    family = "dsp"
+    ops = ("conv_2d", "fully_connected")
+    modes = ("time", "balanced")
+
+    def refusal(self, node: BoundNode) -> str | None:
+        if node.node.op == "conv_2d" and node.input(1).shape[3] != node.input(0).shape[3]:
+            return "it has groups"
+        if 2 * geometry(node).patch_elements(2) > _LARGEST_PATCH:
+            return "its windows are too large to be expanded"
+        return linear_refusal(node)
+
+    def call(self, node: BoundNode) -> KernelCall:
+        layout, short = geometry(node), _short(node)
+        height, width = layout.height, layout.width
+        params = {
+            "input_h": height.input_size,
+            "input_w": width.input_size,
+            "channels": layout.channels,
+            "filter_h": height.filter_size,
+            "filter_w": width.filter_size,
+            "output_h": height.output_size,
+            "output_w": width.output_size,
+            "outputs": layout.outputs,
+            "stride_h": height.stride,
+            "stride_w": width.stride,
+            "dilation_h": height.dilation,
+            "dilation_w": width.dilation,
+            "padding_h": height.before,
+            "padding_w": width.before,
+            "zero_point": node.input(0).zero_point,
+            "strip": layout.strip,
+            "pixel_step": layout.pixel_step,
+            "shares_columns": int(layout.shares_columns),
+            "staging": 2 * layout.patch_elements(layout.strip),
+            "shift": short.shift,
+            "has_steps": int(short.has_steps),
+            "low": -128 if short.low is None else short.low,
+            "high": 127 if short.high is None else short.high,
+        }
+        return KernelCall(
+            params,
+            (
+                Activation(node.input(0).name),
+                Constant("blocks", packed_blocks(node, layout.order())),
+                Scratch(),
+                _assembly(layout, short),
+                Activation(node.output.name),
+            ),
+        )
+
+    def scratch_bytes(self, node: BoundNode) -> int:
+        """The patch of a strip, and its outputs if they are not whole blocks."""
+        layout = geometry(node)
+        staged = 0 if layout.outputs % BLOCK == 0 else layout.strip * padded(layout.outputs, BLOCK)
+        return 2 * layout.patch_elements(layout.strip) + staged
+
+    def overlap(self, node: BoundNode) -> tuple[int | None, ...]:
+        return (geometry(node).overlap(node), *(None for _ in node.inputs[1:]))
+
+    def cycles(self, node: BoundNode, core: Core) -> float:
+        """Fitted to KERNELS.md's model on mps2_an386: the inner loop, a block's end, a pixel, expansion."""
+        layout = geometry(node)
+        blocks = padded(layout.outputs, BLOCK) / BLOCK
+        pairs = padded(layout.window, 2) / 2
+        pixel = blocks * (7.7 * pairs + 30) + 1.6 * layout.pixel_step + 20
+        return 100 + layout.pixels * pixel
+
+
+def _short(node: BoundNode) -> ShortRequantization:
+    short = short_requantization(node, SCALE_BITS)
+    assert short is not None
+    return short
+
+
+def _assembly(layout: Geometry, short: ShortRequantization) -> Assembly:
+    pairs, pixel_bytes = padded(layout.window, 2) // 2, 2 * layout.pixel_step
+    output_bytes = padded(layout.outputs, BLOCK)
+    by_two = layout.strip > 1 and two_pixels_fit(pairs, pixel_bytes, output_bytes)
+    shape = Shape(
+        pairs=pairs,
+        pixel_bytes=pixel_bytes,
+        output_bytes=output_bytes,
+        is_expanded=True,
+        by_two=by_two,
+        may_be_odd=not by_two or layout.has_odd_strips,
+    )
+    return Assembly(
+        stem=f"sweep_{layout.window}x{output_bytes}",
+        body=sweep_body(shape, short),
+        guard=GUARD,
+        function_type="mq_conv_2d_dsp_s8_function_t",
+        twin="mq_conv_2d_dsp_s8_twin",
+    )
+
+
+KERNEL = Conv2DDspS8()
