@@ -29,6 +29,7 @@ _MODULES = (
     "portable.dequantize_f32",
     "portable.reshape",
     "dsp.conv_2d_dsp_s8",
+    "dsp.fully_connected_dsp_s8",
 )
 
 #: Every kernel; each name occurs once.

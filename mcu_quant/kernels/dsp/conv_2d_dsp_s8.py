@@ -7,12 +7,18 @@ from __future__ import annotations
 
 from mcu_quant.ir import BoundNode
 from mcu_quant.kernels.base import Activation, Assembly, Constant, Core, Kernel, KernelCall, Scratch
-from mcu_quant.kernels.dsp.linear import BLOCK, SCALE_BITS, linear_refusal, packed_blocks, padded
+from mcu_quant.kernels.dsp.linear import (
+    BLOCK,
+    DSP_GUARD,
+    linear_refusal,
+    packed_blocks,
+    padded,
+    proved_requantization,
+    requantization_params,
+)
 from mcu_quant.kernels.dsp.linear_assembly import Shape, sweep_body, two_pixels_fit
 from mcu_quant.kernels.dsp.patches import Geometry, geometry
-from mcu_quant.kernels.dsp.requantization import ShortRequantization, short_requantization
 
-GUARD = "defined(__ARM_FEATURE_DSP)"
 #: The largest patch, in bytes: offsets in the assembly are below 2**20.
 _LARGEST_PATCH = 1 << 16
 
@@ -26,12 +32,14 @@ class Conv2DDspS8(Kernel):
     def refusal(self, node: BoundNode) -> str | None:
         if node.node.op == "conv_2d" and node.input(1).shape[3] != node.input(0).shape[3]:
             return "it has groups"
+        if node.node.op == "fully_connected" and node.input(1).shape[1] % 4 == 0:
+            return "its inputs are whole words, so that it needs no scratch"
         if 2 * geometry(node).patch_elements(2) > _LARGEST_PATCH:
             return "its windows are too large to be expanded"
         return linear_refusal(node)
 
     def call(self, node: BoundNode) -> KernelCall:
-        layout, short = geometry(node), _short(node)
+        layout = geometry(node)
         height, width = layout.height, layout.width
         params = {
             "input_h": height.input_size,
@@ -52,11 +60,9 @@ class Conv2DDspS8(Kernel):
             "strip": layout.strip,
             "pixel_step": layout.pixel_step,
             "shares_columns": int(layout.shares_columns),
+            "is_flat": int(layout.is_flat),
             "staging": 2 * layout.patch_elements(layout.strip),
-            "shift": short.shift,
-            "has_steps": int(short.has_steps),
-            "low": -128 if short.low is None else short.low,
-            "high": 127 if short.high is None else short.high,
+            **requantization_params(node),
         }
         return KernelCall(
             params,
@@ -64,7 +70,7 @@ class Conv2DDspS8(Kernel):
                 Activation(node.input(0).name),
                 Constant("blocks", packed_blocks(node, layout.order())),
                 Scratch(),
-                _assembly(layout, short),
+                _assembly(layout, node),
                 Activation(node.output.name),
             ),
         )
@@ -87,13 +93,7 @@ class Conv2DDspS8(Kernel):
         return 100 + layout.pixels * pixel
 
 
-def _short(node: BoundNode) -> ShortRequantization:
-    short = short_requantization(node, SCALE_BITS)
-    assert short is not None
-    return short
-
-
-def _assembly(layout: Geometry, short: ShortRequantization) -> Assembly:
+def _assembly(layout: Geometry, node: BoundNode) -> Assembly:
     pairs, pixel_bytes = padded(layout.window, 2) // 2, 2 * layout.pixel_step
     output_bytes = padded(layout.outputs, BLOCK)
     by_two = layout.strip > 1 and two_pixels_fit(pairs, pixel_bytes, output_bytes)
@@ -107,8 +107,8 @@ def _assembly(layout: Geometry, short: ShortRequantization) -> Assembly:
     )
     return Assembly(
         stem=f"sweep_{layout.window}x{output_bytes}",
-        body=sweep_body(shape, short),
-        guard=GUARD,
+        body=sweep_body(shape, proved_requantization(node)),
+        guard=DSP_GUARD,
         function_type="mq_conv_2d_dsp_s8_function_t",
         twin="mq_conv_2d_dsp_s8_twin",
     )

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from mcu_quant.fixed_point import IntArray
+from mcu_quant.fixed_point import INT8_MAX, INT8_MIN, IntArray
 from mcu_quant.ir import BoundNode
 from mcu_quant.kernels.dsp.requantization import ShortRequantization, short_requantization
 
@@ -24,6 +24,10 @@ from mcu_quant.kernels.dsp.requantization import ShortRequantization, short_requ
 BLOCK = 4
 #: The odd channels' accumulators are 2**8 times the sum; the even ones' are made so.
 SCALE_BITS = 8
+
+
+#: The preprocessor condition of cores that have the extension.
+DSP_GUARD = "defined(__ARM_FEATURE_DSP)"
 
 
 def padded(size: int, multiple: int) -> int:
@@ -50,10 +54,27 @@ def linear_refusal(node: BoundNode) -> str | None:
     return None
 
 
-def packed_blocks(node: BoundNode, order: IntArray) -> np.ndarray:
-    """The blocks of all output channels, int32 [words]. order: input elements as the loop meets them."""
+def proved_requantization(node: BoundNode) -> ShortRequantization:
+    """Of a node that linear_refusal does not refuse."""
     short = short_requantization(node, SCALE_BITS)
     assert short is not None
+    return short
+
+
+def requantization_params(node: BoundNode) -> dict[str, int]:
+    """The fields of the kernels' parameters that mq_dsp_requantize takes."""
+    short = proved_requantization(node)
+    return {
+        "shift": short.shift,
+        "has_steps": int(short.has_steps),
+        "low": INT8_MIN if short.low is None else short.low,
+        "high": INT8_MAX if short.high is None else short.high,
+    }
+
+
+def packed_blocks(node: BoundNode, order: IntArray) -> np.ndarray:
+    """The blocks of all output channels, int32 [words]. order: input elements as the loop meets them."""
+    short = proved_requantization(node)
     rows = _weights(node, short)[:, order]
     rows = np.pad(rows, ((0, 0), (0, rows.shape[1] % 2)))
     even, odd = _channel_pairs(rows)
@@ -63,10 +84,6 @@ def packed_blocks(node: BoundNode, order: IntArray) -> np.ndarray:
     weights = words.reshape(blocks, 2, -1).transpose(0, 2, 1).reshape(blocks, -1).astype(np.uint32)
     table = np.concatenate([_starts(node, short), weights, _requantization(short)], axis=1)
     return np.ascontiguousarray(table).view(np.int32).reshape(-1)
-
-
-def block_words(pairs: int, short: ShortRequantization) -> int:
-    return BLOCK + 2 * pairs + BLOCK * (3 if short.has_steps else 2)
 
 
 def _weights(node: BoundNode, short: ShortRequantization) -> IntArray:

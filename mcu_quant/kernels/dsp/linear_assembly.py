@@ -18,6 +18,8 @@ from mcu_quant.kernels.dsp.requantization import ShortRequantization
 _OUT, _OUT_END, _X, _X_END, _PIXELS, _BLOCKS, _FRAME = range(0, 28, 4)
 #: Largest offsets that a load or store can have.
 LARGEST_OFFSET = 4095
+#: Largest constants that are added to a pointer.
+LARGEST_IMMEDIATE = (1 << 20) - 1
 #: At most so many steps are written one after another.
 _STRAIGHT_PAIRS, _STRAIGHT_DOUBLES = 16, 6
 
@@ -68,7 +70,7 @@ def _two_pixels(shape: Shape, short: ShortRequantization) -> list[str]:
     step = shape.pixel_bytes * 2
     straight, turns = _turns(shape.pairs, _STRAIGHT_PAIRS)
     return [
-        "/* Two pixels: r0 inputs, r1 block, r2 r3 pairs of inputs, r4 r5 weights; sums r6-r9, r10-r12 lr. */",
+        "/* Two pixels: r0 inputs, r1 block, r2 r3 input pairs, r4 r5 weights; sums r6-r9, r10-r12 lr. */",
         "1:",
         "subs r3, r3, #2",
         "blt 4f",
@@ -82,9 +84,9 @@ def _two_pixels(shape: Shape, short: ShortRequantization) -> list[str]:
             else []
         ),
         "2:",
-        "ldmia r1!, {r6-r9}",
+        "ldmia r1, {r6-r9}",
+        "ldmia r1!, {r10-r12, lr}",
         f"ldr r0, [sp, #{_X}]",
-        *(f"mov {to}, {of}" for to, of in zip(_SECOND, _FIRST, strict=True)),
         *_pair_steps(shape, straight, turns),
         "/* An odd channel's sum is what the even one's leaves of both. */",
         *(f"sub {s[i + 1]}, {s[i + 1]}, {s[i]}" for s in (_FIRST, _SECOND) for i in (0, 2)),
@@ -156,7 +158,7 @@ def _one_pixel(shape: Shape, short: ShortRequantization) -> list[str]:
     loop += ["cmp r0, r12", "bne 7b"] if turns > 1 else []
     many = not shape.by_two
     return [
-        "/* One pixel: r0 inputs, r1 block, r2-r5 weights, r6 r7 pairs of inputs; sums r8-r11, lr output. */",
+        "/* One pixel: r0 inputs, r1 block, r2-r5 weights, r6 r7 input pairs; sums r8-r11, lr output. */",
         f"ldr lr, [sp, #{_OUT}]",
         *(["5:", f"str r3, [sp, #{_PIXELS}]"] if many else []),
         *_add("r12", "lr", shape.output_bytes),
@@ -264,7 +266,7 @@ def _turns(steps: int, most: int) -> tuple[int, int]:
     """(steps of a turn, turns); what they leave comes after the loop. One turn: no loop."""
     if steps <= most:
         return steps, 1
-    turns = -(-steps // (most * 3 // 4))
+    turns = -(-steps // most)
     return steps // turns, turns
 
 

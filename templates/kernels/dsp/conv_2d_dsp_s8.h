@@ -26,6 +26,7 @@ typedef struct {
     int32_t strip;          /* output pixels whose input is expanded at once */
     int32_t pixel_step;     /* elements from a pixel's window to the next one's */
     int32_t shares_columns; /* of windows side by side */
+    int32_t is_flat;        /* one row of pixels, each the window of its output pixel */
     int32_t staging;        /* where in scratch outputs go that are not whole blocks */
     int32_t shift;
     int32_t has_steps;
@@ -55,7 +56,7 @@ MQ_KERNEL void mq_conv_2d_dsp_s8_twin(const int16_t *x,
             memcpy(acc, block, sizeof acc);
             block += 4;
             for (int32_t k = 0; k < pairs; k++) {
-                mq_dsp_products(acc, mq_load_word(x + 2 * k), (uint32_t)block[0], (uint32_t)block[1]);
+                mq_dsp_products(acc, mq_load_word(x + 2 * k), block[0], block[1]);
                 block += 2;
             }
             block = mq_dsp_requantize(acc, block, params->shift, params->has_steps, params->low, params->high,
@@ -66,23 +67,25 @@ MQ_KERNEL void mq_conv_2d_dsp_s8_twin(const int16_t *x,
     }
 }
 
-/* One column of a patch: filter_h rows of channels, of input column `column` of the windows from row y on. */
-MQ_KERNEL void mq_conv_2d_dsp_s8_column(
-    const mq_conv_2d_dsp_s8_params_t *params, const int8_t *input, int32_t y, int32_t column, int16_t *to) {
+/* A row of a patch: `columns` columns, `step` input columns apart, from input column x on. row: the input
+ * row that it is of, NULL outside of the input.
+ */
+MQ_KERNEL void mq_conv_2d_dsp_s8_row(const mq_conv_2d_dsp_s8_params_t *params,
+                                     const int8_t *row,
+                                     int32_t x,
+                                     int32_t step,
+                                     int32_t columns,
+                                     int16_t *to) {
     const int32_t channels = params->channels;
-    if (column < 0 || column >= params->input_w) {
-        mq_dsp_fill(to, params->zero_point, params->filter_h * channels);
-        return;
-    }
-    for (int32_t tap = 0; tap < params->filter_h; tap++) {
-        const int32_t row = y + tap * params->dilation_h;
-        if (row < 0 || row >= params->input_h) {
+    const int32_t column_size = params->filter_h * channels;
+    for (int32_t i = 0; i < columns; i++) {
+        if (row == NULL || x < 0 || x >= params->input_w) {
             mq_dsp_fill(to, params->zero_point, channels);
         } else {
-            mq_dsp_expand(to, input + (row * params->input_w + column) * channels, channels,
-                          channels % 4 == 0);
+            mq_dsp_expand(to, row + x * channels, channels, channels % 4 == 0);
         }
-        to += channels;
+        x += step;
+        to += column_size;
     }
 }
 
@@ -93,25 +96,22 @@ MQ_KERNEL void mq_conv_2d_dsp_s8_patch(const mq_conv_2d_dsp_s8_params_t *params,
                                        int32_t x,
                                        int32_t pixels,
                                        int16_t *patch) {
-    const int32_t column_size = params->filter_h * params->channels;
-    if (params->filter_h == 1 && params->filter_w == 1 && params->stride_w == 1 && params->padding_w == 0 &&
-        params->padding_h == 0) {
-        mq_dsp_expand(patch, input + (y * params->input_w + x) * params->channels, pixels * params->channels,
-                      params->channels % 4 == 0);
-    } else if (params->shares_columns) {
-        const int32_t columns = (pixels - 1) * params->stride_w + params->filter_w;
-        for (int32_t column = 0; column < columns; column++) {
-            mq_conv_2d_dsp_s8_column(params, input, y, x + column, patch);
-            patch += column_size;
+    for (int32_t tap = 0; tap < params->filter_h; tap++) {
+        const int8_t *row = NULL;
+        if (y >= 0 && y < params->input_h) {
+            row = input + y * params->input_w * params->channels;
         }
-    } else {
-        for (int32_t pixel = 0; pixel < pixels; pixel++) {
-            for (int32_t tap = 0; tap < params->filter_w; tap++) {
-                const int32_t column = x + pixel * params->stride_w + tap * params->dilation_w;
-                mq_conv_2d_dsp_s8_column(params, input, y, column, patch);
-                patch += column_size;
+        if (params->shares_columns) {
+            const int32_t columns = (pixels - 1) * params->stride_w + params->filter_w;
+            mq_conv_2d_dsp_s8_row(params, row, x, 1, columns, patch);
+        } else {
+            for (int32_t pixel = 0; pixel < pixels; pixel++) {
+                mq_conv_2d_dsp_s8_row(params, row, x + pixel * params->stride_w, params->dilation_w,
+                                      params->filter_w, patch + pixel * params->pixel_step);
             }
         }
+        y += params->dilation_h;
+        patch += params->channels;
     }
 }
 
@@ -129,8 +129,13 @@ MQ_KERNEL void mq_conv_2d_dsp_s8(const mq_conv_2d_dsp_s8_params_t *params,
         int32_t pixels;
         for (int32_t x = 0; x < params->output_w; x += pixels) {
             pixels = mq_min(params->strip, params->output_w - x);
-            mq_conv_2d_dsp_s8_patch(params, input, y * params->stride_h - params->padding_h,
-                                    x * params->stride_w - params->padding_w, pixels, patch);
+            if (params->is_flat) {
+                mq_dsp_expand(patch, input + x * params->channels, pixels * params->channels,
+                              params->channels % 4 == 0);
+            } else {
+                mq_conv_2d_dsp_s8_patch(params, input, y * params->stride_h - params->padding_h,
+                                        x * params->stride_w - params->padding_w, pixels, patch);
+            }
             if (params->outputs % 4 == 0) {
                 sweep(patch, blocks, output, pixels, params);
             } else {

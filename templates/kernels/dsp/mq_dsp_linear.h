@@ -8,13 +8,26 @@
 
 #include "mq_dsp.h"
 
+static inline void mq_dsp_expand_word(int16_t *to, const int8_t *from) {
+    const uint32_t bytes = mq_load_word(from);
+    mq_store_word(to, mq_sxtb16(bytes));
+    mq_store_word(to + 2, mq_sxtb16_ror8(bytes));
+}
+
 /* count int8 as int16. in_words: count is a multiple of four; each word's bytes go in order 0, 2, 1, 3. */
 static inline void mq_dsp_expand(int16_t *to, const int8_t *from, int32_t count, int32_t in_words) {
     if (in_words) {
-        for (int32_t i = 0; i < count; i += 4) {
-            const uint32_t bytes = mq_load_word(from + i);
-            mq_store_word(to + i, mq_sxtb16(bytes));
-            mq_store_word(to + i + 2, mq_sxtb16_ror8(bytes));
+        const int8_t *end = from + count;
+        if (count % 8 != 0) {
+            mq_dsp_expand_word(to, from);
+            from += 4;
+            to += 4;
+        }
+        while (from != end) {
+            mq_dsp_expand_word(to, from);
+            mq_dsp_expand_word(to + 4, from + 4);
+            from += 8;
+            to += 8;
         }
     } else {
         for (int32_t i = 0; i < count; i++) {
@@ -32,11 +45,13 @@ static inline void mq_dsp_fill(int16_t *to, int32_t value, int32_t count) {
 /* Add the products of a pair of inputs with a block's two words of weights. acc: even channels' sums,
  * and of odd channels 256 times theirs plus the even ones'.
  */
-static inline void mq_dsp_products(int32_t acc[4], uint32_t x, uint32_t weights01, uint32_t weights23) {
-    acc[0] = mq_smlad(x, mq_sxtb16(weights01), acc[0]);
-    acc[1] = mq_smlad(x, weights01, acc[1]);
-    acc[2] = mq_smlad(x, mq_sxtb16(weights23), acc[2]);
-    acc[3] = mq_smlad(x, weights23, acc[3]);
+static inline void mq_dsp_products(int32_t acc[4], uint32_t x, int32_t weights01, int32_t weights23) {
+    const uint32_t first = (uint32_t)weights01;
+    const uint32_t second = (uint32_t)weights23;
+    acc[0] = mq_smlad(x, mq_sxtb16(first), acc[0]);
+    acc[1] = mq_smlad(x, first, acc[1]);
+    acc[2] = mq_smlad(x, mq_sxtb16(second), acc[2]);
+    acc[3] = mq_smlad(x, second, acc[3]);
 }
 
 /* The four outputs of a block from its sums; returns where the next block is. constants: multiplier,
