@@ -10,10 +10,8 @@ from mcu_quant.kernels.base import Activation, Assembly, Constant, Core, Kernel,
 from mcu_quant.kernels.dsp.linear import (
     BLOCK,
     DSP_GUARD,
-    linear_refusal,
-    packed_blocks,
+    packed_layer,
     padded,
-    proved_requantization,
     requantization_params,
 )
 from mcu_quant.kernels.dsp.linear_assembly import Shape, sweep_body, two_pixels_fit
@@ -36,7 +34,7 @@ class Conv2DDspS8(Kernel):
             return "its inputs are whole words, so that it needs no scratch"
         if 2 * geometry(node).patch_elements(2) > _LARGEST_PATCH:
             return "its windows are too large to be expanded"
-        return linear_refusal(node)
+        return None
 
     def call(self, node: BoundNode) -> KernelCall:
         layout = geometry(node)
@@ -68,7 +66,8 @@ class Conv2DDspS8(Kernel):
             params,
             (
                 Activation(node.input(0).name),
-                Constant("blocks", packed_blocks(node, layout.order())),
+                Constant("blocks", packed_layer(node).blocks(layout.order())),
+                Constant("slow_channels", packed_layer(node).slow_channels(layout.order())),
                 Scratch(),
                 _assembly(layout, node),
                 Activation(node.output.name),
@@ -90,6 +89,7 @@ class Conv2DDspS8(Kernel):
         blocks = padded(layout.outputs, BLOCK) / BLOCK
         pairs = padded(layout.window, 2) / 2
         pixel = blocks * (7.7 * pairs + 30) + 1.6 * layout.pixel_step + 20
+        pixel += len(packed_layer(node).slow) * (6 * layout.window + 40)
         return 100 + layout.pixels * pixel
 
 
@@ -107,7 +107,7 @@ def _assembly(layout: Geometry, node: BoundNode) -> Assembly:
     )
     return Assembly(
         stem=f"sweep_{layout.window}x{output_bytes}",
-        body=sweep_body(shape, proved_requantization(node)),
+        body=sweep_body(shape, packed_layer(node).short),
         guard=DSP_GUARD,
         function_type="mq_conv_2d_dsp_s8_function_t",
         twin="mq_conv_2d_dsp_s8_twin",

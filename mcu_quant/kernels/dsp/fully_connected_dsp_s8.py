@@ -5,16 +5,16 @@ The inner loop is assembly. It reads the input four int8 at a time, so rows are 
 
 from __future__ import annotations
 
+import numpy as np
+
 from mcu_quant.ir import BoundNode
 from mcu_quant.kernels.base import Activation, Assembly, Constant, Core, Kernel, KernelCall, Scratch
 from mcu_quant.kernels.dsp.linear import (
     BLOCK,
     DSP_GUARD,
     byte_order,
-    linear_refusal,
-    packed_blocks,
+    packed_layer,
     padded,
-    proved_requantization,
     requantization_params,
 )
 from mcu_quant.kernels.dsp.linear_assembly import LARGEST_IMMEDIATE, Shape, sweep_body
@@ -31,7 +31,7 @@ class FullyConnectedDspS8(Kernel):
             return "its inputs are not whole words"
         if max(size, units + BLOCK) > LARGEST_IMMEDIATE:
             return "its rows are too long for the assembly"
-        return linear_refusal(node)
+        return None
 
     def call(self, node: BoundNode) -> KernelCall:
         units, size = node.input(1).shape
@@ -43,7 +43,8 @@ class FullyConnectedDspS8(Kernel):
         }
         arguments = (
             Activation(node.input(0).name),
-            Constant("blocks", packed_blocks(node, byte_order(size))),
+            Constant("blocks", packed_layer(node).blocks(byte_order(size))),
+            Constant("slow_channels", packed_layer(node).slow_channels(np.arange(size))),
             Scratch(),
             _assembly(node),
             Activation(node.output.name),
@@ -66,7 +67,8 @@ class FullyConnectedDspS8(Kernel):
         """KERNELS.md's model: 21 cycles for 16 products, a block's end, a row."""
         units, size = node.input(1).shape
         rows = node.input(0).elements // size
-        return 40 + rows * (30 + padded(units, BLOCK) / BLOCK * (21 * size / 4 + 30))
+        slow = len(packed_layer(node).slow) * (6 * size + 40)
+        return 40 + rows * (30 + padded(units, BLOCK) / BLOCK * (21 * size / 4 + 30) + slow)
 
 
 def _assembly(node: BoundNode) -> Assembly:
@@ -81,7 +83,7 @@ def _assembly(node: BoundNode) -> Assembly:
     )
     return Assembly(
         stem=f"rows_{size}x{shape.output_bytes}",
-        body=sweep_body(shape, proved_requantization(node)),
+        body=sweep_body(shape, packed_layer(node).short),
         guard=DSP_GUARD,
         function_type="mq_fully_connected_dsp_s8_function_t",
         twin="mq_fully_connected_dsp_s8_twin",

@@ -32,6 +32,10 @@ typedef struct {
     int32_t has_steps;
     int32_t low;
     int32_t high;
+    int32_t slow_channels; /* channels that plain C computes, and what it takes */
+    int32_t output_zero_point;
+    int32_t activation_min;
+    int32_t activation_max;
 } mq_conv_2d_dsp_s8_params_t;
 
 /* All output channels of `pixels` windows in x, pixel_step elements apart. blocks: kernels/dsp/linear.py.
@@ -115,12 +119,34 @@ MQ_KERNEL void mq_conv_2d_dsp_s8_patch(const mq_conv_2d_dsp_s8_params_t *params,
     }
 }
 
+/* The slow channels of `pixels` windows: channel, start, multiplier, shift and weights of each. */
+MQ_KERNEL void mq_conv_2d_dsp_s8_slow(const mq_conv_2d_dsp_s8_params_t *params,
+                                      const int16_t *x,
+                                      const int32_t *slow,
+                                      int32_t pixels,
+                                      int8_t *output) {
+    const int32_t window = params->filter_h * params->filter_w * params->channels;
+    for (int32_t i = 0; i < params->slow_channels; i++) {
+        for (int32_t pixel = 0; pixel < pixels; pixel++) {
+            int32_t acc = slow[1];
+            for (int32_t k = 0; k < window; k++) {
+                acc = mq_mac(acc, x[pixel * params->pixel_step + k], slow[4 + k]);
+            }
+            output[pixel * params->outputs + slow[0]] =
+                mq_requantize_to_int8(acc, slow[2], slow[3], params->output_zero_point,
+                                      params->activation_min, params->activation_max);
+        }
+        slow += 4 + window;
+    }
+}
+
 /* input [input_h][input_w][channels], output [output_h][output_w][outputs].
  * scratch: the patch of a strip as int16, then staged outputs.
  */
 MQ_KERNEL void mq_conv_2d_dsp_s8(const mq_conv_2d_dsp_s8_params_t *params,
                                  const int8_t *input,
                                  const int32_t *blocks,
+                                 const int32_t *slow_channels,
                                  int8_t *scratch,
                                  mq_conv_2d_dsp_s8_function_t *sweep,
                                  int8_t *output) {
@@ -142,6 +168,7 @@ MQ_KERNEL void mq_conv_2d_dsp_s8(const mq_conv_2d_dsp_s8_params_t *params,
                 sweep(patch, blocks, scratch + params->staging, pixels, params);
                 mq_dsp_unstage(output, scratch + params->staging, params->outputs, pixels);
             }
+            mq_conv_2d_dsp_s8_slow(params, patch, slow_channels, pixels, output);
             output += pixels * params->outputs;
         }
     }

@@ -15,6 +15,10 @@ typedef struct {
     int32_t has_steps;
     int32_t low;
     int32_t high;
+    int32_t slow_channels; /* channels that plain C computes, and what it takes */
+    int32_t output_zero_point;
+    int32_t activation_min;
+    int32_t activation_max;
 } mq_fully_connected_dsp_s8_params_t;
 
 /* All outputs of `rows` rows of x. blocks: kernels/dsp/linear.py. output: whole blocks of four a row. */
@@ -49,22 +53,44 @@ MQ_KERNEL void mq_fully_connected_dsp_s8_twin(const int8_t *x,
     }
 }
 
+/* The slow channels of a row: channel, start, multiplier, shift and weights of each. */
+MQ_KERNEL void mq_fully_connected_dsp_s8_slow(const mq_fully_connected_dsp_s8_params_t *params,
+                                              const int8_t *x,
+                                              const int32_t *slow,
+                                              int8_t *output) {
+    for (int32_t i = 0; i < params->slow_channels; i++) {
+        int32_t acc = slow[1];
+        for (int32_t k = 0; k < params->input_size; k++) {
+            acc = mq_mac(acc, x[k], slow[4 + k]);
+        }
+        output[slow[0]] = mq_requantize_to_int8(acc, slow[2], slow[3], params->output_zero_point,
+                                                params->activation_min, params->activation_max);
+        slow += 4 + params->input_size;
+    }
+}
+
 /* input [rows][input_size], output [rows][output_size]. scratch: a row of outputs in whole blocks. */
 MQ_KERNEL void mq_fully_connected_dsp_s8(const mq_fully_connected_dsp_s8_params_t *params,
                                          const int8_t *input,
                                          const int32_t *blocks,
+                                         const int32_t *slow_channels,
                                          int8_t *scratch,
                                          mq_fully_connected_dsp_s8_function_t *sweep,
                                          int8_t *output) {
-    if (params->output_size % 4 == 0) {
+    if (params->output_size % 4 == 0 && params->slow_channels == 0) {
         sweep(input, blocks, output, params->rows, params);
-    } else {
-        for (int32_t row = 0; row < params->rows; row++) {
+        return;
+    }
+    for (int32_t row = 0; row < params->rows; row++) {
+        if (params->output_size % 4 == 0) {
+            sweep(input, blocks, output, 1, params);
+        } else {
             sweep(input, blocks, scratch, 1, params);
             mq_dsp_unstage(output, scratch, params->output_size, 1);
-            input += params->input_size;
-            output += params->output_size;
         }
+        mq_fully_connected_dsp_s8_slow(params, input, slow_channels, output);
+        input += params->input_size;
+        output += params->output_size;
     }
 }
 
