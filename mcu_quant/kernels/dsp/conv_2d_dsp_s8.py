@@ -15,6 +15,7 @@ from mcu_quant.kernels.dsp.linear import (
     requantization_params,
 )
 from mcu_quant.kernels.dsp.linear_assembly import Shape, sweep_body, two_pixels_fit
+from mcu_quant.kernels.dsp.linear_assembly_small import small_sweep_body
 from mcu_quant.kernels.dsp.patches import Geometry, geometry
 
 #: The largest patch, in bytes: offsets in the assembly are below 2**20.
@@ -22,10 +23,16 @@ _LARGEST_PATCH = 1 << 16
 
 
 class Conv2DDspS8(Kernel):
-    name = "conv_2d_dsp_s8"
+    """straight_pairs: how far the assembly is unrolled; 0 for the one that is the same for all shapes."""
+
     family = "dsp"
     ops = ("conv_2d", "fully_connected")
-    modes = ("time", "balanced")
+    function = "conv_2d_dsp_s8"
+
+    def __init__(self, name: str, mode: str, straight_pairs: int) -> None:
+        self.name = name
+        self.modes = (mode,)
+        self._straight_pairs = straight_pairs
 
     def refusal(self, node: BoundNode) -> str | None:
         if node.node.op == "conv_2d" and node.input(1).shape[3] != node.input(0).shape[3]:
@@ -40,6 +47,9 @@ class Conv2DDspS8(Kernel):
         layout = geometry(node)
         height, width = layout.height, layout.width
         params = {
+            "pairs": self._pairs(layout),
+            "pixel_step": layout.pixel_step,
+            "output_bytes": padded(layout.outputs, BLOCK),
             "input_h": height.input_size,
             "input_w": width.input_size,
             "channels": layout.channels,
@@ -56,7 +66,6 @@ class Conv2DDspS8(Kernel):
             "padding_w": width.before,
             "zero_point": node.input(0).zero_point,
             "strip": layout.strip,
-            "pixel_step": layout.pixel_step,
             "shares_columns": int(layout.shares_columns),
             "is_flat": int(layout.is_flat),
             "staging": 2 * layout.patch_elements(layout.strip),
@@ -66,10 +75,10 @@ class Conv2DDspS8(Kernel):
             params,
             (
                 Activation(node.input(0).name),
-                Constant("blocks", packed_layer(node).blocks(layout.order())),
+                Constant("blocks", packed_layer(node).blocks(layout.order(), self._pairs(layout))),
                 Constant("slow_channels", packed_layer(node).slow_channels(layout.order())),
                 Scratch(),
-                _assembly(layout, node),
+                self._assembly(layout, node),
                 Activation(node.output.name),
             ),
         )
@@ -92,26 +101,35 @@ class Conv2DDspS8(Kernel):
         pixel += len(packed_layer(node).slow) * (6 * layout.window + 40)
         return 100 + layout.pixels * pixel
 
+    def _pairs(self, layout: Geometry) -> int:
+        return padded(layout.window, 2 if self._straight_pairs else 4) // 2
 
-def _assembly(layout: Geometry, node: BoundNode) -> Assembly:
-    pairs, pixel_bytes = padded(layout.window, 2) // 2, 2 * layout.pixel_step
-    output_bytes = padded(layout.outputs, BLOCK)
-    by_two = layout.strip > 1 and two_pixels_fit(pairs, pixel_bytes, output_bytes)
-    shape = Shape(
-        pairs=pairs,
-        pixel_bytes=pixel_bytes,
-        output_bytes=output_bytes,
-        is_expanded=True,
-        by_two=by_two,
-        may_be_odd=not by_two or layout.has_odd_strips,
-    )
-    return Assembly(
-        stem=f"sweep_{layout.window}x{output_bytes}",
-        body=sweep_body(shape, packed_layer(node).short),
-        guard=DSP_GUARD,
-        function_type="mq_conv_2d_dsp_s8_function_t",
-        twin="mq_conv_2d_dsp_s8_twin",
-    )
+    def _assembly(self, layout: Geometry, node: BoundNode) -> Assembly:
+        short, output_bytes = packed_layer(node).short, padded(layout.outputs, BLOCK)
+        if self._straight_pairs:
+            stem = f"sweep_{layout.window}x{output_bytes}"
+            body = sweep_body(self._shape(layout, output_bytes), short)
+        else:
+            stem, body = "sweep", small_sweep_body(True, short)
+        return Assembly(stem, body, DSP_GUARD, f"mq_{self.function}_function_t", f"mq_{self.function}_twin")
+
+    def _shape(self, layout: Geometry, output_bytes: int) -> Shape:
+        pairs, pixel_bytes = self._pairs(layout), 2 * layout.pixel_step
+        by_two = layout.strip > 1 and two_pixels_fit(pairs, pixel_bytes, output_bytes)
+        return Shape(
+            pairs,
+            pixel_bytes,
+            output_bytes,
+            is_expanded=True,
+            by_two=by_two,
+            may_be_odd=not by_two or layout.has_odd_strips,
+            straight_pairs=self._straight_pairs,
+        )
 
 
-KERNEL = Conv2DDspS8()
+KERNEL = Conv2DDspS8("conv_2d_dsp_s8", "balanced", 8)
+KERNELS = (
+    KERNEL,
+    Conv2DDspS8("conv_2d_dsp_fast_s8", "time", 16),
+    Conv2DDspS8("conv_2d_dsp_small_s8", "size", 0),
+)

@@ -18,12 +18,20 @@ from mcu_quant.kernels.dsp.linear import (
     requantization_params,
 )
 from mcu_quant.kernels.dsp.linear_assembly import LARGEST_IMMEDIATE, Shape, sweep_body
+from mcu_quant.kernels.dsp.linear_assembly_small import small_sweep_body
 
 
 class FullyConnectedDspS8(Kernel):
-    name = "fully_connected_dsp_s8"
+    """is_small: the assembly is the same for all shapes."""
+
     family = "dsp"
     ops = ("fully_connected",)
+    function = "fully_connected_dsp_s8"
+
+    def __init__(self, name: str, modes: tuple[str, ...], is_small: bool) -> None:
+        self.name = name
+        self.modes = modes
+        self._is_small = is_small
 
     def refusal(self, node: BoundNode) -> str | None:
         units, size = node.input(1).shape
@@ -36,17 +44,19 @@ class FullyConnectedDspS8(Kernel):
     def call(self, node: BoundNode) -> KernelCall:
         units, size = node.input(1).shape
         params = {
-            "rows": node.input(0).elements // size,
+            "pairs": size // 2,
             "input_size": size,
+            "output_bytes": padded(units, BLOCK),
+            "rows": node.input(0).elements // size,
             "output_size": units,
             **requantization_params(node),
         }
         arguments = (
             Activation(node.input(0).name),
-            Constant("blocks", packed_layer(node).blocks(byte_order(size))),
+            Constant("blocks", packed_layer(node).blocks(byte_order(size), size // 2)),
             Constant("slow_channels", packed_layer(node).slow_channels(np.arange(size))),
             Scratch(),
-            _assembly(node),
+            self._assembly(node),
             Activation(node.output.name),
         )
         return KernelCall(params, arguments)
@@ -70,24 +80,17 @@ class FullyConnectedDspS8(Kernel):
         slow = len(packed_layer(node).slow) * (6 * size + 40)
         return 40 + rows * (30 + padded(units, BLOCK) / BLOCK * (21 * size / 4 + 30) + slow)
 
-
-def _assembly(node: BoundNode) -> Assembly:
-    units, size = node.input(1).shape
-    shape = Shape(
-        pairs=size // 2,
-        pixel_bytes=size,
-        output_bytes=padded(units, BLOCK),
-        is_expanded=False,
-        by_two=False,
-        may_be_odd=True,
-    )
-    return Assembly(
-        stem=f"rows_{size}x{shape.output_bytes}",
-        body=sweep_body(shape, packed_layer(node).short),
-        guard=DSP_GUARD,
-        function_type="mq_fully_connected_dsp_s8_function_t",
-        twin="mq_fully_connected_dsp_s8_twin",
-    )
+    def _assembly(self, node: BoundNode) -> Assembly:
+        units, size = node.input(1).shape
+        short = packed_layer(node).short
+        if self._is_small:
+            stem, body = "rows", small_sweep_body(False, short)
+        else:
+            output_bytes = padded(units, BLOCK)
+            shape = Shape(size // 2, size, output_bytes, is_expanded=False, by_two=False, may_be_odd=True)
+            stem, body = f"rows_{size}x{output_bytes}", sweep_body(shape, short)
+        return Assembly(stem, body, DSP_GUARD, f"mq_{self.function}_function_t", f"mq_{self.function}_twin")
 
 
-KERNEL = FullyConnectedDspS8()
+KERNEL = FullyConnectedDspS8("fully_connected_dsp_s8", ("time", "balanced"), False)
+KERNELS = (KERNEL, FullyConnectedDspS8("fully_connected_dsp_small_s8", ("size",), True))

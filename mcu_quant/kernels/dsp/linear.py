@@ -62,10 +62,10 @@ class PackedLayer:
     rows: IntArray
     slow: IntArray
 
-    def blocks(self, order: IntArray) -> np.ndarray:
-        """All blocks, int32 [words]. order: input elements as the inner loop meets them."""
+    def blocks(self, order: IntArray, pairs: int) -> np.ndarray:
+        """All blocks, int32 [words]. order: input elements as the inner loop meets them; it takes `pairs`."""
         rows = self.rows[:, order]
-        rows = np.pad(rows, ((0, 0), (0, rows.shape[1] % 2)))
+        rows = np.pad(rows, ((0, 0), (0, 2 * pairs - rows.shape[1])))
         halves = _interleaved(rows).astype(np.int16).astype(np.uint16).astype(np.uint32)
         words = halves[:, 0::2] | (halves[:, 1::2] << 16)
         count = len(words) // 2

@@ -10,6 +10,7 @@ left. blocks: linear.packed_blocks. params is for the C twin.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mcu_quant.kernels.dsp.requantization import ShortRequantization
@@ -20,8 +21,6 @@ _OUT, _OUT_END, _X, _X_END, _PIXELS, _BLOCKS, _FRAME = range(0, 28, 4)
 LARGEST_OFFSET = 4095
 #: Largest constants that are added to a pointer.
 LARGEST_IMMEDIATE = (1 << 20) - 1
-#: At most so many steps are written one after another.
-_STRAIGHT_PAIRS, _STRAIGHT_DOUBLES = 16, 6
 
 
 @dataclass(frozen=True)
@@ -30,7 +29,8 @@ class Shape:
 
     pairs: of inputs, for each output. pixel_bytes: from a pixel's first input to the next one's.
     output_bytes: the same for outputs; a multiple of 4. is_expanded: x is int16 in pairs, else int8,
-    read four at a time (pairs is even then). by_two: two pixels at a time.
+    read four at a time (pairs is even then). by_two: two pixels at a time. straight_pairs: at most so many
+    steps are written one after another.
     """
 
     pairs: int
@@ -39,6 +39,7 @@ class Shape:
     is_expanded: bool
     by_two: bool
     may_be_odd: bool
+    straight_pairs: int = 16
 
     @property
     def pair_bytes(self) -> int:
@@ -47,7 +48,7 @@ class Shape:
 
 def two_pixels_fit(pairs: int, pixel_bytes: int, output_bytes: int) -> bool:
     """The second pixel is within reach of the first one's pointers."""
-    reach = pixel_bytes + 4 * min(pairs, _STRAIGHT_PAIRS)
+    reach = pixel_bytes + 4 * min(pairs, 16)
     return reach <= LARGEST_OFFSET and output_bytes + 4 <= LARGEST_OFFSET
 
 
@@ -68,7 +69,7 @@ def sweep_body(shape: Shape, short: ShortRequantization) -> str:
 def _two_pixels(shape: Shape, short: ShortRequantization) -> list[str]:
     """Labels 1 (pixels), 2 (blocks), 3 (inputs), 4 (end)."""
     step = shape.pixel_bytes * 2
-    straight, turns = _turns(shape.pairs, _STRAIGHT_PAIRS)
+    straight, turns = _turns(shape.pairs, shape.straight_pairs)
     return [
         "/* Two pixels: r0 inputs, r1 block, r2 r3 input pairs, r4 r5 weights; sums r6-r9, r10-r12 lr. */",
         "1:",
@@ -88,10 +89,10 @@ def _two_pixels(shape: Shape, short: ShortRequantization) -> list[str]:
         "ldmia r1!, {r10-r12, lr}",
         f"ldr r0, [sp, #{_X}]",
         *_pair_steps(shape, straight, turns),
-        "/* An odd channel's sum is what the even one's leaves of both. */",
-        *(f"sub {s[i + 1]}, {s[i + 1]}, {s[i]}" for s in (_FIRST, _SECOND) for i in (0, 2)),
+        *odd_sums(FIRST_SUMS),
+        *odd_sums(SECOND_SUMS),
         f"ldr r0, [sp, #{_OUT}]",
-        *_requantized(short, shape.output_bytes, (_FIRST, _SECOND), "r0"),
+        *requantized_and_stored(short, shape.output_bytes, (FIRST_SUMS, SECOND_SUMS), "r0"),
         f"str r0, [sp, #{_OUT}]",
         f"ldr r2, [sp, #{_OUT_END}]",
         "cmp r0, r2",
@@ -110,7 +111,7 @@ def _two_pixels(shape: Shape, short: ShortRequantization) -> list[str]:
     ]
 
 
-_FIRST, _SECOND = ("r6", "r7", "r8", "r9"), ("r10", "r11", "r12", "lr")
+FIRST_SUMS, SECOND_SUMS = ("r6", "r7", "r8", "r9"), ("r10", "r11", "r12", "lr")
 
 
 def _pair_steps(shape: Shape, straight: int, turns: int) -> list[str]:
@@ -131,7 +132,7 @@ def _pair_steps(shape: Shape, straight: int, turns: int) -> list[str]:
 
 def _pair_of_two() -> list[str]:
     """Sixteen products: the sums with whole weights first, then those with the even channels' bytes."""
-    (e0, o0, e1, o1), (e2, o2, e3, o3) = _FIRST, _SECOND
+    (e0, o0, e1, o1), (e2, o2, e3, o3) = FIRST_SUMS, SECOND_SUMS
     return [
         "ldr r4, [r1], #4",
         "ldr r5, [r1], #4",
@@ -151,10 +152,10 @@ def _pair_of_two() -> list[str]:
 def _one_pixel(shape: Shape, short: ShortRequantization) -> list[str]:
     """Labels 5 (pixels), 6 (blocks), 7 (inputs)."""
     doubles = shape.pairs // 2
-    straight, turns = _turns(doubles, _STRAIGHT_DOUBLES)
+    straight, turns = _turns(doubles, shape.straight_pairs // 3)
     rest = doubles - straight * turns
     loop = ["7:"] if turns > 1 else []
-    loop += _double_step(shape) * straight
+    loop += double_step(shape) * straight
     loop += ["cmp r0, r12", "bne 7b"] if turns > 1 else []
     many = not shape.by_two
     return [
@@ -168,10 +169,10 @@ def _one_pixel(shape: Shape, short: ShortRequantization) -> list[str]:
         f"ldr r0, [sp, #{_X}]",
         *(_add("r12", "r0", straight * turns * 2 * shape.pair_bytes) if turns > 1 else []),
         *loop,
-        *_double_step(shape) * rest,
+        *double_step(shape) * rest,
         *(_single_step() if shape.pairs % 2 else []),
-        *(f"sub {_ONE[i + 1]}, {_ONE[i + 1]}, {_ONE[i]}" for i in (0, 2)),
-        *_requantized(short, 0, (_ONE,), "lr"),
+        *odd_sums(ONE_SUMS),
+        *requantized_and_stored(short, 0, (ONE_SUMS,), "lr"),
         f"ldr r2, [sp, #{_OUT_END}]",
         "cmp lr, r2",
         "bne 6b",
@@ -179,7 +180,7 @@ def _one_pixel(shape: Shape, short: ShortRequantization) -> list[str]:
     ]
 
 
-_ONE = ("r8", "r9", "r10", "r11")
+ONE_SUMS = ("r8", "r9", "r10", "r11")
 
 
 def _next_pixel(shape: Shape) -> list[str]:
@@ -194,7 +195,7 @@ def _next_pixel(shape: Shape) -> list[str]:
     ]
 
 
-def _double_step(shape: Shape) -> list[str]:
+def double_step(shape: Shape) -> list[str]:
     """Two pairs of inputs of one pixel: sixteen products."""
     if not shape.is_expanded:
         load = ["ldr r7, [r0], #4", "sxtb16 r6, r7", "sxtb16 r7, r7, ror #8"]
@@ -210,7 +211,7 @@ def _single_step() -> list[str]:
 
 
 def _products(x: str, w01: str, w23: str) -> list[str]:
-    even0, odd0, even1, odd1 = _ONE
+    even0, odd0, even1, odd1 = ONE_SUMS
     return [
         f"smlad {odd0}, {x}, {w01}, {odd0}",
         f"smlad {odd1}, {x}, {w23}, {odd1}",
@@ -221,30 +222,40 @@ def _products(x: str, w01: str, w23: str) -> list[str]:
     ]
 
 
-def _requantized(
+def odd_sums(sums: Sequence[str]) -> list[str]:
+    """What the even channels' sums leave of both."""
+    return [f"sub {sums[i + 1]}, {sums[i + 1]}, {sums[i]}" for i in (0, 2)]
+
+
+def requantized_and_stored(
     short: ShortRequantization, output_bytes: int, pixels: tuple[tuple[str, ...], ...], out: str
 ) -> list[str]:
     """Outputs of a block from the sums of one or two pixels; moves `out` on by the block.
 
     r2-r5 are free for constants. The store to the first channel is the last: it moves the pointer.
     """
-    lines, stores = ["/* Requantize and store. */"], []
+    lines = ["/* Requantize and store. */"]
     for channel in range(4):
-        if short.has_steps:
-            lines += ["ldmia r1!, {r2, r3, r4}"]
-            multiplier, offset = "r2", "r3"
-        elif channel % 2 == 0:
-            lines += ["ldmia r1!, {r2-r5}"]
-            multiplier, offset = "r2", "r3"
-        else:
-            multiplier, offset = "r4", "r5"
+        lines += requantized(short, channel, [sums[channel] for sums in pixels])
         for index, sums in enumerate(pixels):
-            lines += _requantized_one(short, sums[channel], channel % 2 == 0, multiplier, offset)
             if index or channel:
                 lines += [f"strb {sums[channel]}, [{out}, #{index * output_bytes + channel}]"]
-            else:
-                stores = [f"strb {sums[channel]}, [{out}], #4"]
-    return lines + stores
+    return [*lines, f"strb {pixels[0][0]}, [{out}], #4"]
+
+
+def requantized(short: ShortRequantization, channel: int, sums: Sequence[str]) -> list[str]:
+    """The outputs of one channel of a block in place of its sums; r2-r5 hold constants."""
+    multiplier, offset = "r2", "r3"
+    lines = []
+    if short.has_steps:
+        lines += ["ldmia r1!, {r2, r3, r4}"]
+    elif channel % 2 == 0:
+        lines += ["ldmia r1!, {r2-r5}"]
+    else:
+        multiplier, offset = "r4", "r5"
+    for register in sums:
+        lines += _requantized_one(short, register, channel % 2 == 0, multiplier, offset)
+    return lines
 
 
 def _requantized_one(

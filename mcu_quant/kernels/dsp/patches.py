@@ -55,8 +55,8 @@ class Geometry:
         return self.height.output_size * self.width.output_size
 
     def patch_elements(self, pixels: int) -> int:
-        """int16 of a patch, what is read past its end (an odd window's last pair) included."""
-        return padded((pixels - 1) * self.pixel_step + self.window + self.window % 2, 2)
+        """int16 of a patch, what is read past its end (to whole words of four) included."""
+        return padded((pixels - 1) * self.pixel_step + padded(self.window, 4), 2)
 
     @property
     def strip(self) -> int:

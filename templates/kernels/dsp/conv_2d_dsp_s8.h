@@ -8,6 +8,9 @@
 #include "mq_dsp_linear.h"
 
 typedef struct {
+    int32_t pairs;        /* of inputs of a window; the assembly for all shapes reads this and two more */
+    int32_t pixel_step;   /* elements from a pixel's window to the next one's */
+    int32_t output_bytes; /* of a pixel, in whole blocks */
     int32_t input_h;
     int32_t input_w;
     int32_t channels;
@@ -24,7 +27,6 @@ typedef struct {
     int32_t padding_w;
     int32_t zero_point;     /* of the input */
     int32_t strip;          /* output pixels whose input is expanded at once */
-    int32_t pixel_step;     /* elements from a pixel's window to the next one's */
     int32_t shares_columns; /* of windows side by side */
     int32_t is_flat;        /* one row of pixels, each the window of its output pixel */
     int32_t staging;        /* where in scratch outputs go that are not whole blocks */
@@ -52,14 +54,13 @@ MQ_KERNEL void mq_conv_2d_dsp_s8_twin(const int16_t *x,
                                       int8_t *output,
                                       int32_t pixels,
                                       const mq_conv_2d_dsp_s8_params_t *params) {
-    const int32_t pairs = (params->filter_h * params->filter_w * params->channels + 1) / 2;
     for (int32_t pixel = 0; pixel < pixels; pixel++) {
         const int32_t *block = blocks;
         for (int32_t output_channel = 0; output_channel < params->outputs; output_channel += 4) {
             int32_t acc[4];
             memcpy(acc, block, sizeof acc);
             block += 4;
-            for (int32_t k = 0; k < pairs; k++) {
+            for (int32_t k = 0; k < params->pairs; k++) {
                 mq_dsp_products(acc, mq_load_word(x + 2 * k), block[0], block[1]);
                 block += 2;
             }
