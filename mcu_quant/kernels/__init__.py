@@ -45,10 +45,19 @@ _MODULES = (
     "mve.depthwise_conv_1d_s8",
     "mve.average_pool_2d_s8",
     "mve.add_s8",
+    "dsp.conv_2d_dsp_s8",
+    "dsp.fully_connected_dsp_s8",
 )
 
+
+def _kernels_of(module: str) -> tuple[Kernel, ...]:
+    """A module's KERNEL, or its KERNELS if it has several that share a function in C."""
+    names = vars(import_module(f"{__name__}.{module}"))
+    return names.get("KERNELS") or (names["KERNEL"],)
+
+
 #: Every kernel; each name occurs once.
-KERNELS: tuple[Kernel, ...] = tuple(import_module(f"{__name__}.{m}").KERNEL for m in _MODULES)
+KERNELS: tuple[Kernel, ...] = tuple(kernel for module in _MODULES for kernel in _kernels_of(module))
 
 
 def choose_kernels(

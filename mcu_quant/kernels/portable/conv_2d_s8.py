@@ -45,7 +45,7 @@ class Conv2DS8(Kernel):
         return (row_overlap(node, axes_of(node)), *(None for _ in node.inputs[1:]))
 
     def cycles(self, node: BoundNode, core: Core) -> float:
-        return linear_cycles(node, 10)
+        return linear_cycles(node, core)
 
 
 KERNEL = Conv2DS8()

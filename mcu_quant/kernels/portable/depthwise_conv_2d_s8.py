@@ -46,7 +46,7 @@ class DepthwiseConv2DS8(Kernel):
         return (row_overlap(node, axes_of(node)), *(None for _ in node.inputs[1:]))
 
     def cycles(self, node: BoundNode, core: Core) -> float:
-        return linear_cycles(node, 14)
+        return linear_cycles(node, core)
 
 
 KERNEL = DepthwiseConv2DS8()

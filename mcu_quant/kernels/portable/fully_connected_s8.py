@@ -36,7 +36,7 @@ class FullyConnectedS8(Kernel):
         return (least, *(None for _ in node.inputs[1:]))
 
     def cycles(self, node: BoundNode, core: Core) -> float:
-        return linear_cycles(node, 9)
+        return linear_cycles(node, core)
 
 
 KERNEL = FullyConnectedS8()
