@@ -118,7 +118,8 @@ def compile_kernels(compiler: str, flags: Sequence[str], output: Path, *modes: s
     """Compile the wrapper; raises CalledProcessError with the compiler's words on stderr."""
     source = output.with_suffix(".c")
     source.write_text(wrapper_source(), "utf-8")
-    folders = [f"-I{TEMPLATES}", f"-I{source.parent}"]
+    families = sorted({kernel.family for kernel in KERNELS})
+    folders = [f"-I{source.parent}", f"-I{TEMPLATES}", *(f"-I{TEMPLATES / family}" for family in families)]
     for kernel in KERNELS:
         if not kernel.is_alias:
             shutil.copy(header_path(kernel), source.parent / f"mq_{kernel.name}.h")

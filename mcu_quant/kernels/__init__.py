@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib import import_module
+from types import ModuleType
 
 from mcu_quant.errors import Problem, UnsupportedModelError
 from mcu_quant.ir import BoundNode, Graph
@@ -28,10 +29,19 @@ _MODULES = (
     "portable.quantize_f32",
     "portable.dequantize_f32",
     "portable.reshape",
+    "dsp.depthwise_planar_s8",
 )
 
-#: Every kernel; each name occurs once.
-KERNELS: tuple[Kernel, ...] = tuple(import_module(f"{__name__}.{m}").KERNEL for m in _MODULES)
+
+def _kernels_of(module: ModuleType) -> tuple[Kernel, ...]:
+    """Its KERNEL, or its KERNELS: one C kernel, set up differently for each --optimize mode."""
+    return getattr(module, "KERNELS", None) or (module.KERNEL,)
+
+
+#: Every kernel; in each mode a name occurs once.
+KERNELS: tuple[Kernel, ...] = tuple(
+    kernel for m in _MODULES for kernel in _kernels_of(import_module(f"{__name__}.{m}"))
+)
 
 
 def choose_kernels(

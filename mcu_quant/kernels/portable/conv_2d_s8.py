@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from mcu_quant.ir import BoundNode
-from mcu_quant.kernels.base import Activation, Kernel, KernelCall
-from mcu_quant.kernels.portable.linear import channel_tables
+from mcu_quant.kernels.base import Activation, Core, Kernel, KernelCall
+from mcu_quant.kernels.portable.linear import channel_tables, linear_cycles
 from mcu_quant.kernels.portable.windows import row_overlap
 from mcu_quant.ops.base import activation_range
 from mcu_quant.ops.conv_2d import axes_of
@@ -43,6 +43,9 @@ class Conv2DS8(Kernel):
 
     def overlap(self, node: BoundNode) -> tuple[int | None, ...]:
         return (row_overlap(node, axes_of(node)), *(None for _ in node.inputs[1:]))
+
+    def cycles(self, node: BoundNode, core: Core) -> float:
+        return linear_cycles(node)
 
 
 KERNEL = Conv2DS8()

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from mcu_quant.ir import BoundNode
-from mcu_quant.kernels.base import Activation, Kernel, KernelCall
-from mcu_quant.kernels.portable.linear import channel_tables
+from mcu_quant.kernels.base import Activation, Core, Kernel, KernelCall
+from mcu_quant.kernels.portable.linear import channel_tables, linear_cycles
 from mcu_quant.ops.base import activation_range
 
 
@@ -34,6 +34,9 @@ class FullyConnectedS8(Kernel):
         rows = node.input(0).elements // in_size
         least = max((row + 1) * units - row * in_size for row in (0, rows - 1))
         return (least, *(None for _ in node.inputs[1:]))
+
+    def cycles(self, node: BoundNode, core: Core) -> float:
+        return linear_cycles(node)
 
 
 KERNEL = FullyConnectedS8()

@@ -6,6 +6,7 @@ import numpy as np
 
 from mcu_quant.ir import BoundNode
 from mcu_quant.kernels.base import Constant
+from mcu_quant.ops import OPERATORS
 from mcu_quant.ops.linear import channel_multipliers
 
 
@@ -21,3 +22,9 @@ def channel_tables(node: BoundNode) -> tuple[Constant, Constant, Constant, Const
         Constant("multiplier", multiplier.astype(np.int32)),
         Constant("shift", shift.astype(np.int8)),
     )
+
+
+def linear_cycles(node: BoundNode) -> float:
+    """Modelled cycles on Cortex-M3 and M4, fitted to counts of the published models."""
+    per_product = 13.0 if node.node.op == "depthwise_conv_2d" else 5.0
+    return per_product * OPERATORS[node.node.op].macs(node) + 40.0 * node.output.elements

@@ -1,0 +1,143 @@
+"""How a depthwise convolution goes through its image: bands of rows, planes of int16, one channel each.
+
+A band is some rows of the output. The input rows under it become int16 planes, padded, for four
+channels at a time; a function in assembly then convolves plane after plane, so that a channel's
+weights stay in registers for the whole band. An image one pixel wide is one line: there a band is
+a part of the line, and the planes have a single row.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+from mcu_quant.ir import BoundNode
+from mcu_quant.ops.conv_2d import axes_of
+from mcu_quant.ops.depthwise_conv_2d import depth_multiplier
+from mcu_quant.ops.windows import WindowAxis
+
+#: Input channels that are made planes of at once.
+GROUP = 4
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """rows, columns: the image's axes, swapped or stood still so that bands are of rows.
+
+    band: output rows at a time. Where `line` is set, rows are the pixels of one line.
+    """
+
+    rows: WindowAxis
+    columns: WindowAxis
+    channels: int
+    multiplier: int
+    band: int
+    line: bool
+
+    @property
+    def output_channels(self) -> int:
+        return self.channels * self.multiplier
+
+    @property
+    def band_rows(self) -> int:
+        """Input rows, padding included, under a band."""
+        return (self.band - 1) * self.rows.stride + self.rows.filter_size
+
+    @property
+    def across(self) -> WindowAxis:
+        """The axis along a plane's lines, as the assembly sees it."""
+        if not self.line:
+            return self.columns
+        axis = self.rows
+        size = axis.input_size if self.whole else self.band_rows
+        return WindowAxis(size, axis.filter_size, axis.stride, 1, axis.before, self.band)
+
+    @property
+    def whole(self) -> bool:
+        return self.band == self.rows.output_size
+
+    @property
+    def plane_rows(self) -> int:
+        return 1 if self.line else self.band_rows
+
+    @property
+    def filter_rows(self) -> int:
+        return 1 if self.line else self.rows.filter_size
+
+    @property
+    def output_rows(self) -> int:
+        """Rows of outputs that the assembly makes of a plane."""
+        return 1 if self.line else self.band
+
+    @property
+    def pairs(self) -> int:
+        """Words of a plane's line: pairs of pixels, and one word more where the last outputs read it."""
+        last = (self.across.output_size - 1) * self.across.stride + self.across.filter_size - 1
+        return last // 2 + 1
+
+    @property
+    def line_bytes(self) -> int:
+        return 4 * self.pairs
+
+    @property
+    def plane_bytes(self) -> int:
+        return self.line_bytes * self.plane_rows
+
+    @property
+    def planes(self) -> int:
+        return GROUP if self.multiplier == 1 and self.channels >= GROUP else 1
+
+    @property
+    def scratch_bytes(self) -> int:
+        return self.plane_bytes * self.planes
+
+    def starts(self) -> list[int]:
+        """The first output row of each band; the last one is moved up so as to be whole."""
+        last = self.rows.output_size - self.band
+        return [min(start, last) for start in range(0, self.rows.output_size, self.band)]
+
+    @property
+    def overlap(self) -> int:
+        """The least address(input) - address(output): of a band, all channels are read before the next."""
+        input_row = self.columns.input_size * self.channels
+        output_row = self.columns.output_size * self.output_channels
+        return max(
+            (start + self.band) * output_row
+            - max(start * self.rows.stride - self.rows.before, 0) * input_row
+            for start in self.starts()
+        )
+
+
+def image_axes(node: BoundNode) -> tuple[WindowAxis, WindowAxis, bool]:
+    """(rows, columns, whether rows are the pixels of one line)."""
+    height, width = axes_of(node)
+    if height.input_size == height.filter_size == height.output_size == 1:
+        height, width = width, height
+    line = width.input_size == width.filter_size == width.output_size == 1
+    return height, width, line
+
+
+def geometry_of(node: BoundNode, band: int) -> Geometry:
+    rows, columns, line = image_axes(node)
+    return Geometry(rows, columns, node.input(0).shape[3], depth_multiplier(node), band, line)
+
+
+@lru_cache(maxsize=256)
+def _largest_band(rows: WindowAxis, columns: WindowAxis, channels: int, multiplier: int, line: bool, limit: int) -> int:
+    best = 1
+    for band in range(1, rows.output_size + 1):
+        tried = Geometry(rows, columns, channels, multiplier, band, line)
+        if line and not tried.whole and (rows.before or rows.after):
+            continue
+        if tried.overlap + tried.scratch_bytes <= limit and tried.plane_bytes <= 1200:
+            best = band
+    return best
+
+
+def choose_geometry(node: BoundNode, limit: int) -> Geometry:
+    """The largest band whose planes and overlap are together at most `limit` bytes; else one row."""
+    rows, columns, line = image_axes(node)
+    if line and (rows.before or rows.after):
+        return geometry_of(node, rows.output_size)
+    channels, multiplier = node.input(0).shape[3], depth_multiplier(node)
+    return geometry_of(node, _largest_band(rows, columns, channels, multiplier, line, limit))

@@ -1,0 +1,135 @@
+"""Depthwise convolution on planes of int16 with SMLAD: any filter without dilation (Cortex-M4, M7, M33).
+
+depthwise_geometry.py has the way through the image, depthwise_table.py the proven arithmetic,
+depthwise_planes.py and depthwise_rows.py the assembly.
+"""
+
+from __future__ import annotations
+
+from mcu_quant.ir import BoundNode
+from mcu_quant.kernels.base import Activation, Assembly, Constant, Core, Kernel, KernelCall, Scratch
+from mcu_quant.kernels.dsp.depthwise_geometry import GROUP, Geometry, choose_geometry, image_axes
+from mcu_quant.kernels.dsp.depthwise_planes import PlanesCode, planes_code
+from mcu_quant.kernels.dsp.depthwise_rows import Requantization, RowsCode, filter_words, rows_code
+from mcu_quant.kernels.dsp.depthwise_table import channel_table, requantization
+
+_GUARD = "defined(__ARM_FEATURE_DSP)"
+#: A channel's words are copied to the stack.
+_MAX_WORDS = 64
+#: Offsets in loads and stores have 12 bits.
+_MAX_OFFSET = 4095
+
+
+class DepthwisePlanarS8(Kernel):
+    """band_bytes: what planes and the distance between input and output may take together.
+
+    outputs, pairs: how many of them loops have at most.
+    """
+
+    name = "depthwise_planar_s8"
+    family = "dsp"
+    ops = ("depthwise_conv_2d",)
+
+    def __init__(self, modes: tuple[str, ...], band_bytes: int, outputs: int, pairs: int) -> None:
+        self.modes = modes
+        self._band_bytes, self._outputs, self._pairs = band_bytes, outputs, pairs
+
+    def refusal(self, node: BoundNode) -> str | None:
+        rows, columns, _ = image_axes(node)
+        if rows.dilation != 1 or columns.dilation != 1:
+            return "filters must not be dilated"
+        geometry = self._geometry(node)
+        if filter_words(geometry.across.filter_size) * geometry.filter_rows > _MAX_WORDS:
+            return "the filter must be small"
+        if geometry.plane_bytes * geometry.planes > _MAX_OFFSET:
+            return "lines must be short"
+        if requantization(node) is None:
+            return "no short requantization is exact for all channels"
+        return None
+
+    def call(self, node: BoundNode) -> KernelCall:
+        geometry = self._geometry(node)
+        how, constants = _proven(node)
+        x, y, across = node.input(0), node.output, geometry.across
+        params = {
+            "input_rows": geometry.rows.input_size,
+            "input_row": geometry.columns.input_size * geometry.channels,
+            "channels": geometry.channels,
+            "multiplier": geometry.multiplier,
+            "output_rows": geometry.rows.output_size,
+            "output_row": geometry.columns.output_size * geometry.output_channels,
+            "stride": geometry.rows.stride,
+            "padding": geometry.rows.before,
+            "band": geometry.band,
+            "band_input": geometry.band_rows,
+            "is_line": int(geometry.line),
+            "group": geometry.planes,
+            "plane_rows": geometry.plane_rows,
+            "line_bytes": geometry.line_bytes,
+            "line_input": across.input_size,
+            "line_before": across.before,
+            "line_output": across.output_size,
+            "line_stride": across.stride,
+            "filter_rows": geometry.filter_rows,
+            "filter_columns": across.filter_size,
+            "input_zero_point": x.zero_point,
+            "shift": how.shift or 0,
+            "has_steps": int(how.has_steps),
+            "rounds_sign": int(how.rounds_sign),
+            "activation_min": how.low,
+            "activation_max": how.high,
+        }
+        table = Constant("table", channel_table(node, geometry, how, constants))
+        arguments = (Activation(x.name), table, Scratch(), Activation(y.name))
+        return KernelCall(params, (*self._assembly(node, geometry, how), *arguments))
+
+    def scratch_bytes(self, node: BoundNode) -> int:
+        return self._geometry(node).scratch_bytes
+
+    def overlap(self, node: BoundNode) -> tuple[int | None, ...]:
+        return (self._geometry(node).overlap, *(None for _ in node.inputs[1:]))
+
+    def cycles(self, node: BoundNode, core: Core) -> float:
+        return self._cost(node, 0)
+
+    def instructions(self, node: BoundNode) -> float:
+        return self._cost(node, 1)
+
+    def _geometry(self, node: BoundNode) -> Geometry:
+        return choose_geometry(node, self._band_bytes)
+
+    def _code(self, node: BoundNode, geometry: Geometry, how: Requantization) -> tuple[PlanesCode, RowsCode]:
+        planes = planes_code(geometry, node.input(0).zero_point, self._pairs)
+        return planes, rows_code(geometry, how, self._outputs)
+
+    def _assembly(self, node: BoundNode, geometry: Geometry, how: Requantization) -> tuple[Assembly, Assembly]:
+        planes, rows = self._code(node, geometry, how)
+        kind, twin = "mq_depthwise_planar_{}_function_t", "mq_depthwise_planar_{}_twin"
+        return (
+            Assembly("depthwise_planes", "\n".join(planes.lines), _GUARD, kind.format("planes"), twin.format("planes")),
+            Assembly("depthwise_rows", "\n".join(rows.lines), _GUARD, kind.format("rows"), twin.format("rows")),
+        )
+
+    def _cost(self, node: BoundNode, index: int) -> float:
+        """Cycles (index 0) or instructions (1): bands of groups, each with planes and rows."""
+        geometry = self._geometry(node)
+        how, _ = _proven(node)
+        planes, rows = self._code(node, geometry, how)
+        channel = rows.channel[index] + geometry.output_rows * rows.row[index]
+        grouped = geometry.channels // GROUP if geometry.planes == GROUP else 0
+        alone = geometry.channels - GROUP * grouped
+        single = alone * geometry.plane_rows * geometry.pairs * 12
+        band = grouped * (60 + geometry.plane_rows * planes.row[index]) + single + alone * 40
+        return float(len(geometry.starts()) * (band + geometry.output_channels * channel))
+
+
+def _proven(node: BoundNode):  # type: ignore[no-untyped-def]
+    found = requantization(node)
+    assert found is not None
+    return found
+
+
+KERNELS = (
+    DepthwisePlanarS8(("time",), 2800, 12, 6),
+    DepthwisePlanarS8(("balanced", "size"), 1200, 4, 2),
+)
