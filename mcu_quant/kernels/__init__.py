@@ -30,6 +30,7 @@ _MODULES = (
     "portable.dequantize_f32",
     "portable.reshape",
     "dsp.depthwise_planar_s8",
+    "dsp.add_s8_dsp",
 )
 
 
