@@ -4,6 +4,11 @@ A band is some rows of the output. The input rows under it become int16 planes, 
 channels at a time; a function in assembly then convolves plane after plane, so that a channel's
 weights stay in registers for the whole band. An image one pixel wide is one line: there a band is
 a part of the line, and the planes have a single row.
+
+Channels outside, bands inside: no row is made planes of twice, lines that two bands share are kept,
+and the output may lie exactly where the input does (never a few bytes before: channels yet to come
+would be overwritten). Bands outside: the output may lie anywhere from `overlap` on before the input.
+That is for images that shrink.
 """
 
 from __future__ import annotations
@@ -18,6 +23,8 @@ from mcu_quant.ops.windows import WindowAxis
 
 #: Input channels that are made planes of at once.
 GROUP = 4
+#: Bytes that offsets in instructions reach, for four planes.
+_MAX_PLANE = 1020
 
 
 @dataclass(frozen=True)
@@ -25,6 +32,7 @@ class Geometry:
     """rows, columns: the image's axes, swapped or stood still so that bands are of rows.
 
     band: output rows at a time. Where `line` is set, rows are the pixels of one line.
+    by_channel: channels are outside, bands inside.
     """
 
     rows: WindowAxis
@@ -33,6 +41,7 @@ class Geometry:
     multiplier: int
     band: int
     line: bool
+    by_channel: bool
 
     @property
     def output_channels(self) -> int:
@@ -98,7 +107,7 @@ class Geometry:
 
     @property
     def overlap(self) -> int:
-        """The least address(input) - address(output): of a band, all channels are read before the next."""
+        """The least address(input) - address(output), bands outside."""
         input_row = self.columns.input_size * self.channels
         output_row = self.columns.output_size * self.output_channels
         return max(
@@ -117,27 +126,33 @@ def image_axes(node: BoundNode) -> tuple[WindowAxis, WindowAxis, bool]:
     return height, width, line
 
 
-def geometry_of(node: BoundNode, band: int) -> Geometry:
+def choose_geometry(node: BoundNode, band_bytes: int) -> Geometry:
+    """The largest band whose planes take at most band_bytes (with the overlap, if bands are outside)."""
     rows, columns, line = image_axes(node)
-    return Geometry(rows, columns, node.input(0).shape[3], depth_multiplier(node), band, line)
+    return _choose(rows, columns, node.input(0).shape[3], depth_multiplier(node), line, band_bytes)
 
 
 @lru_cache(maxsize=256)
-def _largest_band(rows: WindowAxis, columns: WindowAxis, channels: int, multiplier: int, line: bool, limit: int) -> int:
-    best = 1
-    for band in range(1, rows.output_size + 1):
-        tried = Geometry(rows, columns, channels, multiplier, band, line)
-        if line and not tried.whole and (rows.before or rows.after):
-            continue
-        if tried.overlap + tried.scratch_bytes <= limit and tried.plane_bytes <= 1200:
-            best = band
+def _choose(
+    rows: WindowAxis, columns: WindowAxis, channels: int, multiplier: int, line: bool, band_bytes: int
+) -> Geometry:
+    def geometry(band: int, by_channel: bool) -> Geometry:
+        return Geometry(rows, columns, channels, multiplier, band, line, by_channel)
+
+    whole = geometry(rows.output_size, True)
+    padded_line = line and bool(rows.before or rows.after)
+    if padded_line or (_same_places(whole) and line and whole.scratch_bytes <= band_bytes):
+        return whole
+    by_channel = _same_places(whole) and not line
+    best = geometry(1, by_channel)
+    for band in range(2, rows.output_size + 1):
+        tried = geometry(band, by_channel)
+        needed = tried.scratch_bytes + (0 if by_channel else tried.overlap)
+        if needed <= band_bytes and tried.plane_bytes <= _MAX_PLANE:
+            best = tried
     return best
 
 
-def choose_geometry(node: BoundNode, limit: int) -> Geometry:
-    """The largest band whose planes and overlap are together at most `limit` bytes; else one row."""
-    rows, columns, line = image_axes(node)
-    if line and (rows.before or rows.after):
-        return geometry_of(node, rows.output_size)
-    channels, multiplier = node.input(0).shape[3], depth_multiplier(node)
-    return geometry_of(node, _largest_band(rows, columns, channels, multiplier, line, limit))
+def _same_places(geometry: Geometry) -> bool:
+    """Whether the output can lie where the input does, if channels are outside."""
+    return geometry.multiplier == 1 and geometry.rows.stride == geometry.columns.stride == 1

@@ -61,8 +61,8 @@ class DepthwisePlanarS8(Kernel):
             "stride": geometry.rows.stride,
             "padding": geometry.rows.before,
             "band": geometry.band,
-            "band_input": geometry.band_rows,
             "is_line": int(geometry.line),
+            "by_channel": int(geometry.by_channel),
             "group": geometry.planes,
             "plane_rows": geometry.plane_rows,
             "line_bytes": geometry.line_bytes,
@@ -87,7 +87,11 @@ class DepthwisePlanarS8(Kernel):
         return self._geometry(node).scratch_bytes
 
     def overlap(self, node: BoundNode) -> tuple[int | None, ...]:
-        return (self._geometry(node).overlap, *(None for _ in node.inputs[1:]))
+        geometry = self._geometry(node)
+        return (None if geometry.by_channel else geometry.overlap, *(None for _ in node.inputs[1:]))
+
+    def in_place(self, node: BoundNode) -> bool:
+        return self._geometry(node).by_channel and node.output.bytes <= node.input(0).bytes
 
     def cycles(self, node: BoundNode, core: Core) -> float:
         return self._cost(node, 0)
@@ -115,12 +119,18 @@ class DepthwisePlanarS8(Kernel):
         geometry = self._geometry(node)
         how, _ = _proven(node)
         planes, rows = self._code(node, geometry, how)
-        channel = rows.channel[index] + geometry.output_rows * rows.row[index]
+        bands = len(geometry.starts())
+        outputs = geometry.rows.output_size if not geometry.line else bands
+        # Lines that are made planes of: each once if channels are outside, else under each band.
+        made = bands * geometry.plane_rows
+        if geometry.by_channel and not geometry.line:
+            made = geometry.rows.input_size
         grouped = geometry.channels // GROUP if geometry.planes == GROUP else 0
         alone = geometry.channels - GROUP * grouped
-        single = alone * geometry.plane_rows * geometry.pairs * 12
-        band = grouped * (60 + geometry.plane_rows * planes.row[index]) + single + alone * 40
-        return float(len(geometry.starts()) * (band + geometry.output_channels * channel))
+        total = grouped * (130 * bands + made * planes.row[index])
+        total += alone * (100 * bands + made * geometry.pairs * 16)
+        total += geometry.output_channels * (bands * rows.channel[index] + outputs * rows.row[index])
+        return float(total)
 
 
 def _proven(node: BoundNode):  # type: ignore[no-untyped-def]

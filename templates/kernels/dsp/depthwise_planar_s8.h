@@ -20,10 +20,10 @@ typedef struct {
     int32_t stride;     /* of rows */
     int32_t padding;    /* rows before the input */
     int32_t band;       /* output rows at a time */
-    int32_t band_input; /* input rows under them */
     int32_t is_line;
+    int32_t by_channel;  /* channels outside, bands inside */
     int32_t group;       /* channels that are made planes of at once: 4 or 1 */
-    int32_t plane_rows;  /* lines of a plane, and how they are made of input: */
+    int32_t plane_rows;  /* lines of a plane */
     int32_t line_bytes;
     int32_t line_input;  /* pixels */
     int32_t line_before; /* pixels of padding before them */
@@ -150,7 +150,7 @@ MQ_KERNEL void mq_depthwise_planar_rows_twin(const mq_depthwise_planar_s8_params
     }
 }
 
-/* Lines of padding above and below the image, in all planes. */
+/* Lines first to end - 1 of the planes become padding. */
 MQ_KERNEL void
 mq_depthwise_planar_s8_pad(const mq_depthwise_planar_s8_params_t *params, int8_t *planes, int32_t first, int32_t end) {
     for (int32_t plane = 0; plane < params->group; plane++) {
@@ -161,33 +161,72 @@ mq_depthwise_planar_s8_pad(const mq_depthwise_planar_s8_params_t *params, int8_t
     }
 }
 
-/* One band: the planes of its channels in turn. input: the first row under the band that is not
- * padding, as line `first` of a plane; lines: how many there are.
- */
+/* What one call works on. */
+typedef struct {
+    mq_depthwise_planar_planes_function_t *make_planes;
+    mq_depthwise_planar_rows_function_t *convolve;
+    const int8_t *input;
+    const int32_t *table;
+    int8_t *planes;
+    int8_t *output;
+} mq_depthwise_planar_s8_arrays_t;
+
+/* Output rows `row` to row + rows - 1 of `count` channels, 4 or 1. kept: lines that the planes have. */
 MQ_KERNEL void mq_depthwise_planar_s8_band(const mq_depthwise_planar_s8_params_t *params,
-                                           mq_depthwise_planar_planes_function_t *make_planes,
-                                           mq_depthwise_planar_rows_function_t *convolve,
-                                           const int8_t *input,
-                                           const int32_t *table,
-                                           int8_t *scratch,
-                                           int8_t *output,
-                                           int32_t first,
-                                           int32_t lines) {
+                                           const mq_depthwise_planar_s8_arrays_t *arrays,
+                                           int32_t channel,
+                                           int32_t count,
+                                           int32_t row,
+                                           int32_t rows,
+                                           int32_t kept) {
+    const int32_t lines = params->is_line ? 1 : (rows - 1) * params->stride + params->filter_rows;
+    const int32_t top = row * params->stride - params->padding;
+    /* Of the planes' lines, `first` to end - 1 are rows of the image that are still to come. */
+    const int32_t first = params->is_line ? 0 : mq_max(kept, -top);
+    const int32_t end = params->is_line ? 1 : mq_min(lines, params->input_rows - top);
+    const int8_t *input = arrays->input + mq_max(top + first, 0) * params->input_row + channel;
+    int8_t *planes = arrays->planes + first * params->line_bytes;
+    if (kept < first) {
+        mq_depthwise_planar_s8_pad(params, arrays->planes, kept, first);
+    }
+    if (end < lines) {
+        mq_depthwise_planar_s8_pad(params, arrays->planes, mq_max(end, kept), lines);
+    }
+    if (end > first && count == 4) {
+        arrays->make_planes(params, input, planes, end - first);
+    } else if (end > first) {
+        mq_depthwise_planar_s8_plane(params, input, planes, end - first);
+    }
     const int32_t words = mq_depthwise_planar_s8_constants(params) +
                           params->filter_rows * mq_max(params->filter_columns - 1, 1);
-    const int32_t rows = params->is_line ? 1 : params->band;
-    int8_t *planes = scratch + first * params->line_bytes;
-    int32_t channel = 0;
-    if (params->group == 4) {
-        for (; channel + 4 <= params->channels; channel += 4) {
-            make_planes(params, input + channel, planes, lines);
-            convolve(params, scratch, table + channel * words, output + channel, rows, 4);
+    const int32_t made = channel * params->multiplier;
+    arrays->convolve(params, arrays->planes, arrays->table + made * words,
+                     arrays->output + row * params->output_row + made, params->is_line ? 1 : rows,
+                     count * params->multiplier);
+}
+
+/* Channels from `channel` on that go together. */
+static inline int32_t
+mq_depthwise_planar_s8_group(const mq_depthwise_planar_s8_params_t *params, int32_t channel) {
+    return params->group == 4 && channel + 4 <= params->channels ? 4 : 1;
+}
+
+/* All bands of a group of channels, lines that two bands share being kept. */
+MQ_KERNEL void mq_depthwise_planar_s8_channels(const mq_depthwise_planar_s8_params_t *params,
+                                               const mq_depthwise_planar_s8_arrays_t *arrays,
+                                               int32_t channel,
+                                               int32_t count) {
+    const int32_t kept = params->filter_rows - params->stride;
+    mq_depthwise_planar_s8_band(params, arrays, channel, count, 0, params->band, 0);
+    for (int32_t row = params->band; row < params->output_rows; row += params->band) {
+        int8_t *plane = arrays->planes;
+        for (int32_t i = 0; i < count && kept > 0; i++) {
+            memmove(plane, plane + params->band * params->stride * params->line_bytes,
+                    (size_t)(kept * params->line_bytes));
+            plane += params->plane_rows * params->line_bytes;
         }
-    }
-    for (; channel < params->channels; channel++) {
-        const int32_t made = channel * params->multiplier;
-        mq_depthwise_planar_s8_plane(params, input + channel, planes, lines);
-        convolve(params, scratch, table + made * words, output + made, rows, params->multiplier);
+        mq_depthwise_planar_s8_band(params, arrays, channel, count, row,
+                                    mq_min(params->band, params->output_rows - row), mq_max(kept, 0));
     }
 }
 
@@ -199,19 +238,23 @@ MQ_KERNEL void mq_depthwise_planar_s8(const mq_depthwise_planar_s8_params_t *par
                                       const int32_t *table,
                                       int8_t *scratch,
                                       int8_t *output) {
-    for (int32_t row = 0; row < params->output_rows; row += params->band) {
-        const int32_t start = mq_min(row, params->output_rows - params->band);
-        const int32_t top = start * params->stride - params->padding;
-        const int32_t begin = mq_max(top, 0);
-        const int32_t end = mq_min(top + params->band_input, params->input_rows);
-        const int32_t lines = params->is_line ? 1 : end - begin;
-        if (!params->is_line) {
-            mq_depthwise_planar_s8_pad(params, scratch, 0, begin - top);
-            mq_depthwise_planar_s8_pad(params, scratch, end - top, params->band_input);
+    const mq_depthwise_planar_s8_arrays_t arrays = {make_planes, convolve, input, table, scratch, output};
+    int32_t count;
+    if (params->by_channel) {
+        for (int32_t channel = 0; channel < params->channels; channel += count) {
+            count = mq_depthwise_planar_s8_group(params, channel);
+            mq_depthwise_planar_s8_channels(params, &arrays, channel, count);
         }
-        mq_depthwise_planar_s8_band(params, make_planes, convolve, input + begin * params->input_row, table,
-                                    scratch, output + start * params->output_row,
-                                    params->is_line ? 0 : begin - top, lines);
+        return;
+    }
+    for (int32_t row = 0; row < params->output_rows; row += params->band) {
+        /* A part of a line is whole, so the last one may go back a little. */
+        const int32_t start = params->is_line ? mq_min(row, params->output_rows - params->band) : row;
+        const int32_t rows = mq_min(params->band, params->output_rows - start);
+        for (int32_t channel = 0; channel < params->channels; channel += count) {
+            count = mq_depthwise_planar_s8_group(params, channel);
+            mq_depthwise_planar_s8_band(params, &arrays, channel, count, start, rows, 0);
+        }
     }
 }
 
