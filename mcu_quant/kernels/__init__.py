@@ -31,6 +31,8 @@ _MODULES = (
     "portable.reshape",
     "dsp.depthwise_planar_s8",
     "dsp.add_s8_dsp",
+    "dsp.average_pool_2d_s8_dsp",
+    "dsp.mean_s8_dsp",
 )
 
 

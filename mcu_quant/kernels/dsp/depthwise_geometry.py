@@ -13,7 +13,7 @@ That is for images that shrink.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from mcu_quant.ir import BoundNode
@@ -126,29 +126,29 @@ def image_axes(node: BoundNode) -> tuple[WindowAxis, WindowAxis, bool]:
     return height, width, line
 
 
-def choose_geometry(node: BoundNode, band_bytes: int) -> Geometry:
-    """The largest band whose planes take at most band_bytes (with the overlap, if bands are outside)."""
+def choose_geometry(node: BoundNode, plane_bytes: int, band_bytes: int) -> Geometry:
+    """The largest band whose planes take at most plane_bytes; band_bytes with the overlap, if bands are outside."""
     rows, columns, line = image_axes(node)
-    return _choose(rows, columns, node.input(0).shape[3], depth_multiplier(node), line, band_bytes)
+    whole = Geometry(
+        rows, columns, node.input(0).shape[3], depth_multiplier(node), rows.output_size, line, by_channel=True
+    )
+    return _choose(whole, plane_bytes, band_bytes)
 
 
 @lru_cache(maxsize=256)
-def _choose(
-    rows: WindowAxis, columns: WindowAxis, channels: int, multiplier: int, line: bool, band_bytes: int
-) -> Geometry:
-    def geometry(band: int, by_channel: bool) -> Geometry:
-        return Geometry(rows, columns, channels, multiplier, band, line, by_channel)
-
-    whole = geometry(rows.output_size, True)
-    padded_line = line and bool(rows.before or rows.after)
-    if padded_line or (_same_places(whole) and line and whole.scratch_bytes <= band_bytes):
+def _choose(whole: Geometry, plane_bytes: int, band_bytes: int) -> Geometry:
+    same = _same_places(whole)
+    padded_line = whole.line and bool(whole.rows.before or whole.rows.after)
+    if padded_line or (whole.line and same and whole.scratch_bytes <= plane_bytes):
         return whole
-    by_channel = _same_places(whole) and not line
-    best = geometry(1, by_channel)
-    for band in range(2, rows.output_size + 1):
-        tried = geometry(band, by_channel)
-        needed = tried.scratch_bytes + (0 if by_channel else tried.overlap)
-        if needed <= band_bytes and tried.plane_bytes <= _MAX_PLANE:
+    by_channel = same and not whole.line
+    best = replace(whole, band=1, by_channel=by_channel)
+    for band in range(2, whole.band + 1):
+        tried = replace(best, band=band)
+        fits = tried.scratch_bytes <= plane_bytes
+        if not by_channel:
+            fits = tried.scratch_bytes + tried.overlap <= band_bytes
+        if fits and tried.plane_bytes <= _MAX_PLANE:
             best = tried
     return best
 

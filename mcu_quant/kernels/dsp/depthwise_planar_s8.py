@@ -21,18 +21,18 @@ _MAX_OFFSET = 4095
 
 
 class DepthwisePlanarS8(Kernel):
-    """band_bytes: what planes and the distance between input and output may take together.
-
-    outputs, pairs: how many of them loops have at most.
+    """plane_bytes, band_bytes: what planes may take; and what they, and the distance between input and
+    output where there is one, may take together. outputs, pairs: how many of them loops have at most.
     """
 
     name = "depthwise_planar_s8"
     family = "dsp"
     ops = ("depthwise_conv_2d",)
 
-    def __init__(self, modes: tuple[str, ...], band_bytes: int, outputs: int, pairs: int) -> None:
+    def __init__(self, modes: tuple[str, ...], plane_bytes: int, band_bytes: int, outputs: int, pairs: int) -> None:
         self.modes = modes
-        self._band_bytes, self._outputs, self._pairs = band_bytes, outputs, pairs
+        self._plane_bytes, self._band_bytes = plane_bytes, band_bytes
+        self._outputs, self._pairs = outputs, pairs
 
     def refusal(self, node: BoundNode) -> str | None:
         rows, columns, _ = image_axes(node)
@@ -100,7 +100,7 @@ class DepthwisePlanarS8(Kernel):
         return self._cost(node, 1)
 
     def _geometry(self, node: BoundNode) -> Geometry:
-        return choose_geometry(node, self._band_bytes)
+        return choose_geometry(node, self._plane_bytes, self._band_bytes)
 
     def _code(self, node: BoundNode, geometry: Geometry, how: Requantization) -> tuple[PlanesCode, RowsCode]:
         planes = planes_code(geometry, node.input(0).zero_point, self._pairs)
@@ -140,6 +140,6 @@ def _proven(node: BoundNode):  # type: ignore[no-untyped-def]
 
 
 KERNELS = (
-    DepthwisePlanarS8(("time",), 2800, 12, 6),
-    DepthwisePlanarS8(("balanced", "size"), 1200, 4, 2),
+    DepthwisePlanarS8(("time",), 2000, 2800, 12, 6),
+    DepthwisePlanarS8(("balanced",), 640, 1200, 8, 4),
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mcu_quant.ir import BoundNode
-from mcu_quant.kernels.base import Activation, Kernel, KernelCall
+from mcu_quant.kernels.base import Activation, Core, Kernel, KernelCall
 from mcu_quant.kernels.portable.windows import row_overlap
 from mcu_quant.ops.base import activation_range
 from mcu_quant.ops.pooling import pool_axes
@@ -33,3 +33,7 @@ class PoolingKernel(Kernel):
 
     def overlap(self, node: BoundNode) -> tuple[int | None, ...]:
         return (row_overlap(node, pool_axes(node)),)
+
+    def cycles(self, node: BoundNode, core: Core) -> float:
+        height, width = pool_axes(node)
+        return node.output.elements * (6.0 * height.filter_size * width.filter_size + 30.0)

@@ -153,9 +153,10 @@ MQ_KERNEL void mq_depthwise_planar_rows_twin(const mq_depthwise_planar_s8_params
 /* Lines first to end - 1 of the planes become padding. */
 MQ_KERNEL void
 mq_depthwise_planar_s8_pad(const mq_depthwise_planar_s8_params_t *params, int8_t *planes, int32_t first, int32_t end) {
+    const uint32_t padding = mq_pair(params->input_zero_point, params->input_zero_point);
     for (int32_t plane = 0; plane < params->group; plane++) {
-        for (int32_t i = first * params->line_bytes; i < end * params->line_bytes; i += 2) {
-            mq_depthwise_planar_s8_store(planes + i, params->input_zero_point);
+        for (int32_t i = first * params->line_bytes; i < end * params->line_bytes; i += 4) {
+            mq_store_word(planes + i, padding);
         }
         planes += params->plane_rows * params->line_bytes;
     }
@@ -186,10 +187,9 @@ MQ_KERNEL void mq_depthwise_planar_s8_band(const mq_depthwise_planar_s8_params_t
     const int32_t end = params->is_line ? 1 : mq_min(lines, params->input_rows - top);
     const int8_t *input = arrays->input + mq_max(top + first, 0) * params->input_row + channel;
     int8_t *planes = arrays->planes + first * params->line_bytes;
-    if (kept < first) {
+    /* Of the same rows of other channels, the padding is there already. */
+    if (channel == 0 || (params->by_channel && params->band < params->output_rows)) {
         mq_depthwise_planar_s8_pad(params, arrays->planes, kept, first);
-    }
-    if (end < lines) {
         mq_depthwise_planar_s8_pad(params, arrays->planes, mq_max(end, kept), lines);
     }
     if (end > first && count == 4) {
