@@ -43,6 +43,8 @@ class DepthwisePlanarS8(Kernel):
             return "the filter must be small"
         if geometry.plane_bytes * geometry.planes > _MAX_OFFSET:
             return "lines must be short"
+        if geometry.output_channels > _MAX_OFFSET // 2:
+            return "there must not be so many channels"
         if requantization(node) is None:
             return "no short requantization is exact for all channels"
         return None
@@ -91,7 +93,8 @@ class DepthwisePlanarS8(Kernel):
         return (None if geometry.by_channel else geometry.overlap, *(None for _ in node.inputs[1:]))
 
     def in_place(self, node: BoundNode) -> bool:
-        return self._geometry(node).by_channel and node.output.bytes <= node.input(0).bytes
+        geometry = self._geometry(node)
+        return geometry.by_channel and geometry.multiplier == 1 and node.output.bytes <= node.input(0).bytes
 
     def cycles(self, node: BoundNode, core: Core) -> float:
         return self._cost(node, 0)

@@ -261,29 +261,29 @@ def _count(lines: list[str]) -> int:
     return sum(not line.endswith(":") for line in lines)
 
 
+#: (outputs at once, weight words that stay in registers): one of these was the best for every shape tried.
+_WAYS = ((2, 6), (4, 5), (4, 2), (6, 0), (1, 0))
+
+
 @lru_cache(maxsize=256)
 def rows_code(geometry: Geometry, how: Requantization, unrolled: int) -> RowsCode:
-    """The best of the ways to keep weights and to go along a row. unrolled: the most outputs a loop has."""
-    words = filter_words(geometry.across.filter_size) * geometry.filter_rows
+    """The best of the ways to go along a row. unrolled: the most outputs that a loop has."""
     most = min(unrolled, max(4096 // geometry.output_channels, 1))
-    best: RowsCode | None = None
-    for at_once in (1, 2, 4, 6):
-        for resident in sorted({0, min(words, 2), min(words, 4), min(words, 5), min(words, 6)}):
-            if at_once > max(geometry.across.output_size, 1) or resident + at_once > 9:
-                continue
-            for unroll in {most, most // at_once * at_once or most, _divisor(geometry.across.output_size, most)}:
-                if unroll < geometry.across.output_size and unroll * geometry.across.stride % 2:
-                    continue  # a loop moves on by whole words
-                tried = _Emitter(geometry, how, at_once, resident, unroll).code()
-                if best is None or _cost(geometry, tried) < _cost(geometry, best):
-                    best = tried
-    assert best is not None
-    return best
+    unroll = _outputs_of_loop(geometry, most)
+    words = filter_words(geometry.across.filter_size) * geometry.filter_rows
+    ways = dict.fromkeys((min(at_once, unroll), min(resident, words)) for at_once, resident in _WAYS)
+    codes = [_Emitter(geometry, how, at_once, resident, unroll).code() for at_once, resident in ways]
+    return min(codes, key=lambda code: _cost(geometry, code))
 
 
-def _divisor(total: int, most: int) -> int:
-    """The largest even number of outputs up to `most` that divides the row, or `most`."""
-    return max((n for n in range(2, most + 1, 2) if total % n == 0), default=most)
+def _outputs_of_loop(geometry: Geometry, most: int) -> int:
+    """Outputs that a turn of the loop along a row has: all, or such that it moves on by whole words."""
+    total = geometry.across.output_size
+    if total <= most:
+        return total
+    step = 1 + geometry.across.stride % 2
+    whole = max((n for n in range(2, most + 1, 2) if total % n == 0), default=0)
+    return whole if 2 * whole >= most else most // step * step
 
 
 def _cost(geometry: Geometry, code: RowsCode) -> int:
