@@ -8,7 +8,7 @@ far as the kernel says (Kernel.overlap; 0 means in place). `placement.py` finds 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from mcu_quant.deployment import TENSOR_ALIGN, MemoryPlan
 from mcu_quant.ir import Graph
@@ -23,7 +23,7 @@ class Block:
     Step -1 is before the run (the caller writes inputs), step i is node i, step len(nodes) is after it
     (the caller reads outputs). tensors: the names that it stores; none if it is scratch.
     may_cover: block index to the least address(that block) - address(this one) at which this block may
-    overlap it.
+    overlap it. may_replace: the block that this one may overlap if both begin at the same address.
     """
 
     bytes: int
@@ -31,6 +31,7 @@ class Block:
     last: int
     tensors: tuple[str, ...] = ()
     may_cover: dict[int, int] = field(default_factory=dict)
+    may_replace: int | None = None
 
     def meets(self, other: Block) -> bool:
         """Whether some step needs both."""
@@ -44,13 +45,9 @@ def plan_memory(graph: Graph, kernels: Sequence[Kernel], *, keep_input: bool = F
     """
     blocks = find_blocks(graph, kernels, keep_input)
     steps = range(-1, len(graph.nodes) + 1)
-    addresses = place(
-        [block.bytes for block in blocks],
-        [[_gap(a, b, index, blocks) for index, b in enumerate(blocks)] for a in blocks],
-        TENSOR_ALIGN,
-        max(least_bytes(blocks, step) for step in steps),
-    )
-    arena_bytes = max((a + block.bytes for a, block in zip(addresses, blocks, strict=True)), default=0)
+    layouts = [_addresses(blocks, owners, steps) for owners in _ways_to_replace(blocks)]
+    addresses = min(layouts, key=lambda layout: _height(blocks, layout))
+    arena_bytes = _height(blocks, addresses)
     tensors = [sum(b.bytes for b in blocks if b.tensors and b.first <= step <= b.last) for step in steps]
     scratch = [(0, 0)] * len(graph.nodes)
     for address, block in zip(addresses, blocks, strict=True):
@@ -59,6 +56,41 @@ def plan_memory(graph: Graph, kernels: Sequence[Kernel], *, keep_input: bool = F
     live = tuple(tensors[i + 1] + scratch[i][1] for i in range(len(graph.nodes)))
     where = {name: a for a, block in zip(addresses, blocks, strict=True) for name in block.tensors}
     return MemoryPlan(arena_bytes, where, tuple(scratch), live, max(tensors))
+
+
+def _ways_to_replace(blocks: Sequence[Block]) -> list[list[int]]:
+    """For each block the first of those whose place it takes: where it may, where sizes are equal, nowhere."""
+    ways: list[list[int]] = []
+    for least in (0.0, 1.0, 2.0):
+        owners = list(range(len(blocks)))
+        for index, block in enumerate(blocks):
+            other = block.may_replace
+            if (
+                other is not None
+                and blocks[other].bytes * least <= block.bytes <= blocks[owners[other]].bytes
+            ):
+                owners[index] = owners[other]
+        ways += [owners] if owners not in ways else []
+    return ways
+
+
+def _addresses(blocks: Sequence[Block], owners: Sequence[int], steps: range) -> list[int]:
+    """An address for each block, those with one owner at one address, needed for all of their steps."""
+    kept = sorted(set(owners))
+    at = {owner: index for index, owner in enumerate(kept)}
+    merged = []
+    for owner in kept:
+        last = max(block.last for block, who in zip(blocks, owners, strict=True) if who == owner)
+        covered = {at[owners[other]]: distance for other, distance in blocks[owner].may_cover.items()}
+        merged.append(replace(blocks[owner], last=last, may_cover=covered))
+    gaps = [[_gap(a, b, index, merged) for index, b in enumerate(merged)] for a in merged]
+    bound = max(least_bytes(merged, step) for step in steps)
+    addresses = place([block.bytes for block in merged], gaps, TENSOR_ALIGN, bound)
+    return [addresses[at[owner]] for owner in owners]
+
+
+def _height(blocks: Sequence[Block], addresses: Sequence[int]) -> int:
+    return max((a + block.bytes for a, block in zip(addresses, blocks, strict=True)), default=0)
 
 
 def find_blocks(graph: Graph, kernels: Sequence[Kernel], keep_input: bool) -> list[Block]:
@@ -120,6 +152,12 @@ def _allow_overlap(
             continue
         block = blocks[block_of[storage[node.output.name]]]
         refused = set()
+        if kernel.in_place(node) and not node.input(0).is_constant:
+            first = block_of.get(storage[node.input(0).name])
+            reads = [t for t in node.inputs if t is not None and block_of.get(storage[t.name]) == first]
+            if first is not None and blocks[first].last == index and len(reads) == 1:
+                may_replace = first if blocks[first].first < index else None
+                blocks[block_of[storage[node.output.name]]] = block = replace(block, may_replace=may_replace)
         for tensor, distance in zip(node.inputs, kernel.overlap(node), strict=True):
             other = None if tensor is None else block_of.get(storage[tensor.name])
             if other is None:
@@ -167,6 +205,7 @@ def overlaps(
             covers = (j in a.may_cover and where[j] - where[i] >= a.may_cover[j]) or (
                 i in b.may_cover and where[i] - where[j] >= b.may_cover[i]
             )
-            if a.meets(b) and not apart and not covers:
+            replaces = where[i] == where[j] and (a.may_replace == j or b.may_replace == i)
+            if a.meets(b) and not apart and not covers and not replaces:
                 wrong.append(f"{a.tensors or 'scratch'} and {b.tensors or 'scratch'} overlap")
     return wrong

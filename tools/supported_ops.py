@@ -62,7 +62,8 @@ def _sorted_operators() -> list[Operator]:
 
 
 def _operator_row(operator: Operator) -> str:
-    kernels = ", ".join(f"`{kernel.name}`" for kernel in KERNELS if operator.name in kernel.ops)
+    names = dict.fromkeys(kernel.name for kernel in KERNELS if operator.name in kernel.ops)
+    kernels = ", ".join(f"`{name}`" for name in names)
     builtins = ", ".join(operator.tflite_builtins) or "none; other operators take its place"
     counted = "yes" if type(operator).macs is not Operator.macs else "no"
     return f"| {operator.name} | {builtins} | {kernels or 'none'} | {counted} |"

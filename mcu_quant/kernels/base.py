@@ -141,6 +141,13 @@ class Kernel(ABC):
         input is overwritten; None if the two must be disjoint. The default is the safe answer."""
         return (None,) * len(node.inputs)
 
+    def in_place(self, node: BoundNode) -> bool:
+        """Whether the output may begin exactly where input 0 does, although not anywhere near it.
+
+        So it is with kernels that go through channels, or lines, apart, not through rows.
+        """
+        return False
+
     def cycles(self, node: BoundNode, core: Core) -> float:
         """Modelled cycles of one inference, by which the kernel is chosen. The default: a plain loop."""
         return 12.0 * OPERATORS[node.node.op].macs(node) + 30.0 * node.output.elements

@@ -6,7 +6,7 @@ import itertools
 import math
 
 from mcu_quant.ir import BoundNode
-from mcu_quant.kernels.base import Activation, Kernel, KernelCall
+from mcu_quant.kernels.base import Activation, Core, Kernel, KernelCall
 from mcu_quant.ops.mean import element_count, mean_multiplier
 
 
@@ -15,12 +15,12 @@ class MeanS8(Kernel):
     ops = ("mean",)
 
     def refusal(self, node: BoundNode) -> str | None:
-        if len(_runs(node)) > 5:
+        if len(merged_axes(node)) > 5:
             return "mean over more than two runs of neighbouring axes has no C kernel"
         return None
 
     def call(self, node: BoundNode) -> KernelCall:
-        runs = _runs(node)
+        runs = merged_axes(node)
         outer, reduced_1, middle, reduced_2, inner = runs + [1] * (5 - len(runs))
         multiplier, shift = mean_multiplier(node)
         params = {
@@ -36,8 +36,11 @@ class MeanS8(Kernel):
         }
         return KernelCall(params, (Activation(node.input(0).name), Activation(node.output.name)))
 
+    def cycles(self, node: BoundNode, core: Core) -> float:
+        return 6.0 * node.input(0).elements + 30.0 * node.output.elements
 
-def _runs(node: BoundNode) -> list[int]:
+
+def merged_axes(node: BoundNode) -> list[int]:
     """The input's axes, neighbours of a kind merged: kept, reduced, kept, ... (1 first if none is kept).
 
     A mean over one run leaves [outer, reduced, inner]: the kernel's `middle` is then the innermost.

@@ -1,0 +1,157 @@
+"""How a depthwise convolution goes through its image: bands of rows, planes of int16, one channel each.
+
+A band is some rows of the output. The input rows under it become int16 planes, padded, for four
+channels at a time; a function in assembly then convolves plane after plane, so that a channel's
+weights stay in registers for the whole band. An image one pixel wide is one line: there a band is
+a part of the line, and the planes have a single row.
+
+Channels outside, bands inside: no row is made planes of twice, lines that two bands share are kept,
+and the output may lie exactly where the input does (never a few bytes before: channels yet to come
+would be overwritten). Bands outside: the output may lie anywhere from `overlap` on before the input.
+That is for images that shrink.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+from mcu_quant.ir import BoundNode
+from mcu_quant.ops.conv_2d import axes_of
+from mcu_quant.ops.depthwise_conv_2d import depth_multiplier
+from mcu_quant.ops.windows import WindowAxis
+
+#: Input channels that are made planes of at once.
+GROUP = 4
+#: Bytes that offsets in instructions reach, for four planes.
+_MAX_PLANE = 1020
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """rows, columns: the image's axes, swapped or stood still so that bands are of rows.
+
+    band: output rows at a time. Where `line` is set, rows are the pixels of one line.
+    by_channel: channels are outside, bands inside.
+    """
+
+    rows: WindowAxis
+    columns: WindowAxis
+    channels: int
+    multiplier: int
+    band: int
+    line: bool
+    by_channel: bool
+
+    @property
+    def output_channels(self) -> int:
+        return self.channels * self.multiplier
+
+    @property
+    def band_rows(self) -> int:
+        """Input rows, padding included, under a band."""
+        return (self.band - 1) * self.rows.stride + self.rows.filter_size
+
+    @property
+    def across(self) -> WindowAxis:
+        """The axis along a plane's lines, as the assembly sees it."""
+        if not self.line:
+            return self.columns
+        axis = self.rows
+        size = axis.input_size if self.whole else self.band_rows
+        return WindowAxis(size, axis.filter_size, axis.stride, 1, axis.before, self.band)
+
+    @property
+    def whole(self) -> bool:
+        return self.band == self.rows.output_size
+
+    @property
+    def plane_rows(self) -> int:
+        return 1 if self.line else self.band_rows
+
+    @property
+    def filter_rows(self) -> int:
+        return 1 if self.line else self.rows.filter_size
+
+    @property
+    def output_rows(self) -> int:
+        """Rows of outputs that the assembly makes of a plane."""
+        return 1 if self.line else self.band
+
+    @property
+    def pairs(self) -> int:
+        """Words of a plane's line: pairs of pixels, and one word more where the last outputs read it."""
+        last = (self.across.output_size - 1) * self.across.stride + self.across.filter_size - 1
+        return last // 2 + 1
+
+    @property
+    def line_bytes(self) -> int:
+        return 4 * self.pairs
+
+    @property
+    def plane_bytes(self) -> int:
+        return self.line_bytes * self.plane_rows
+
+    @property
+    def planes(self) -> int:
+        return GROUP if self.multiplier == 1 and self.channels >= GROUP else 1
+
+    @property
+    def scratch_bytes(self) -> int:
+        return self.plane_bytes * self.planes
+
+    def starts(self) -> list[int]:
+        """The first output row of each band; the last one is moved up so as to be whole."""
+        last = self.rows.output_size - self.band
+        return [min(start, last) for start in range(0, self.rows.output_size, self.band)]
+
+    @property
+    def overlap(self) -> int:
+        """The least address(input) - address(output), bands outside."""
+        input_row = self.columns.input_size * self.channels
+        output_row = self.columns.output_size * self.output_channels
+        return max(
+            (start + self.band) * output_row - max(start * self.rows.stride - self.rows.before, 0) * input_row
+            for start in self.starts()
+        )
+
+
+def image_axes(node: BoundNode) -> tuple[WindowAxis, WindowAxis, bool]:
+    """(rows, columns, whether rows are the pixels of one line)."""
+    height, width = axes_of(node)
+    if height.input_size == height.filter_size == height.output_size == 1:
+        height, width = width, height
+    line = width.input_size == width.filter_size == width.output_size == 1
+    return height, width, line
+
+
+def choose_geometry(node: BoundNode, plane_bytes: int, band_bytes: int) -> Geometry:
+    """The largest band whose planes take at most plane_bytes; band_bytes with the overlap, if bands are outside."""
+    rows, columns, line = image_axes(node)
+    whole = Geometry(
+        rows, columns, node.input(0).shape[3], depth_multiplier(node), rows.output_size, line, by_channel=True
+    )
+    return _choose(whole, plane_bytes, band_bytes)
+
+
+@lru_cache(maxsize=256)
+def _choose(whole: Geometry, plane_bytes: int, band_bytes: int) -> Geometry:
+    same = _same_places(whole)
+    padded_line = whole.line and bool(whole.rows.before or whole.rows.after)
+    if padded_line or (whole.line and same and whole.scratch_bytes <= plane_bytes):
+        return whole
+    by_channel = same and not whole.line
+    best = replace(whole, band=1, by_channel=by_channel)
+    for band in range(2, whole.band + 1):
+        tried = replace(best, band=band)
+        fits = tried.scratch_bytes <= plane_bytes
+        if not by_channel:
+            fits = tried.scratch_bytes + tried.overlap <= band_bytes
+        if fits and tried.plane_bytes <= _MAX_PLANE:
+            best = tried
+    return best
+
+
+def _same_places(geometry: Geometry) -> bool:
+    """Whether the output can lie where the input does, if channels are outside."""
+    return geometry.multiplier == 1 and geometry.rows.stride == geometry.columns.stride == 1

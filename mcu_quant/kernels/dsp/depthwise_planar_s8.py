@@ -1,0 +1,160 @@
+"""Depthwise convolution on planes of int16 with SMLAD: any filter without dilation (Cortex-M4, M7, M33).
+
+depthwise_geometry.py has the way through the image, depthwise_table.py the proven arithmetic,
+depthwise_planes.py and depthwise_rows.py the assembly.
+"""
+
+from __future__ import annotations
+
+from mcu_quant.ir import BoundNode
+from mcu_quant.kernels.base import Activation, Assembly, Constant, Core, Kernel, KernelCall, Scratch
+from mcu_quant.kernels.dsp.depthwise_geometry import GROUP, Geometry, choose_geometry, image_axes
+from mcu_quant.kernels.dsp.depthwise_planes import PlanesCode, planes_code
+from mcu_quant.kernels.dsp.depthwise_rows import Requantization, RowsCode, filter_words, rows_code
+from mcu_quant.kernels.dsp.depthwise_table import channel_table, requantization
+
+_GUARD = "defined(__ARM_FEATURE_DSP)"
+#: A channel's words are copied to the stack.
+_MAX_WORDS = 64
+#: Offsets in loads and stores have 12 bits.
+_MAX_OFFSET = 4095
+
+
+class DepthwisePlanarS8(Kernel):
+    """plane_bytes, band_bytes: what planes may take; and what they, and the distance between input and
+    output where there is one, may take together. outputs, pairs: how many of them loops have at most.
+    """
+
+    name = "depthwise_planar_s8"
+    family = "dsp"
+    ops = ("depthwise_conv_2d",)
+
+    def __init__(
+        self, modes: tuple[str, ...], plane_bytes: int, band_bytes: int, outputs: int, pairs: int
+    ) -> None:
+        self.modes = modes
+        self._plane_bytes, self._band_bytes = plane_bytes, band_bytes
+        self._outputs, self._pairs = outputs, pairs
+
+    def refusal(self, node: BoundNode) -> str | None:
+        rows, columns, _ = image_axes(node)
+        if rows.dilation != 1 or columns.dilation != 1:
+            return "filters must not be dilated"
+        geometry = self._geometry(node)
+        if filter_words(geometry.across.filter_size) * geometry.filter_rows > _MAX_WORDS:
+            return "the filter must be small"
+        if geometry.plane_bytes * geometry.planes > _MAX_OFFSET:
+            return "lines must be short"
+        if geometry.output_channels > _MAX_OFFSET // 2:
+            return "there must not be so many channels"
+        if requantization(node) is None:
+            return "no short requantization is exact for all channels"
+        return None
+
+    def call(self, node: BoundNode) -> KernelCall:
+        geometry = self._geometry(node)
+        how, constants = _proven(node)
+        x, y, across = node.input(0), node.output, geometry.across
+        params = {
+            "input_rows": geometry.rows.input_size,
+            "input_row": geometry.columns.input_size * geometry.channels,
+            "channels": geometry.channels,
+            "multiplier": geometry.multiplier,
+            "output_rows": geometry.rows.output_size,
+            "output_row": geometry.columns.output_size * geometry.output_channels,
+            "stride": geometry.rows.stride,
+            "padding": geometry.rows.before,
+            "band": geometry.band,
+            "is_line": int(geometry.line),
+            "by_channel": int(geometry.by_channel),
+            "group": geometry.planes,
+            "plane_rows": geometry.plane_rows,
+            "line_bytes": geometry.line_bytes,
+            "line_input": across.input_size,
+            "line_before": across.before,
+            "line_output": across.output_size,
+            "line_stride": across.stride,
+            "filter_rows": geometry.filter_rows,
+            "filter_columns": across.filter_size,
+            "input_zero_point": x.zero_point,
+            "shift": how.shift or 0,
+            "has_steps": int(how.has_steps),
+            "rounds_sign": int(how.rounds_sign),
+            "activation_min": how.low,
+            "activation_max": how.high,
+        }
+        table = Constant("table", channel_table(node, geometry, how, constants))
+        arguments = (Activation(x.name), table, Scratch(), Activation(y.name))
+        return KernelCall(params, (*self._assembly(node, geometry, how), *arguments))
+
+    def scratch_bytes(self, node: BoundNode) -> int:
+        return self._geometry(node).scratch_bytes
+
+    def overlap(self, node: BoundNode) -> tuple[int | None, ...]:
+        geometry = self._geometry(node)
+        return (None if geometry.by_channel else geometry.overlap, *(None for _ in node.inputs[1:]))
+
+    def in_place(self, node: BoundNode) -> bool:
+        geometry = self._geometry(node)
+        return geometry.by_channel and geometry.multiplier == 1 and node.output.bytes <= node.input(0).bytes
+
+    def cycles(self, node: BoundNode, core: Core) -> float:
+        return self._cost(node, 0)
+
+    def instructions(self, node: BoundNode) -> float:
+        return self._cost(node, 1)
+
+    def _geometry(self, node: BoundNode) -> Geometry:
+        return choose_geometry(node, self._plane_bytes, self._band_bytes)
+
+    def _code(self, node: BoundNode, geometry: Geometry, how: Requantization) -> tuple[PlanesCode, RowsCode]:
+        planes = planes_code(geometry, node.input(0).zero_point, self._pairs)
+        return planes, rows_code(geometry, how, self._outputs)
+
+    def _assembly(
+        self, node: BoundNode, geometry: Geometry, how: Requantization
+    ) -> tuple[Assembly, Assembly]:
+        planes, rows = self._code(node, geometry, how)
+        kind, twin = "mq_depthwise_planar_{}_function_t", "mq_depthwise_planar_{}_twin"
+        return (
+            Assembly(
+                "depthwise_planes",
+                "\n".join(planes.lines),
+                _GUARD,
+                kind.format("planes"),
+                twin.format("planes"),
+            ),
+            Assembly(
+                "depthwise_rows", "\n".join(rows.lines), _GUARD, kind.format("rows"), twin.format("rows")
+            ),
+        )
+
+    def _cost(self, node: BoundNode, index: int) -> float:
+        """Cycles (index 0) or instructions (1): bands of groups, each with planes and rows."""
+        geometry = self._geometry(node)
+        how, _ = _proven(node)
+        planes, rows = self._code(node, geometry, how)
+        bands = len(geometry.starts())
+        outputs = geometry.rows.output_size if not geometry.line else bands
+        # Lines that are made planes of: each once if channels are outside, else under each band.
+        made = bands * geometry.plane_rows
+        if geometry.by_channel and not geometry.line:
+            made = geometry.rows.input_size
+        grouped = geometry.channels // GROUP if geometry.planes == GROUP else 0
+        alone = geometry.channels - GROUP * grouped
+        total = grouped * (130 * bands + made * planes.row[index])
+        total += alone * (100 * bands + made * geometry.pairs * 16)
+        total += geometry.output_channels * (bands * rows.channel[index] + outputs * rows.row[index])
+        return float(total)
+
+
+def _proven(node: BoundNode):  # type: ignore[no-untyped-def]
+    found = requantization(node)
+    assert found is not None
+    return found
+
+
+KERNELS = (
+    DepthwisePlanarS8(("time",), 2000, 2800, 12, 6),
+    DepthwisePlanarS8(("balanced",), 640, 1200, 8, 4),
+)

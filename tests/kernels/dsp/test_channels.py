@@ -1,0 +1,77 @@
+"""Depthwise convolutions, sums and means with the DSP extension: twins on the host, assembly on QEMU."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from mcu_quant.kernels import KERNELS
+from mcu_quant.kernels.base import Kernel
+from mcu_quant.ops.depthwise_conv_2d import DepthwiseConv2DAttrs
+from tests.kernel_harness import run_kernel
+from tests.kernels.dsp.channel_cases import random_depthwise, random_mean, random_pool, random_sum
+from tests.kernels.on_board import run_on_board
+from tests.ops.driver import Case, linear_case, may_overlap, operands, reference
+
+MAKERS: dict[str, Callable[[int], Case]] = {
+    "depthwise_planar_s8": random_depthwise,
+    "add_s8_dsp": random_sum,
+    "average_pool_2d_s8_dsp": random_pool,
+    "mean_s8_dsp": random_mean,
+}
+BOARDS = ("mps2_an386", "mps2_an500", "mps2_an505")
+
+
+def tasks(name: str, indices: range, mode: str | None = None) -> list[tuple[Case, Kernel]]:
+    """Each case with each kernel of that name, and of that mode, that takes it."""
+    kernels = [k for k in KERNELS if k.name == name and (mode is None or mode in k.modes)]
+    return [
+        (case, kernel)
+        for case in map(MAKERS[name], indices)
+        for kernel in kernels
+        if kernel.refusal(case.node()) is None
+    ]
+
+
+@pytest.mark.parametrize("name", MAKERS)
+def test_twins(name: str) -> None:
+    chosen = tasks(name, range(200))
+    assert len(chosen) >= 100
+    for case, kernel in chosen:
+        node, arrays = operands(case)
+        expected = reference(case)[0]
+        np.testing.assert_array_equal(run_kernel(kernel, node, arrays)[0], expected, str(case))
+        if may_overlap(kernel, node):
+            actual = run_kernel(kernel, node, arrays, overlapped=True)[0]
+            np.testing.assert_array_equal(actual, expected, f"{case}, overlapped")
+
+
+@pytest.mark.qemu
+@pytest.mark.parametrize("board", BOARDS)
+@pytest.mark.parametrize("name", MAKERS)
+def test_assembly(name: str, board: str) -> None:
+    check_on_board(name, board, range(40))
+
+
+@pytest.mark.qemu
+@pytest.mark.slow
+@pytest.mark.parametrize("name", MAKERS)
+def test_assembly_many(name: str) -> None:
+    check_on_board(name, "mps2_an386", range(40, 800))
+
+
+def check_on_board(name: str, board: str, indices: range) -> None:
+    for optimize in ("time", "balanced"):
+        chosen = tasks(name, indices, optimize)
+        cases = [(case.graph(), kernel, case.samples_of_inputs()) for case, kernel in chosen]
+        for (case, _), actual in zip(chosen, run_on_board(board, cases, optimize=optimize), strict=True):
+            np.testing.assert_array_equal(actual[0], reference(case)[0], f"{case}, {optimize}")
+
+
+def test_dilated_filters_are_refused() -> None:
+    attrs = DepthwiseConv2DAttrs(dilation=(2, 1))
+    case = linear_case("dilated", "depthwise_conv_2d", attrs, (1, 9, 9, 4), (1, 3, 3, 4))
+    for kernel in (k for k in KERNELS if k.name == "depthwise_planar_s8"):
+        assert kernel.refusal(case.node()) is not None
