@@ -9,6 +9,7 @@ import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -103,7 +104,18 @@ def render_library(deployment: Deployment) -> dict[str, str]:
     check_c_name(deployment.name)
     headers = kernel_headers(deployment.kernels)
     context = _context(deployment, headers)
-    environment = Environment(
+    templates = [*_FILES.items(), *([_ASSEMBLY] if context["assemblies"] else [])]
+    files = {
+        name.format(deployment.name): _environment().get_template(template).render(context)
+        for name, template in templates
+    }
+    return files | headers
+
+
+@cache
+def _environment() -> Environment:
+    """One for the process: it keeps the compiled templates."""
+    return Environment(
         loader=FileSystemLoader(directory("templates") / "library"),
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -111,12 +123,6 @@ def render_library(deployment: Deployment) -> dict[str, str]:
         keep_trailing_newline=True,
         autoescape=False,
     )
-    templates = [*_FILES.items(), *([_ASSEMBLY] if context["assemblies"] else [])]
-    files = {
-        name.format(deployment.name): environment.get_template(template).render(context)
-        for name, template in templates
-    }
-    return files | headers
 
 
 def _context(deployment: Deployment, headers: dict[str, str]) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import tempfile
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 
 import cffi
@@ -102,10 +103,14 @@ class HostEngine:
         ]
 
 
-def _render_driver(deployment: Deployment, sanitize: bool) -> dict[str, str]:
-    environment = Environment(
+@cache
+def _environment() -> Environment:
+    return Environment(
         loader=FileSystemLoader(directory("templates") / "host"), undefined=StrictUndefined, autoescape=False
     )
+
+
+def _render_driver(deployment: Deployment, sanitize: bool) -> dict[str, str]:
     context = {
         "name": deployment.name,
         "macro": deployment.name.upper(),
@@ -115,7 +120,9 @@ def _render_driver(deployment: Deployment, sanitize: bool) -> dict[str, str]:
     }
     program = "sanitized" if sanitize else "shared"
     templates = {"driver.h": "driver.h.j2", f"mq_host_{program}.c": f"{program}.c.j2"}
-    return {file: environment.get_template(template).render(context) for file, template in templates.items()}
+    return {
+        file: _environment().get_template(template).render(context) for file, template in templates.items()
+    }
 
 
 def _checked(array: np.ndarray, tensor: Tensor) -> np.ndarray:
