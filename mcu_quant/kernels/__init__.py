@@ -28,13 +28,13 @@ _MODULES = (
     "portable.quantize_f32",
     "portable.dequantize_f32",
     "portable.reshape",
-    "mve.conv_2d_s8",
-    "mve.conv_2d_columns_s8",
-    "mve.fully_connected_s8",
-    "mve.depthwise_conv_2d_s8",
-    "mve.depthwise_conv_1d_s8",
-    "mve.average_pool_2d_s8",
-    "mve.add_s8",
+    "mve.conv_2d_s8_mve",
+    "mve.conv_2d_columns_s8_mve",
+    "mve.fully_connected_s8_mve",
+    "mve.depthwise_conv_2d_s8_mve",
+    "mve.depthwise_conv_1d_s8_mve",
+    "mve.average_pool_2d_s8_mve",
+    "mve.add_s8_mve",
 )
 
 #: Every kernel; each name occurs once.
