@@ -22,7 +22,7 @@ typedef struct {
     int32_t activation_max;
 } mq_depthwise_conv_1d_s8_mve_params_t;
 
-/* The words of 16 channels. Steps outside the input are `outside`. */
+/* The words of 16 channels that have any of the input. Steps outside the input are `outside`. */
 static inline void mq_depthwise_conv_1d_s8_mve_fill(const mq_depthwise_conv_1d_s8_mve_params_t *params,
                                                     const int8_t *input,
                                                     const int8_t *outside,
@@ -32,6 +32,9 @@ static inline void mq_depthwise_conv_1d_s8_mve_fill(const mq_depthwise_conv_1d_s
     for (int32_t word = 0; word < params->words; word += count) {
         const int8_t *rows[4];
         const int32_t step = 4 * word - params->padding;
+        if (step >= params->steps) {
+            break;
+        }
         for (int32_t i = 0; i < 4; i++) {
             const int32_t at = mq_mve_opaque(step + i);
             rows[i] = at < 0 || at >= params->steps ? outside : input + at * params->channels;
@@ -56,7 +59,7 @@ MQ_KERNEL void mq_depthwise_conv_1d_s8_mve(const mq_depthwise_conv_1d_s8_mve_par
         {params->output_zero_point, params->activation_min, params->activation_max},
     };
     int8_t *buffer = scratch + MQ_MVE_VECTOR;
-    memset(scratch, params->input_zero_point, MQ_MVE_VECTOR);
+    memset(scratch, params->input_zero_point, (size_t)(MQ_MVE_VECTOR + params->words * 4 * MQ_MVE_VECTOR));
     for (int32_t first = 0; first < params->channels; first += MQ_MVE_VECTOR) {
         const int32_t channel = mq_min(first, params->channels - MQ_MVE_VECTOR);
         mq_depthwise_conv_1d_s8_mve_fill(params, input + channel, scratch, buffer, interleave);

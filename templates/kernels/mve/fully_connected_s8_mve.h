@@ -21,7 +21,7 @@ typedef struct {
     int32_t activation_max;
 } mq_fully_connected_s8_mve_params_t;
 
-/* One row. packed: see kernels/mve/fully_connected_s8.py. */
+/* One row. packed: see kernels/mve/fully_connected_s8_mve.py. */
 typedef void mq_fully_connected_s8_mve_function_t(const int8_t *input,
                                                   int8_t *output,
                                                   const int8_t *packed,

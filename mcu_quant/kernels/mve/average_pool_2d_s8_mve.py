@@ -65,7 +65,7 @@ class AveragePool2DS8Mve(Kernel):
     def cycles(self, node: BoundNode, core: Core) -> float:
         height, width = pool_axes(node)
         taps = height.filter_size * width.filter_size
-        return node.output.elements / _LANES * (20 + 3 * taps) + 20
+        return node.output.elements / _LANES * (16 + 2.5 * taps) + 35
 
 
 def _vectors(channels: int) -> int:

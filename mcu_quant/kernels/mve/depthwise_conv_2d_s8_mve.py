@@ -96,7 +96,7 @@ class DepthwiseConv2DS8Mve(Kernel):
         chunks = -(-x.shape[3] // shape.channels)
         vectors = x.shape[2] * shape.channels / CHUNK
         inner = patches.instructions(shape, strips, len(blocks))
-        return chunks * (inner + strips * (45 + 9 * vectors))
+        return chunks * (inner + len(blocks) * 20 + strips * (62 + 9 * vectors))
 
 
 def _shape(node: BoundNode) -> Patches:

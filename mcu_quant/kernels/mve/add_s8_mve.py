@@ -56,7 +56,8 @@ class AddS8Mve(Kernel):
         return in_place(node)
 
     def cycles(self, node: BoundNode, core: Core) -> float:
-        return 30 + node.output.elements / _LANES * 32
+        block = len(_block(node)) + 1
+        return 30 + -(-node.output.elements // _LANES) * block
 
 
 def _multipliers(node: BoundNode) -> tuple[int, tuple[int, int], tuple[int, int]]:

@@ -74,7 +74,7 @@ class FullyConnectedS8Mve(Kernel):
     def cycles(self, node: BoundNode, core: Core) -> float:
         channels, size = _weights(node).shape
         groups, vectors = -(-channels // _GROUP), -(-size // VECTOR)
-        return node.input(0).elements // size * (40 + groups * (25 + 17.3 * vectors))
+        return node.input(0).elements // size * (25 + groups * (18 + 17.1 * vectors))
 
 
 def _weights(node: BoundNode) -> np.ndarray:

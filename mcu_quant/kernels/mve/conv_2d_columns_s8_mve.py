@@ -8,7 +8,7 @@ import numpy as np
 
 from mcu_quant.ir import BoundNode
 from mcu_quant.kernels.base import Activation, Constant, Core, Kernel, KernelCall, Scratch
-from mcu_quant.kernels.mve import conv_2d_s8, dots, requantize
+from mcu_quant.kernels.mve import conv_2d_s8_mve, dots, requantize
 from mcu_quant.kernels.mve.dots import VECTOR, Dots
 from mcu_quant.ops.conv_2d import axes_of
 
@@ -40,7 +40,7 @@ class Conv2DColumnsS8Mve(Kernel):
         row = width.filter_size * node.input(0).shape[3]
         if row > _MOST_ROW_BYTES or height.filter_size * row > _MOST_RUN_BYTES:
             return f"filter rows of at most {_MOST_ROW_BYTES} bytes, {_MOST_RUN_BYTES} in all"
-        return conv_2d_s8.KERNEL.refusal(node)
+        return conv_2d_s8_mve.KERNEL.refusal(node)
 
     def call(self, node: BoundNode) -> KernelCall:
         shape, x = _geometry(node), node.input(0)
@@ -89,7 +89,7 @@ class Conv2DColumnsS8Mve(Kernel):
         counts = [-(-(rows - first) // shape.classes) for first in range(shape.classes)]
         groups = sum(-(-count // shape.dots.pixels) for count in counts)
         calls = sum(2 if count % shape.dots.pixels else 1 for count in counts)
-        fill = node.input(0).shape[1] * (30 + columns * (6 + shape.filter_row))
+        fill = node.input(0).shape[1] * (30 + columns * (6 + shape.filter_row / 2))
         return fill + dots.instructions(shape.dots, columns * groups, columns * calls)
 
 
@@ -125,7 +125,7 @@ def _geometry(node: BoundNode) -> _Geometry:
 
 
 def _packed(node: BoundNode, shape: _Geometry) -> np.ndarray:
-    weights = conv_2d_s8.ohwi(node)
+    weights = conv_2d_s8_mve.ohwi(node)
     channels, filter_h = weights.shape[:2]
     rows = weights.reshape(channels, filter_h, -1)
     run = np.zeros((channels, len(shape.dots.offsets) * VECTOR), np.int8)
