@@ -30,6 +30,7 @@ _MODULES = (
     "portable.reshape",
     "dsp.conv_2d_dsp_s8",
     "dsp.fully_connected_dsp_s8",
+    "dsp.winograd_dsp_s8",
 )
 
 
