@@ -28,12 +28,13 @@ typedef struct {
 /* Two tiles: for each of 16 positions [2][channels] int16, then room for the sums [2][4] int32.
  * Sums of products with a block's weights.
  */
-typedef void mq_winograd_dsp_s8_function_t(int8_t *tiles,
-                                           const int32_t *weights,
-                                           const mq_winograd_dsp_s8_params_t *params);
+typedef void mq_winograd_dsp_s8_products_function_t(int8_t *tiles,
+                                                    const int32_t *weights,
+                                                    const mq_winograd_dsp_s8_params_t *params);
 
-MQ_KERNEL void
-mq_winograd_dsp_s8_twin(int8_t *tiles, const int32_t *weights, const mq_winograd_dsp_s8_params_t *params) {
+MQ_KERNEL void mq_winograd_dsp_s8_products_twin(int8_t *tiles,
+                                                const int32_t *weights,
+                                                const mq_winograd_dsp_s8_params_t *params) {
     const int32_t tile_bytes = 2 * params->channels;
     for (int32_t position = 0; position < 16; position++) {
         for (int32_t i = 0; i < 8; i++) {
@@ -48,6 +49,14 @@ mq_winograd_dsp_s8_twin(int8_t *tiles, const int32_t *weights, const mq_winograd
         weights += 2 * params->channels;
     }
 }
+
+/* The outputs of two whole tiles in a block's channels. sums: of position 0; constants: start, multiplier,
+ * offset and step of each channel.
+ */
+typedef void mq_winograd_dsp_s8_outputs_function_t(const int8_t *sums,
+                                                   const int32_t *constants,
+                                                   int8_t *output,
+                                                   const mq_winograd_dsp_s8_params_t *params);
 
 /* An input row, expanded; padding, and what lies outside of the input, is zero_point. */
 MQ_KERNEL void mq_winograd_dsp_s8_expand(const mq_winograd_dsp_s8_params_t *params,
@@ -172,12 +181,11 @@ static inline void mq_winograd_dsp_s8_output(const mq_winograd_dsp_s8_params_t *
 
 /* The outputs of two tiles in a block's channels. */
 MQ_KERNEL void mq_winograd_dsp_s8_outputs(const mq_winograd_dsp_s8_params_t *params,
-                                          const int8_t *tiles,
+                                          const int8_t *sums,
                                           const int32_t *constants,
                                           int32_t rows,
                                           int32_t columns,
                                           int8_t *output) {
-    const int8_t *sums = tiles + 4 * params->channels;
     for (int32_t channel = 0; channel < 4; channel++) {
         mq_winograd_dsp_s8_output(params, sums, constants, rows, columns, output);
         if (columns > 2) {
@@ -190,6 +198,13 @@ MQ_KERNEL void mq_winograd_dsp_s8_outputs(const mq_winograd_dsp_s8_params_t *par
     }
 }
 
+MQ_KERNEL void mq_winograd_dsp_s8_outputs_twin(const int8_t *sums,
+                                               const int32_t *constants,
+                                               int8_t *output,
+                                               const mq_winograd_dsp_s8_params_t *params) {
+    mq_winograd_dsp_s8_outputs(params, sums, constants, 2, 4, output);
+}
+
 /* input [input_h][input_w][channels], output [output_h][output_w][outputs], weights [blocks][16][channels /
  * 2][4], requantization [outputs][4]. scratch: four rows as int16 [columns][channels], then two tiles.
  */
@@ -198,11 +213,13 @@ MQ_KERNEL void mq_winograd_dsp_s8(const mq_winograd_dsp_s8_params_t *params,
                                   const int32_t *weights,
                                   const int32_t *requantization,
                                   int8_t *scratch,
-                                  mq_winograd_dsp_s8_function_t *products,
+                                  mq_winograd_dsp_s8_products_function_t *products,
+                                  mq_winograd_dsp_s8_outputs_function_t *whole_tiles,
                                   int8_t *output) {
     const int32_t channels = params->channels;
     int16_t *expanded = (int16_t *)(void *)scratch;
     int8_t *tiles = scratch + 8 * params->columns * channels;
+    const int8_t *sums = tiles + 4 * channels;
     int32_t next = 0; /* row of the padded input */
     for (int32_t y = 0; y < params->output_h; y += 2) {
         const int16_t *rows[4];
@@ -216,12 +233,17 @@ MQ_KERNEL void mq_winograd_dsp_s8(const mq_winograd_dsp_s8_params_t *params,
         for (int32_t x = 0; x < params->output_w; x += 4) {
             mq_winograd_dsp_s8_transform(params, rows, tiles);
             const int32_t *block = weights;
+            int8_t *to = output + (y * params->output_w + x) * params->outputs;
             for (int32_t channel = 0; channel < params->outputs; channel += 4) {
                 products(tiles, block, params);
                 block += 32 * channels;
-                mq_winograd_dsp_s8_outputs(params, tiles, requantization + 4 * channel, params->output_h - y,
-                                           params->output_w - x,
-                                           output + (y * params->output_w + x) * params->outputs + channel);
+                if (y + 1 < params->output_h && x + 3 < params->output_w) {
+                    whole_tiles(sums, requantization + 4 * channel, to, params);
+                } else {
+                    mq_winograd_dsp_s8_outputs(params, sums, requantization + 4 * channel,
+                                               params->output_h - y, params->output_w - x, to);
+                }
+                to += 4;
             }
             for (int32_t i = 0; i < 4; i++) {
                 rows[i] += 4 * channels;

@@ -10,12 +10,13 @@ import pytest
 from mcu_quant.kernels import KERNELS
 from mcu_quant.kernels.base import Kernel
 from tests.kernel_harness import run_kernel
-from tests.kernels.dsp.linear_cases import random_convolution, random_fully_connected
+from tests.kernels.dsp.linear_cases import random_convolution, random_fully_connected, random_winograd
 from tests.kernels.on_board import run_on_board
 from tests.ops.driver import Case, operands, reference
 
 MAKERS: dict[str, Callable[..., Case]] = {
     "conv_2d": random_convolution,
+    "3x3": random_winograd,
     "fully_connected": random_fully_connected,
 }
 DSP = [kernel for kernel in KERNELS if kernel.family == "dsp" and set(kernel.ops) & set(MAKERS)]
