@@ -127,7 +127,7 @@ class Conv2DDspS8(Kernel):
         )
 
 
-KERNEL = Conv2DDspS8("conv_2d_dsp_s8", "balanced", 8)
+KERNEL = Conv2DDspS8("conv_2d_dsp_s8", "balanced", 12)
 KERNELS = (
     KERNEL,
     Conv2DDspS8("conv_2d_dsp_fast_s8", "time", 16),

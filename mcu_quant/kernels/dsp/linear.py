@@ -82,12 +82,27 @@ class PackedLayer:
         table = np.concatenate([facts, data[:, order]], axis=1)
         return _words(table if len(table) else np.zeros((1, 1), np.int64)).view(np.int32)
 
-    def _starts(self) -> np.ndarray:
-        """uint32 [blocks, 4]: bias with the input's zero_point folded in; odd ones as 256 * odd + even."""
+    def channel_constants(self, scale: int) -> np.ndarray:
+        """int32 [channels * 4]: start (times scale), multiplier, offset, step of each channel."""
+        short = self.short
+        columns = [
+            scale * self._channel_starts()[: len(short.center)],
+            short.multiplier,
+            short.offset,
+            short.step,
+        ]
+        return _words(np.stack(columns, axis=1)).view(np.int32).reshape(-1)
+
+    def _channel_starts(self) -> IntArray:
+        """int64 [channels padded to blocks]: bias with the input's zero_point folded in."""
         channels = len(self.short.center)
         start = np.zeros(len(self.rows), np.int64)
         start[:channels] = np.where(self._is_empty(), 0, _bias(self.node) - self.short.center)
-        start -= self.node.input(0).zero_point * self.rows.sum(axis=1)
+        return start - self.node.input(0).zero_point * self.rows.sum(axis=1)
+
+    def _starts(self) -> np.ndarray:
+        """uint32 [blocks, 4]: odd channels' as 256 * odd + even."""
+        start = self._channel_starts()
         start[1::2] = 256 * start[1::2] + start[0::2]
         return _words(start).reshape(-1, BLOCK)
 

@@ -77,10 +77,10 @@ def _two_pixels(shape: Shape, short: ShortRequantization) -> list[str]:
         "blt 4f",
         f"str r3, [sp, #{_PIXELS}]",
         f"ldr r2, [sp, #{_OUT}]",
-        *_add("r2", "r2", shape.output_bytes),
+        *added("r2", "r2", shape.output_bytes),
         f"str r2, [sp, #{_OUT_END}]",
         *(
-            [f"ldr r0, [sp, #{_X}]", *_add("r2", "r0", straight * turns * 4), f"str r2, [sp, #{_X_END}]"]
+            [f"ldr r0, [sp, #{_X}]", *added("r2", "r0", straight * turns * 4), f"str r2, [sp, #{_X_END}]"]
             if turns > 1
             else []
         ),
@@ -98,10 +98,10 @@ def _two_pixels(shape: Shape, short: ShortRequantization) -> list[str]:
         "cmp r0, r2",
         "bne 2b",
         "/* The next two pixels. */",
-        *_add("r0", "r0", shape.output_bytes),
+        *added("r0", "r0", shape.output_bytes),
         f"str r0, [sp, #{_OUT}]",
         f"ldr r0, [sp, #{_X}]",
-        *_add("r0", "r0", step),
+        *added("r0", "r0", step),
         f"str r0, [sp, #{_X}]",
         f"ldr r1, [sp, #{_BLOCKS}]",
         f"ldr r3, [sp, #{_PIXELS}]",
@@ -162,12 +162,12 @@ def _one_pixel(shape: Shape, short: ShortRequantization) -> list[str]:
         "/* One pixel: r0 inputs, r1 block, r2-r5 weights, r6 r7 input pairs; sums r8-r11, lr output. */",
         f"ldr lr, [sp, #{_OUT}]",
         *(["5:", f"str r3, [sp, #{_PIXELS}]"] if many else []),
-        *_add("r12", "lr", shape.output_bytes),
+        *added("r12", "lr", shape.output_bytes),
         f"str r12, [sp, #{_OUT_END}]",
         "6:",
         "ldmia r1!, {r8-r11}",
         f"ldr r0, [sp, #{_X}]",
-        *(_add("r12", "r0", straight * turns * 2 * shape.pair_bytes) if turns > 1 else []),
+        *(added("r12", "r0", straight * turns * 2 * shape.pair_bytes) if turns > 1 else []),
         *loop,
         *double_step(shape) * rest,
         *(_single_step() if shape.pairs % 2 else []),
@@ -186,7 +186,7 @@ ONE_SUMS = ("r8", "r9", "r10", "r11")
 def _next_pixel(shape: Shape) -> list[str]:
     return [
         f"ldr r0, [sp, #{_X}]",
-        *_add("r0", "r0", shape.pixel_bytes),
+        *added("r0", "r0", shape.pixel_bytes),
         f"str r0, [sp, #{_X}]",
         f"ldr r1, [sp, #{_BLOCKS}]",
         f"ldr r3, [sp, #{_PIXELS}]",
@@ -266,10 +266,16 @@ def _requantized_one(
     lines += [f"smmla {a}, {a}, {multiplier}, {offset}"]
     lines += [f"sub {a}, {a}, r5"] if short.has_steps else []
     lines += [f"ssat {a}, #8, {a}, asr #{short.shift}"]
+    return lines + limited(short, a)
+
+
+def limited(short: ShortRequantization, register: str) -> list[str]:
+    """What saturation to int8 leaves to be clamped."""
+    lines = []
     if short.low is not None:
-        lines += [f"cmp {a}, #{short.low}", "it lt", f"movlt {a}, #{short.low}"]
+        lines += [f"cmp {register}, #{short.low}", "it lt", f"movlt {register}, #{short.low}"]
     if short.high is not None:
-        lines += [f"cmp {a}, #{short.high}", "it gt", f"movgt {a}, #{short.high}"]
+        lines += [f"cmp {register}, #{short.high}", "it gt", f"movgt {register}, #{short.high}"]
     return lines
 
 
@@ -281,7 +287,7 @@ def _turns(steps: int, most: int) -> tuple[int, int]:
     return steps // turns, turns
 
 
-def _add(to: str, of: str, value: int) -> list[str]:
+def added(to: str, of: str, value: int) -> list[str]:
     """to = of + value, below 2**20."""
     high, low = value & ~0xFFF, value & 0xFFF
     lines = [f"add {to}, {of}, #{high}"] if high else []

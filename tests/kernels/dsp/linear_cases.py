@@ -34,6 +34,23 @@ def random_convolution(index: int, samples: int = 1) -> Case:
     )
 
 
+def random_winograd(index: int, samples: int = 1) -> Case:
+    """3x3 at stride 1 with whole words of channels: whole tiles and cut ones."""
+    rng = np.random.default_rng(2000 + index)
+    channels, outputs = int(rng.choice([4, 8, 12, 16, 32, 64, 128])), int(rng.choice([4, 8, 16, 32]))
+    height, width = map(int, rng.integers(3, 12, 2))
+    attrs = Conv2DAttrs(padding=str(rng.choice(["same", "valid"])), activation=str(rng.choice(_ACTIVATIONS)))
+    return linear_case(
+        f"winograd_{index}",
+        "conv_2d",
+        attrs,
+        (1, height, width, channels),
+        (outputs, 3, 3, channels),
+        samples=samples,
+        **_options(rng),
+    )
+
+
 def random_fully_connected(index: int, samples: int = 1) -> Case:
     rng = np.random.default_rng(1000 + index)
     size = int(rng.choice([1, 3, 4, 8, 12, 20, 31, 64, 68, 100, 128, 260, 640]))

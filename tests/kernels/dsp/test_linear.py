@@ -10,12 +10,13 @@ import pytest
 from mcu_quant.kernels import KERNELS
 from mcu_quant.kernels.base import Kernel
 from tests.kernel_harness import run_kernel
-from tests.kernels.dsp.linear_cases import random_convolution, random_fully_connected
+from tests.kernels.dsp.linear_cases import random_convolution, random_fully_connected, random_winograd
 from tests.kernels.on_board import run_on_board
 from tests.ops.driver import Case, operands, reference
 
 MAKERS: dict[str, Callable[..., Case]] = {
     "conv_2d": random_convolution,
+    "3x3": random_winograd,
     "fully_connected": random_fully_connected,
 }
 DSP = [kernel for kernel in KERNELS if kernel.family == "dsp" and set(kernel.ops) & set(MAKERS)]
@@ -51,9 +52,10 @@ def test_assembly(op: str, board: str) -> None:
 
 @pytest.mark.qemu
 @pytest.mark.slow
+@pytest.mark.parametrize("part", range(10))
 @pytest.mark.parametrize("op", MAKERS)
-def test_assembly_many(op: str) -> None:
-    check_on_board(op, "mps2_an386", range(40, 700))
+def test_assembly_many(op: str, part: int) -> None:
+    check_on_board(op, "mps2_an386", range(40 + 70 * part, 110 + 70 * part))
 
 
 def check_on_board(op: str, board: str, indices: range) -> None:
