@@ -194,14 +194,7 @@ MQ_KERNEL void mq_conv_2d_pairs_s8(const mq_conv_2d_pairs_s8_params_t *params,
     walk.bytes = walk.taps * 4;
     walk.step = params->stride_w * column * 4;
     walk.table = table - params->table_lowest;
-    walk.form.digits = params->digits;
-    walk.form.digit_bits = params->digit_bits;
-    walk.form.shift = params->shift;
-    walk.form.is_signed = params->is_signed;
-    walk.form.origin = params->origin;
-    walk.form.output_zero_point = params->output_zero_point;
-    walk.form.activation_min = params->activation_min;
-    walk.form.activation_max = params->activation_max;
+    walk.form = MQ_SHORT_FORM(params);
     walk.end = weights + params->output_channels / 4 * (walk.taps * 2 + 4 * mq_short_constants(&walk.form));
     mq_thumb1_fill(strip, columns * column + params->filter_w * column % 2, params->input_zero_point);
     for (int32_t y = 0; y < params->output_h; y++) {
