@@ -19,6 +19,12 @@ typedef struct {
     int32_t activation_max;
 } mq_short_requantization_t;
 
+/* From a kernel's parameters, which end with the same fields. */
+#define MQ_SHORT_FORM(params)                                                                               \
+    ((mq_short_requantization_t){(params)->digits, (params)->digit_bits, (params)->shift,                  \
+                                 (params)->is_signed, (params)->origin, (params)->output_zero_point,       \
+                                 (params)->activation_min, (params)->activation_max})
+
 /* Words of constants for each channel: digits, addend, and step if signed. */
 static inline int32_t mq_short_constants(const mq_short_requantization_t *form) {
     return form->digits + 1 + form->is_signed;

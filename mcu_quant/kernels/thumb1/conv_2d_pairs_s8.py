@@ -96,8 +96,6 @@ class Conv2DPairsS8(Kernel):
             return "a convolution must have one group"
         if node.node.op != "fully_connected" and node.attrs.dilation != (1, 1):
             return "dilation must be 1"
-        if node.output.shape[-1] % CHANNELS:
-            return f"output channels must be a multiple of {CHANNELS}"
         if not pairs_fit(_rows(node)):
             return "two neighbouring weights must not both be -128"
         form = form_of(node)
@@ -136,7 +134,7 @@ class Conv2DPairsS8(Kernel):
             Constant("weights", pair_weights(_rows(node), form.constants)),
             Constant("table", form.table if with_table else np.zeros(1, np.int8)),
             Constant("exact", form.exact if len(form.exact) else np.zeros((1, 4), np.int32)),
-            dot_function(form, geometry.taps, with_table),
+            dot_function(form, geometry.taps, geometry.output_channels, with_table),
             expand_function(step, gap),
             Scratch(),
             Activation(node.output.name),
@@ -161,7 +159,8 @@ class Conv2DPairsS8(Kernel):
         quad = 21 * pairs + 4 * (rounds > 1) * rounds + 4 * output + 36
         words = len(geometry.blocks_of(geometry.block_w)) * geometry.strip_words
         exact = 25.0 * len(form.exact) * pixels * geometry.taps
-        return pixels * (geometry.output_channels / CHANNELS * quad + 25) + 2.6 * words + exact
+        quads = -(-geometry.output_channels // CHANNELS)
+        return pixels * (quads * quad + 25) + 2.6 * words + exact
 
 
 def _form(node: BoundNode) -> Form:

@@ -17,15 +17,18 @@ from mcu_quant.kernels.thumb1.requantize import Form, requantize
 
 #: Output channels that are computed at once.
 CHANNELS = 4
-_MOST_UNROLLED, _MOST_CHANNELS_EXPANDED = 24, 32
+_MOST_UNROLLED, _MOST_CHANNELS_EXPANDED, _RUN = 24, 32, 8
 
 
 def pair_weights(weights: np.ndarray, constants: np.ndarray) -> np.ndarray:
-    """The stream that the function reads, int32. weights: int64 [channels, taps], both padded to fit.
+    """The stream that the function reads, int32. weights: int64 [channels, taps], taps even; constants
+    [channels, words]. Channels that lack to fours are added: all 0, and their outputs are not stored.
 
     For each four channels: for each two taps the words (0, 1), (0, 1) of the next tap, (2, 3), (2, 3) of
     the next tap; then each channel's constants.
     """
+    lacking = ((0, -len(weights) % CHANNELS), (0, 0))
+    weights, constants = np.pad(weights, lacking), np.pad(constants, lacking)
     channels, taps = weights.shape
     words = weights[0::2] + (weights[1::2] << 16)
     quads = words.reshape(channels // 4, 2, taps // 2, 2).transpose(0, 2, 1, 3).reshape(channels // 4, -1)
@@ -43,7 +46,7 @@ def unrolled_pairs(pairs: int) -> int:
     return max(n for n in range(1, min(pairs, _MOST_UNROLLED) + 1) if pairs % n == 0)
 
 
-def dot_function(form: Form, taps: int, with_table: bool) -> Assembly:
+def dot_function(form: Form, taps: int, channels: int, with_table: bool) -> Assembly:
     """mq_thumb1_dot_function_t for an even number of taps.
 
     r0 x, r1 weights, r2-r5 work, r6 and r7 high lanes of channels 1 and 3, r8 and r9 sums of both pairs,
@@ -73,12 +76,17 @@ def dot_function(form: Form, taps: int, with_table: bool) -> Assembly:
         "1:",
         *body,
         *_four_outputs(form, with_table),
-        "ldr r2, [sp, #4]",
-        "cmp r1, r2",
+        "mov r2, r10",
+        "mov r3, r8",
+        "mov r0, lr",
+        "ldr r4, [sp, #4]",
+        "cmp r1, r4",
         "beq 3f",
+        *_store(CHANNELS),
         "b 4b",
-        "@ the next pixel",
+        "@ the last four, and the next pixel",
         "3:",
+        *_store((channels - 1) % CHANNELS + 1),
         "ldr r2, [sp, #12]",
         "add lr, r2",
         "add r11, r2",
@@ -93,7 +101,7 @@ def dot_function(form: Form, taps: int, with_table: bool) -> Assembly:
         "add sp, #16",
         *RESTORE,
     ]
-    stem = f"dot_{taps}_{form.digits}_{form.short.digit_bits}_{form.short.shift}"
+    stem = f"dot_{taps}x{channels}_{form.digits}_{form.short.digit_bits}_{form.short.shift}"
     return Assembly(stem, "\n".join(lines), GUARD, "mq_thumb1_dot_function_t", "mq_thumb1_dot_twin")
 
 
@@ -115,7 +123,7 @@ def _round(pairs: int) -> list[str]:
 
 
 def _four_outputs(form: Form, with_table: bool) -> list[str]:
-    """Split the sums, requantize, store. Channels 0 and 2 go through r5."""
+    """Split the sums and requantize them: to r8, r6, r5, r7."""
     table = "r0" if with_table else None
 
     def output(register: str) -> list[str]:
@@ -135,42 +143,45 @@ def _four_outputs(form: Form, with_table: bool) -> list[str]:
         "subs r5, r5, r2",
         *output("r5"),
         *output("r7"),
-        "mov r2, r10",
-        "mov r3, r8",
-        "strb r3, [r2]",
-        "strb r6, [r2, #1]",
-        "strb r5, [r2, #2]",
-        "strb r7, [r2, #3]",
-        "adds r2, #4",
-        "mov r10, r2",
-        "mov r0, lr",
     ]
 
 
+def _store(count: int) -> list[str]:
+    """The first outputs of r3, r6, r5, r7."""
+    stores = [f"strb {register}, [r2, #{i}]" for i, register in enumerate(("r3", "r6", "r5", "r7")[:count])]
+    return [*stores, f"adds r2, #{count}", "mov r10, r2"]
+
+
 def expanded_channels(channels: int, gap: int) -> int:
-    """How many channels a step of the function takes: a part of a pixel where pixels follow without gaps."""
+    """How many channels a step of the function takes: where pixels follow without gaps, what is best."""
     if gap:
         return channels
+    if channels % 4:
+        return 1
     most = min(channels, _MOST_CHANNELS_EXPANDED)
-    step = 4 if channels % 4 == 0 else 1
-    return max(n for n in range(step, most + 1, step) if channels % n == 0)
+    return max(n for n in range(4, most + 1, 4) if channels % n == 0)
 
 
 def expand_function(channels: int, gap: int) -> Assembly:
     """mq_thumb1_expand_function_t for steps of that many channels, `gap` words behind each.
 
-    r0 input, r1 words, r2 steps left, r3 bytes of the gap. Four channels are loaded as a word.
+    r0 input, r1 words, r2 work, r3 bytes of the gap, r4-r7 words, r12 steps left.
     """
-    lines = ["push {r4-r7, lr}", "mov r12, r2", "ldr r3, [r3, #4]", "lsls r3, r3, #2", "1:"]
-    body = _four_by_four(channels) if channels % 4 == 0 else _byte_by_byte(channels)
-    body += ["adds r1, r1, r3"] if gap else []
-    body += ["mov r4, r12", "subs r4, #1", "mov r12, r4"]
-    lines += [*body, *loop(1, "ne", "eq", len(body), 2), "pop {r4-r7, pc}"]
+    lines = ["push {r4-r7, lr}", "mov r12, r2", "ldr r3, [r3, #4]", "lsls r3, r3, #2"]
+    if channels == 1 and not gap:
+        lines += _run_of_bytes()
+    else:
+        body = _by_words(channels) if channels % 4 == 0 else _by_bytes(channels)
+        body += ["adds r1, r1, r3"] if gap else []
+        body += ["mov r4, r12", "subs r4, #1", "mov r12, r4"]
+        lines += ["1:", *body, *loop(1, "ne", "eq", len(body), 2)]
+    lines.append("pop {r4-r7, pc}")
     stem = f"expand_{channels}{'_apart' if gap else ''}"
     return Assembly(stem, "\n".join(lines), GUARD, "mq_thumb1_expand_function_t", "mq_thumb1_expand_twin")
 
 
-def _four_by_four(channels: int) -> list[str]:
+def _by_words(channels: int) -> list[str]:
+    """Pixels that begin at words: four channels from each."""
     group = [
         "ldm r0!, {r7}",
         "sxtb r4, r7",
@@ -186,22 +197,37 @@ def _four_by_four(channels: int) -> list[str]:
     return [f"movs r2, #{channels // 4}", "6:", *group, "subs r2, #1", "bne 6b"]
 
 
-def _byte_by_byte(channels: int) -> list[str]:
-    if channels <= 3:
-        offsets = ("r5", "r6", "r7")[:channels]
-        loads = [
-            line
-            for index, register in enumerate(offsets)
-            for line in (f"movs {register}, #{index}", f"ldrsb {register}, [r0, {register}]")
-        ]
-        return [*loads, f"adds r0, #{channels}", f"stm r1!, {{{', '.join(offsets)}}}"]
+def _by_bytes(channels: int) -> list[str]:
+    groups, rest = divmod(channels, 4)
+    lines = _bytes(4) * groups
+    if groups > 8:
+        lines = [f"movs r2, #{groups}", "6:", *_bytes(4), "subs r2, #1", "bne 6b"]
+    return lines + (_bytes(rest) if rest else [])
+
+
+def _bytes(count: int) -> list[str]:
+    registers = ("r4", "r5", "r6", "r7")[:count]
+    loads = [f"ldrb {register}, [r0, #{i}]" for i, register in enumerate(registers)]
+    signs = [f"sxtb {register}, {register}" for register in registers]
+    return [*loads, *signs, f"stm r1!, {{{', '.join(registers)}}}", f"adds r0, #{count}"]
+
+
+def _run_of_bytes() -> list[str]:
+    """r12 bytes, eight a round, then one by one."""
     return [
-        f"movs r2, #{channels}",
-        "movs r5, #0",
-        "6:",
-        "ldrsb r4, [r0, r5]",
-        "stm r1!, {r4}",
-        "adds r0, #1",
+        "mov r2, r12",
+        f"subs r2, #{_RUN}",
+        "blt 2f",
+        "1:",
+        *(_bytes(4) * (_RUN // 4)),
+        f"subs r2, #{_RUN}",
+        "bge 1b",
+        "2:",
+        f"adds r2, #{_RUN}",
+        "beq 5f",
+        "3:",
+        *_bytes(1),
         "subs r2, #1",
-        "bne 6b",
+        "bne 3b",
+        "5:",
     ]

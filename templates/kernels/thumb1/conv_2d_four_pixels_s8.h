@@ -142,14 +142,7 @@ MQ_KERNEL void mq_conv_2d_four_pixels_s8(const mq_conv_2d_four_pixels_s8_params_
     walk.constants = constants;
     walk.bytes = taps * 8;
     walk.taps = taps;
-    walk.form.digits = params->digits;
-    walk.form.digit_bits = params->digit_bits;
-    walk.form.shift = params->shift;
-    walk.form.is_signed = params->is_signed;
-    walk.form.origin = params->origin;
-    walk.form.output_zero_point = params->output_zero_point;
-    walk.form.activation_min = params->activation_min;
-    walk.form.activation_max = params->activation_max;
+    walk.form = MQ_SHORT_FORM(params);
     if (!params->is_in_order) {
         memset(windows, 0, (size_t)(taps * 4));
     }

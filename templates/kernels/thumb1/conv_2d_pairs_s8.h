@@ -17,6 +17,7 @@ typedef struct {
     int32_t step;  /* bytes of x from pixel to pixel */
     int32_t bytes; /* of x for one pixel */
     int32_t taps;  /* even */
+    int32_t channels;
     mq_short_requantization_t form;
 } mq_thumb1_dot_t;
 
@@ -47,7 +48,7 @@ typedef struct {
     int32_t filter_w;
     int32_t output_h;
     int32_t output_w;
-    int32_t output_channels; /* a multiple of 4 */
+    int32_t output_channels;
     int32_t stride_h;
     int32_t stride_w;
     int32_t padding_h;
@@ -88,16 +89,16 @@ MQ_KERNEL void mq_thumb1_dot_twin(const int32_t *x,
                                   const int32_t *weights,
                                   int8_t *output,
                                   const mq_thumb1_dot_t *walk) {
+    const int32_t words = mq_short_constants(&walk->form);
     for (int32_t pixel = 0; pixel < walk->pixels; pixel++) {
         const int32_t *w = weights;
-        while (w != walk->end) {
+        for (int32_t quad = 0; quad < walk->channels; quad += 4) {
             const int32_t *constants = w + walk->taps * 2;
-            for (int32_t channel = 0; channel < 4; channel++) {
+            for (int32_t channel = 0; channel < mq_min(4, walk->channels - quad); channel++) {
                 const int32_t acc = mq_thumb1_sum(x, w, channel, walk->taps);
-                *output++ = mq_short_requantize(&walk->form, constants, acc);
-                constants += mq_short_constants(&walk->form);
+                *output++ = mq_short_requantize(&walk->form, constants + channel * words, acc);
             }
-            w = constants;
+            w = constants + 4 * words;
         }
         x += walk->step / 4;
     }
@@ -192,17 +193,11 @@ MQ_KERNEL void mq_conv_2d_pairs_s8(const mq_conv_2d_pairs_s8_params_t *params,
     mq_thumb1_dot_t walk;
     walk.taps = (params->filter_w * column + 1) / 2 * 2;
     walk.bytes = walk.taps * 4;
+    walk.channels = params->output_channels;
     walk.step = params->stride_w * column * 4;
     walk.table = table - params->table_lowest;
-    walk.form.digits = params->digits;
-    walk.form.digit_bits = params->digit_bits;
-    walk.form.shift = params->shift;
-    walk.form.is_signed = params->is_signed;
-    walk.form.origin = params->origin;
-    walk.form.output_zero_point = params->output_zero_point;
-    walk.form.activation_min = params->activation_min;
-    walk.form.activation_max = params->activation_max;
-    walk.end = weights + params->output_channels / 4 * (walk.taps * 2 + 4 * mq_short_constants(&walk.form));
+    walk.form = MQ_SHORT_FORM(params);
+    walk.end = weights + (params->output_channels + 3) / 4 * (walk.taps * 2 + 4 * mq_short_constants(&walk.form));
     mq_thumb1_fill(strip, columns * column + params->filter_w * column % 2, params->input_zero_point);
     for (int32_t y = 0; y < params->output_h; y++) {
         for (int32_t x = 0; x < params->output_w; x += params->block_w) {

@@ -207,14 +207,7 @@ MQ_KERNEL void mq_depthwise_conv_2d_pairs_s8(const mq_depthwise_conv_2d_pairs_s8
     walk.filter_w = params->filter_w;
     walk.stride_h = params->stride_h;
     walk.stride_w = params->stride_w;
-    walk.form.digits = params->digits;
-    walk.form.digit_bits = params->digit_bits;
-    walk.form.shift = params->shift;
-    walk.form.is_signed = params->is_signed;
-    walk.form.origin = params->origin;
-    walk.form.output_zero_point = params->output_zero_point;
-    walk.form.activation_min = params->activation_min;
-    walk.form.activation_max = params->activation_max;
+    walk.form = MQ_SHORT_FORM(params);
     const int32_t stream = params->filter_h * params->filter_w + mq_short_constants(&walk.form);
     const int32_t all = (params->block_w - 1) * params->stride_w + params->filter_w;
     for (int32_t i = 0; i < all * shape.rows; i++) {

@@ -69,14 +69,7 @@ MQ_KERNEL void mq_fully_connected_bytes_s8(const mq_fully_connected_bytes_s8_par
     mq_thumb1_byte_row_t walk;
     walk.bytes = params->input_size * 4;
     walk.taps = params->input_size;
-    walk.form.digits = params->digits;
-    walk.form.digit_bits = params->digit_bits;
-    walk.form.shift = params->shift;
-    walk.form.is_signed = params->is_signed;
-    walk.form.origin = params->origin;
-    walk.form.output_zero_point = params->output_zero_point;
-    walk.form.activation_min = params->activation_min;
-    walk.form.activation_max = params->activation_max;
+    walk.form = MQ_SHORT_FORM(params);
     walk.end = weights + params->output_size / 4 * (walk.taps + 4 * mq_short_constants(&walk.form));
     for (int32_t row = 0; row < params->rows; row++) {
         int32_t sum = 0;
