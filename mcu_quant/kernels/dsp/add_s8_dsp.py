@@ -146,7 +146,7 @@ def _expected(node: BoundNode, low: int, high: int) -> IntArray:
 
 
 def _loop(how: LinearSum) -> list[str]:
-    """mq_add_s8_dsp_function_t: params r0, first r1, second r2, output r3, count (a multiple of 4) on the stack.
+    """mq_add_s8_dsp_function_t: first r1, second r2, output r3; count, a multiple of 4, on the stack.
 
     r4, r5: the factors; r6: the offset; r0: what is left; r7 to r10: sums; r11, r12, lr: second operands.
     """
@@ -165,7 +165,11 @@ def _loop(how: LinearSum) -> list[str]:
     lines += [f"mla {y}, {x}, r5, {y}" for y, x in zip(sums, second, strict=False)]
     lines += ["ldrsb r11, [r2, #3]", "mla r10, r11, r5, r10"]
     for i, y in enumerate(sums):
-        lines += [f"ssat {y}, #8, {y}, asr #{how.shift}", *clamp(y, how.low, how.high), f"strb {y}, [r3, #{i}]"]
+        lines += [
+            f"ssat {y}, #8, {y}, asr #{how.shift}",
+            *clamp(y, how.low, how.high),
+            f"strb {y}, [r3, #{i}]",
+        ]
     lines += ["adds r1, r1, #4", "adds r2, r2, #4", "adds r3, r3, #4", "subs r0, r0, #4", "bne 1b"]
     return [*lines, "pop {r4, r5, r6, r7, r8, r9, r10, r11, pc}"]
 

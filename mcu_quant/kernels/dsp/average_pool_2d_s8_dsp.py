@@ -15,7 +15,10 @@ class AveragePool2DS8Dsp(PoolingKernel):
 
     def cycles(self, node: BoundNode, core: Core) -> float:
         height, width = pool_axes(node)
-        outputs, elements = node.output.elements, node.output.elements * height.filter_size * width.filter_size
+        outputs, elements = (
+            node.output.elements,
+            node.output.elements * height.filter_size * width.filter_size,
+        )
         return 1.3 * elements + 25.0 * outputs
 
 

@@ -11,7 +11,7 @@ from mcu_quant.kernels.base import Activation, Assembly, Constant, Core, Kernel,
 from mcu_quant.kernels.dsp.depthwise_geometry import GROUP, Geometry, choose_geometry, image_axes
 from mcu_quant.kernels.dsp.depthwise_planes import PlanesCode, planes_code
 from mcu_quant.kernels.dsp.depthwise_rows import Requantization, RowsCode, filter_words, rows_code
-from mcu_quant.kernels.dsp.depthwise_table import channel_table, requantization
+from mcu_quant.kernels.dsp.depthwise_table import ChannelConstants, channel_table, requantization
 
 _GUARD = "defined(__ARM_FEATURE_DSP)"
 #: A channel's words are copied to the stack.
@@ -29,7 +29,9 @@ class DepthwisePlanarS8(Kernel):
     family = "dsp"
     ops = ("depthwise_conv_2d",)
 
-    def __init__(self, modes: tuple[str, ...], plane_bytes: int, band_bytes: int, outputs: int, pairs: int) -> None:
+    def __init__(
+        self, modes: tuple[str, ...], plane_bytes: int, band_bytes: int, outputs: int, pairs: int
+    ) -> None:
         self.modes = modes
         self._plane_bytes, self._band_bytes = plane_bytes, band_bytes
         self._outputs, self._pairs = outputs, pairs
@@ -109,12 +111,22 @@ class DepthwisePlanarS8(Kernel):
         planes = planes_code(geometry, node.input(0).zero_point, self._pairs)
         return planes, rows_code(geometry, how, self._outputs)
 
-    def _assembly(self, node: BoundNode, geometry: Geometry, how: Requantization) -> tuple[Assembly, Assembly]:
+    def _assembly(
+        self, node: BoundNode, geometry: Geometry, how: Requantization
+    ) -> tuple[Assembly, Assembly]:
         planes, rows = self._code(node, geometry, how)
         kind, twin = "mq_depthwise_planar_{}_function_t", "mq_depthwise_planar_{}_twin"
         return (
-            Assembly("depthwise_planes", "\n".join(planes.lines), _GUARD, kind.format("planes"), twin.format("planes")),
-            Assembly("depthwise_rows", "\n".join(rows.lines), _GUARD, kind.format("rows"), twin.format("rows")),
+            Assembly(
+                "depthwise_planes",
+                "\n".join(planes.lines),
+                _GUARD,
+                kind.format("planes"),
+                twin.format("planes"),
+            ),
+            Assembly(
+                "depthwise_rows", "\n".join(rows.lines), _GUARD, kind.format("rows"), twin.format("rows")
+            ),
         )
 
     def _cost(self, node: BoundNode, index: int) -> float:
@@ -130,13 +142,13 @@ class DepthwisePlanarS8(Kernel):
             made = geometry.rows.input_size
         grouped = geometry.channels // GROUP if geometry.planes == GROUP else 0
         alone = geometry.channels - GROUP * grouped
-        total = grouped * (130 * bands + made * planes.row[index])
+        total = grouped * (90 * bands + made * planes.row[index])
         total += alone * (100 * bands + made * geometry.pairs * 16)
         total += geometry.output_channels * (bands * rows.channel[index] + outputs * rows.row[index])
         return float(total)
 
 
-def _proven(node: BoundNode):  # type: ignore[no-untyped-def]
+def _proven(node: BoundNode) -> tuple[Requantization, ChannelConstants]:
     found = requantization(node)
     assert found is not None
     return found

@@ -44,7 +44,7 @@ def _row(geometry: Geometry, unrolled: int) -> list[tuple[int, list[str]]]:
     """(how often, lines) of the parts of a row: pairs in full loops, and those before and after."""
     axis, words = geometry.across, geometry.pairs
     pixels = [2 * word - axis.before for word in range(words)]
-    inside = [word for word in range(words) if 0 <= pixels[word] and pixels[word] + 1 < axis.input_size]
+    inside = [word for word in range(words) if pixels[word] >= 0 and pixels[word] + 1 < axis.input_size]
     most = max(min(unrolled, 4095 // (2 * geometry.channels)), 1)
     times = len(inside) // most if len(inside) > most else 0
     first = inside[0] if times else words
@@ -64,7 +64,9 @@ def _row(geometry: Geometry, unrolled: int) -> list[tuple[int, list[str]]]:
 
 
 def _move_on(geometry: Geometry, pixels: int, words: int) -> list[str]:
-    return add_immediate(_INPUT, pixels * geometry.channels, _SPARE) + add_immediate(_PLANES, 4 * words, _SPARE)
+    return add_immediate(_INPUT, pixels * geometry.channels, _SPARE) + add_immediate(
+        _PLANES, 4 * words, _SPARE
+    )
 
 
 def _pairs(geometry: Geometry, words: range, pixel: int, word: int) -> list[str]:

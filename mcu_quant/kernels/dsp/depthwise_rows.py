@@ -164,7 +164,9 @@ class _Layout:
 
 
 class _Emitter:
-    def __init__(self, geometry: Geometry, how: Requantization, at_once: int, resident: int, unroll: int) -> None:
+    def __init__(
+        self, geometry: Geometry, how: Requantization, at_once: int, resident: int, unroll: int
+    ) -> None:
         self.geometry, self.how, self.at_once, self.unroll = geometry, how, at_once, unroll
         self.per_row = filter_words(geometry.across.filter_size)
         self.constants = how.constants
@@ -203,10 +205,17 @@ class _Emitter:
         else:
             times, rest = divmod(total, self.unroll)
             count = [*move_immediate("r2", times), f"str r2, {self.frame.blocks}", "1:"]
-            back = [f"ldr r2, {self.frame.blocks}", "subs r2, r2, #1", f"str r2, {self.frame.blocks}", "bne 1b"]
+            back = [
+                f"ldr r2, {self.frame.blocks}",
+                "subs r2, r2, #1",
+                f"str r2, {self.frame.blocks}",
+                "bne 1b",
+            ]
             body = self.run(self.unroll) + self.move_on(self.unroll) + back
             parts, done = [(1, count), (times, body), (1, self.run(rest))], times * self.unroll
-        input_step = self.geometry.rows.stride * self.geometry.line_bytes - 2 * done * self.geometry.across.stride
+        input_step = (
+            self.geometry.rows.stride * self.geometry.line_bytes - 2 * done * self.geometry.across.stride
+        )
         output_step = (total - done) * self.geometry.output_channels
         end = add_immediate(INPUT, input_step, "r2") + add_immediate(OUTPUT, output_step, "r2")
         if self.geometry.output_rows == 1:
@@ -230,8 +239,18 @@ class _Emitter:
         plane = self.geometry.plane_bytes if self.geometry.planes > 1 else 0
         lines = [f"ldr r2, {self.frame.output}", "adds r2, r2, #1", f"str r2, {self.frame.output}"]
         if plane:
-            lines += [f"ldr r2, {self.frame.plane}", *add_immediate("r2", plane, "r3"), f"str r2, {self.frame.plane}"]
-        return [*lines, f"ldr r2, {self.frame.channels}", "subs r2, r2, #1", f"str r2, {self.frame.channels}", "bne 3b"]
+            lines += [
+                f"ldr r2, {self.frame.plane}",
+                *add_immediate("r2", plane, "r3"),
+                f"str r2, {self.frame.plane}",
+            ]
+        return [
+            *lines,
+            f"ldr r2, {self.frame.channels}",
+            "subs r2, r2, #1",
+            f"str r2, {self.frame.channels}",
+            "bne 3b",
+        ]
 
     def code(self) -> RowsCode:
         frame = self.frame

@@ -87,9 +87,7 @@ def _own_shifts(node: BoundNode, fraction: int) -> ChannelConstants:
     addend = np.where(is_fixed, value << total, half + (node.output.zero_point << total))
     multiplier = np.where(is_fixed, 0, multiplier)
     scaling = np.where(is_fixed, 0, 1 + fraction + left)
-    return ChannelConstants(
-        _bias(node), addend, multiplier, total, np.zeros_like(total), scaling, is_fixed
-    )
+    return ChannelConstants(_bias(node), addend, multiplier, total, np.zeros_like(total), scaling, is_fixed)
 
 
 def _fixed_outputs(node: BoundNode) -> tuple[np.ndarray, IntArray]:
