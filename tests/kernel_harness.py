@@ -66,14 +66,14 @@ def parse_header(name: str, text: str) -> Signature:
 def signatures() -> dict[str, Signature]:
     """Of every kernel that has C, by name."""
     return {
-        kernel.name: parse_header(kernel.name, header_path(kernel).read_text("utf-8"))
+        kernel.function: parse_header(kernel.function, header_path(kernel).read_text("utf-8"))
         for kernel in KERNELS
         if not kernel.is_alias
     }
 
 
 def header_path(kernel: Kernel) -> Path:
-    return TEMPLATES / kernel.family / f"{kernel.name}.h"
+    return TEMPLATES / kernel.family / f"{kernel.function}.h"
 
 
 def wrapper_source() -> str:
@@ -119,10 +119,10 @@ def compile_kernels(compiler: str, flags: Sequence[str], output: Path, *modes: s
     source = output.with_suffix(".c")
     source.write_text(wrapper_source(), "utf-8")
     families = sorted({kernel.family for kernel in KERNELS})
-    folders = [f"-I{source.parent}", f"-I{TEMPLATES}", *(f"-I{TEMPLATES / family}" for family in families)]
+    folders = [f"-I{folder}" for folder in (TEMPLATES, source.parent, *(TEMPLATES / f for f in families))]
     for kernel in KERNELS:
         if not kernel.is_alias:
-            shutil.copy(header_path(kernel), source.parent / f"mq_{kernel.name}.h")
+            shutil.copy(header_path(kernel), source.parent / f"mq_{kernel.function}.h")
     command = [compiler, *WARNINGS, *flags, *folders, *modes, str(source), "-o", str(output)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"{' '.join(command)}\n{done.stderr}"
@@ -221,12 +221,12 @@ def _overlapped(kernel: Kernel, node: BoundNode, buffers: dict[str, Buffer]) -> 
 
 def _call(kernel: Kernel, call: KernelCall, views: dict[str, np.ndarray], scratch: np.ndarray) -> None:
     ffi, library = _library()
-    expected = signatures()[kernel.name]
+    expected = signatures()[kernel.function]
     assert tuple(call.params) == expected.params, (
         f"{kernel.name}: {tuple(call.params)} is not {expected.params}"
     )
     assert len(call.arguments) + 1 == len(expected.arguments), f"{kernel.name}: {expected.arguments}"
-    params = ffi.new(f"mq_{kernel.name}_params_t *")
+    params = ffi.new(f"mq_{kernel.function}_params_t *")
     for name, value in call.params.items():
         setattr(params, name, list(value) if isinstance(value, tuple) else value)
     kept, pointers = [], []
@@ -240,7 +240,7 @@ def _call(kernel: Kernel, call: KernelCall, views: dict[str, np.ndarray], scratc
             assert c_type == _SCALAR_TYPES[argument.data.dtype.name], f"{kernel.name}: {argument.label}"
         kept.append(_argument(argument, views, scratch))
         pointers.append(ffi.cast(f"{c_type} *", kept[-1].ctypes.data))
-    getattr(library, f"call_{kernel.name}")(params, *pointers)
+    getattr(library, f"call_{kernel.function}")(params, *pointers)
 
 
 def _argument(argument: Activation | Constant | Scratch, views: dict[str, np.ndarray], scratch: np.ndarray) -> np.ndarray:

@@ -176,7 +176,7 @@ def _layers(deployment: Deployment, tables: Tables, assemblies: Assemblies) -> l
         facts, function, name = (
             _layer_facts(node, kernel),
             f"{deployment.name}_layer_{stem}",
-            f"mq_{kernel.name}",
+            f"mq_{kernel.function}",
         )
         if kernel.is_alias:
             layers.append(Layer(index, function, title, facts, name))
@@ -248,7 +248,7 @@ def tensor_facts(tensor: Tensor) -> str:
 
 def _layer_facts(node: BoundNode, kernel: Kernel) -> tuple[str, ...]:
     macs = OPERATORS[node.node.op].macs(node)
-    how = "the same bytes, nothing to run" if kernel.is_alias else f"by mq_{kernel.name}"
+    how = "the same bytes, nothing to run" if kernel.is_alias else f"by mq_{kernel.function}"
     lines = [f"{node.node.op}, {how}" + (f", {macs} MACs" if macs else "")]
     present = [tensor for tensor in node.inputs if tensor is not None]
     lines += [f"{'constant' if t.is_constant else 'input'}: {tensor_facts(t)}" for t in present]
@@ -259,7 +259,7 @@ def _layer_facts(node: BoundNode, kernel: Kernel) -> tuple[str, ...]:
 def kernel_headers(kernels: Sequence[Kernel]) -> dict[str, str]:
     """The headers of those kernels and all that they include, mq_common.h first, then by name."""
     folders = {
-        f"mq_{k.name}.h": directory("templates") / "kernels" / k.family / f"{k.name}.h"
+        f"mq_{k.function}.h": directory("templates") / "kernels" / k.family / f"{k.function}.h"
         for k in kernels
         if not k.is_alias
     }

@@ -95,8 +95,11 @@ class KernelCall:
 class Kernel(ABC):
     """One kernel's story. Subclasses are stateless; one instance is in kernels.KERNELS."""
 
-    #: The C function is mq_<name>, its file templates/kernels/<family>/<name>.h.
-    name: ClassVar[str]
+    #: Unique among kernels.
+    name: str
+    #: The C function is mq_<function>, its file templates/kernels/<family>/<function>.h. The kernel's name,
+    #: unless several kernels share one: they differ in what Python decides, such as the assembly.
+    function: str
     family: ClassVar[str] = "portable"
     #: The IR operators it computes.
     ops: ClassVar[tuple[str, ...]]
@@ -104,6 +107,10 @@ class Kernel(ABC):
     modes: tuple[str, ...] = ("time", "balanced", "size")
     #: It computes nothing: the output is the input's bytes (a reshape).
     is_alias: ClassVar[bool] = False
+
+    def __init_subclass__(cls) -> None:
+        if "function" not in vars(cls) and "name" in vars(cls):
+            cls.function = cls.name
 
     def refusal(self, node: BoundNode) -> str | None:
         """Why the kernel cannot compute this node, or None if it can."""

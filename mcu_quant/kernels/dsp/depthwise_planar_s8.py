@@ -25,14 +25,14 @@ class DepthwisePlanarS8(Kernel):
     output where there is one, may take together. outputs, pairs: how many of them loops have at most.
     """
 
-    name = "depthwise_planar_s8"
+    function = "depthwise_planar_s8"
     family = "dsp"
     ops = ("depthwise_conv_2d",)
 
     def __init__(
-        self, modes: tuple[str, ...], plane_bytes: int, band_bytes: int, outputs: int, pairs: int
+        self, name: str, modes: tuple[str, ...], plane_bytes: int, band_bytes: int, outputs: int, pairs: int
     ) -> None:
-        self.modes = modes
+        self.name, self.modes = name, modes
         self._plane_bytes, self._band_bytes = plane_bytes, band_bytes
         self._outputs, self._pairs = outputs, pairs
 
@@ -155,6 +155,6 @@ def _proven(node: BoundNode) -> tuple[Requantization, ChannelConstants]:
 
 
 KERNELS = (
-    DepthwisePlanarS8(("time",), 2000, 2800, 12, 6),
-    DepthwisePlanarS8(("balanced",), 640, 1200, 8, 4),
+    DepthwisePlanarS8("depthwise_planar_s8", ("time",), 2000, 2800, 12, 6),
+    DepthwisePlanarS8("depthwise_planar_small_s8", ("balanced",), 640, 1200, 8, 4),
 )

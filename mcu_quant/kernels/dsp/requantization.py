@@ -25,6 +25,8 @@ from mcu_quant.ops.linear import accumulator_range, channel_multipliers
 
 #: With a larger shift, zero_point << shift would leave too little of 32 bits.
 _LARGEST_SHIFT = 22
+#: Tried first, as layers with one shift can share their inner loop; most layers can have it.
+_USUAL_SHIFT = 12
 #: By how much a multiplier may be off the nearest one, in its last place.
 _MULTIPLIER_TRIALS = sorted(range(-24, 25), key=abs)
 _UNBOUNDED = 1 << 40
@@ -36,13 +38,15 @@ class ShortRequantization:
 
     center: what the kernel takes from its bias. is_constant: channels of one value, whose weights and
     accumulator are to be 0 (as far as the kernel wants). step: all 0 if no sign fix is needed at all.
-    low, high: int8 limits still to be applied after the saturation, None where saturation does it.
+    is_unproved: channels that have no such constants (partial_requantization only); nothing else holds for
+    them. low, high: int8 limits still to be applied after the saturation, None where saturation does it.
     """
 
     scale_bits: int
     shift: int
     center: IntArray
     is_constant: np.ndarray
+    is_unproved: np.ndarray
     multiplier: IntArray
     offset: IntArray
     step: IntArray
@@ -81,17 +85,18 @@ class ExactRequantization:
         y = requantize(acc, self.multiplier, self.shift) + self.zero_point
         return np.clip(y, self.activation_min, self.activation_max)
 
-    def is_monotone(self) -> bool:
-        """No left shift wraps."""
+    def is_monotone(self) -> np.ndarray:
+        """The channels of which no left shift wraps."""
         largest = np.maximum(np.abs(self.low), np.abs(self.high)) << np.maximum(self.shift, 0)
-        return self.activation_min < self.activation_max and bool((largest <= INT32_MAX).all())
+        return largest <= INT32_MAX
 
     def thresholds(self) -> tuple[IntArray, IntArray]:
         """(levels [L, 1], thresholds [L, channels]): the least acc that gives a level or more.
 
         It is `low` where every acc does, `high + 1` where none does.
         """
-        levels = np.arange(self.activation_min + 1, self.activation_max + 1, dtype=np.int64)[:, None]
+        last = max(self.activation_max, self.activation_min + 1)
+        levels = np.arange(self.activation_min + 1, last + 1, dtype=np.int64)[:, None]
         first = np.repeat(self.low[None], len(levels), 0)
         end = np.repeat(self.high[None] + 1, len(levels), 0)
         while (first < end).any():
@@ -102,8 +107,8 @@ class ExactRequantization:
 
 
 @lru_cache(maxsize=64)
-def short_requantization(node: BoundNode, scale_bits: int = 8) -> ShortRequantization | None:
-    """Of a linear operator's node, from what is known of its input; None if there is no proof.
+def partial_requantization(node: BoundNode, scale_bits: int = 8) -> ShortRequantization:
+    """Of a linear operator's node, from what is known of its input.
 
     scale_bits: the kernel's accumulators are 2**scale_bits times the reference's.
     """
@@ -115,40 +120,48 @@ def short_requantization(node: BoundNode, scale_bits: int = 8) -> ShortRequantiz
     )
 
 
-def shortened(exact: ExactRequantization, scale_bits: int) -> ShortRequantization | None:
-    """The short form that gives the same outputs for all accumulators in range, None if none is found."""
-    if not exact.is_monotone():
-        return None
-    constant_value = exact.apply(exact.low)
-    is_constant = constant_value == exact.apply(exact.high)
+def short_requantization(node: BoundNode, scale_bits: int = 8) -> ShortRequantization | None:
+    """The same if it is proved for all channels, else None."""
+    short = partial_requantization(node, scale_bits)
+    return None if short.is_unproved.any() else short
+
+
+def shortened(exact: ExactRequantization, scale_bits: int) -> ShortRequantization:
+    """The short form that gives the same outputs for all accumulators in range, as far as one is found."""
+    is_monotone = exact.is_monotone()
+    value = exact.apply(exact.low)
+    is_constant = is_monotone & (value == exact.apply(exact.high))
     too_large = np.maximum(np.abs(exact.low), np.abs(exact.high)) << scale_bits > INT32_MAX
-    center = np.where(too_large, (exact.low + exact.high) >> 1, 0)
+    center = np.where(too_large & ~is_constant, (exact.low + exact.high) >> 1, 0)
     largest = np.maximum(exact.high - center, center - exact.low)
-    shift = _common_shift(exact, ~is_constant, scale_bits)
-    if shift < 1 or (~is_constant & (largest << scale_bits > INT32_MAX)).any():
-        return None
-    search = _Search(exact, scale_bits, shift, center, *exact.thresholds())
-    found = search.run(~is_constant)
-    if found is None:
-        return None
-    multiplier, offset, step = (np.where(is_constant, 0, values) for values in found)
+    wanted = ~is_constant & is_monotone & (largest << scale_bits <= INT32_MAX)
+    thresholds = exact.thresholds()
+    best = None
+    for shift in _shifts(exact, wanted, scale_bits):
+        found = _Search(exact, scale_bits, shift, center, *thresholds).run(wanted)
+        if best is None or found.missing.sum() < best.missing.sum():
+            best = found
+        if not best.missing.any():
+            break
+    assert best is not None
     short = ShortRequantization(
         scale_bits,
-        shift,
-        np.where(is_constant, 0, center),
+        best.shift,
+        center,
         is_constant,
-        multiplier,
-        np.where(is_constant, constant_value << shift, offset),
-        step,
+        ~is_constant & (best.missing | ~wanted),
+        best.multiplier,
+        np.where(is_constant, value << best.shift, best.offset),
+        best.step,
         None,
         None,
     )
-    needs_low = bool((short.apply(exact.low) < exact.activation_min).any())
-    needs_high = bool((short.apply(exact.high) > exact.activation_max).any())
+    needs_low = (short.apply(exact.low) < exact.activation_min) & ~short.is_unproved
+    needs_high = (short.apply(exact.high) > exact.activation_max) & ~short.is_unproved
     return replace(
         short,
-        low=exact.activation_min if needs_low else None,
-        high=exact.activation_max if needs_high else None,
+        low=exact.activation_min if needs_low.any() else None,
+        high=exact.activation_max if needs_high.any() else None,
     )
 
 
@@ -156,12 +169,25 @@ def _mulhi(acc: IntArray, scale_bits: int, multiplier: IntArray) -> IntArray:
     return ((acc << scale_bits) * multiplier) >> 32
 
 
-def _common_shift(exact: ExactRequantization, varies: np.ndarray, scale_bits: int) -> int:
-    """The largest with which every channel's multiplier is an int32."""
-    used = varies & (exact.multiplier > 0)
+def _shifts(exact: ExactRequantization, wanted: np.ndarray, scale_bits: int) -> list[int]:
+    """Shifts to try. With the larger ones products are finer, but some multiplier may not be an int32."""
+    used = wanted & (exact.multiplier > 0)
     if not used.any():
-        return 8
-    return min(int((scale_bits - 1 - exact.shift[used]).min()), _LARGEST_SHIFT)
+        return [_USUAL_SHIFT]
+    most = min(int((scale_bits - 1 - exact.shift[used]).min()), _LARGEST_SHIFT)
+    shifts = dict.fromkeys((min(_USUAL_SHIFT, most), most, _USUAL_SHIFT, _USUAL_SHIFT + 2, _USUAL_SHIFT - 2))
+    return [shift for shift in shifts if shift > 0]
+
+
+@dataclass(frozen=True, eq=False)
+class _Found:
+    """Arrays [channels]. missing: the wanted channels for which nothing is found."""
+
+    shift: int
+    multiplier: IntArray
+    offset: IntArray
+    step: IntArray
+    missing: np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
@@ -175,24 +201,22 @@ class _Search:
     levels: IntArray
     thresholds: IntArray
 
-    def run(self, wanted: np.ndarray) -> tuple[IntArray, IntArray, IntArray] | None:
-        """(multiplier, offset, step) for the wanted channels; None if one of them has none."""
-        exponent = np.clip(self.shift + 1.0 - self.scale_bits + self.exact.shift, -62, 62)
+    def run(self, wanted: np.ndarray) -> _Found:
+        exponent = np.clip(self.shift + 1.0 - self.scale_bits + self.exact.shift, -62, 30)
         nearest = np.rint(self.exact.multiplier * np.exp2(exponent)).astype(np.int64)
-        result = [np.zeros_like(nearest) for _ in range(3)]
-        missing = wanted.copy()
-        # First without a step for any channel; only if that fails for some, with one.
+        multiplier, offset, step = (np.zeros_like(nearest) for _ in range(3))
+        missing = wanted & (nearest <= INT32_MAX)
+        # First without a step for any channel; only for those where that fails, with one.
         for with_step in (False, True):
             for trial in _MULTIPLIER_TRIALS:
                 if not missing.any():
-                    return result[0], result[1], result[2]
+                    break
                 candidate = np.clip(nearest + trial, 0, INT32_MAX)
-                offset, step, fits = self._offsets(candidate, with_step)
+                offsets, steps, fits = self._offsets(candidate, with_step)
                 fits &= missing
-                for array, values in zip(result, (candidate, offset, step), strict=True):
-                    array[fits] = values[fits]
+                multiplier[fits], offset[fits], step[fits] = candidate[fits], offsets[fits], steps[fits]
                 missing &= ~fits
-        return None if missing.any() else (result[0], result[1], result[2])
+        return _Found(self.shift, multiplier, offset, step, missing | (wanted & (nearest > INT32_MAX)))
 
     def _offsets(self, multiplier: IntArray, with_step: bool) -> tuple[IntArray, IntArray, np.ndarray]:
         """(offset, step, whether they are proved) for each channel."""

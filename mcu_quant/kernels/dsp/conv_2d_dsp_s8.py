@@ -1,0 +1,135 @@
+"""Convolution (and fully connected) with byte-interleaved weights: two pixels by four channels at once.
+
+The input of a strip of pixels is expanded to int16 in scratch; the inner loop is assembly.
+"""
+
+from __future__ import annotations
+
+from mcu_quant.ir import BoundNode
+from mcu_quant.kernels.base import Activation, Assembly, Constant, Core, Kernel, KernelCall, Scratch
+from mcu_quant.kernels.dsp.linear import (
+    BLOCK,
+    DSP_GUARD,
+    packed_layer,
+    padded,
+    requantization_params,
+)
+from mcu_quant.kernels.dsp.linear_assembly import Shape, sweep_body, two_pixels_fit
+from mcu_quant.kernels.dsp.linear_assembly_small import small_sweep_body
+from mcu_quant.kernels.dsp.patches import Geometry, geometry
+
+#: The largest patch, in bytes: offsets in the assembly are below 2**20.
+_LARGEST_PATCH = 1 << 16
+
+
+class Conv2DDspS8(Kernel):
+    """straight_pairs: how far the assembly is unrolled; 0 for the one that is the same for all shapes."""
+
+    family = "dsp"
+    ops = ("conv_2d", "fully_connected")
+    function = "conv_2d_dsp_s8"
+
+    def __init__(self, name: str, mode: str, straight_pairs: int) -> None:
+        self.name = name
+        self.modes = (mode,)
+        self._straight_pairs = straight_pairs
+
+    def refusal(self, node: BoundNode) -> str | None:
+        if node.node.op == "conv_2d" and node.input(1).shape[3] != node.input(0).shape[3]:
+            return "it has groups"
+        if node.node.op == "fully_connected" and node.input(1).shape[1] % 4 == 0:
+            return "its inputs are whole words, so that it needs no scratch"
+        if 2 * geometry(node).patch_elements(2) > _LARGEST_PATCH:
+            return "its windows are too large to be expanded"
+        return None
+
+    def call(self, node: BoundNode) -> KernelCall:
+        layout = geometry(node)
+        height, width = layout.height, layout.width
+        params = {
+            "pairs": self._pairs(layout),
+            "pixel_step": layout.pixel_step,
+            "output_bytes": padded(layout.outputs, BLOCK),
+            "input_h": height.input_size,
+            "input_w": width.input_size,
+            "channels": layout.channels,
+            "filter_h": height.filter_size,
+            "filter_w": width.filter_size,
+            "output_h": height.output_size,
+            "output_w": width.output_size,
+            "outputs": layout.outputs,
+            "stride_h": height.stride,
+            "stride_w": width.stride,
+            "dilation_h": height.dilation,
+            "dilation_w": width.dilation,
+            "padding_h": height.before,
+            "padding_w": width.before,
+            "zero_point": node.input(0).zero_point,
+            "strip": layout.strip,
+            "shares_columns": int(layout.shares_columns),
+            "is_flat": int(layout.is_flat),
+            "staging": 2 * layout.patch_elements(layout.strip),
+            **requantization_params(node),
+        }
+        return KernelCall(
+            params,
+            (
+                Activation(node.input(0).name),
+                Constant("blocks", packed_layer(node).blocks(layout.order(), self._pairs(layout))),
+                Constant("slow_channels", packed_layer(node).slow_channels(layout.order())),
+                Scratch(),
+                self._assembly(layout, node),
+                Activation(node.output.name),
+            ),
+        )
+
+    def scratch_bytes(self, node: BoundNode) -> int:
+        """The patch of a strip, and its outputs if they are not whole blocks."""
+        layout = geometry(node)
+        staged = 0 if layout.outputs % BLOCK == 0 else layout.strip * padded(layout.outputs, BLOCK)
+        return 2 * layout.patch_elements(layout.strip) + staged
+
+    def overlap(self, node: BoundNode) -> tuple[int | None, ...]:
+        return (geometry(node).overlap(node), *(None for _ in node.inputs[1:]))
+
+    def cycles(self, node: BoundNode, core: Core) -> float:
+        """Fitted to KERNELS.md's model on mps2_an386: the inner loop, a block's end, a pixel, expansion."""
+        layout = geometry(node)
+        blocks = padded(layout.outputs, BLOCK) / BLOCK
+        pairs = padded(layout.window, 2) / 2
+        pixel = blocks * (7.7 * pairs + 30) + 1.6 * layout.pixel_step + 20
+        pixel += len(packed_layer(node).slow) * (6 * layout.window + 40)
+        return 100 + layout.pixels * pixel
+
+    def _pairs(self, layout: Geometry) -> int:
+        return padded(layout.window, 2 if self._straight_pairs else 4) // 2
+
+    def _assembly(self, layout: Geometry, node: BoundNode) -> Assembly:
+        short, output_bytes = packed_layer(node).short, padded(layout.outputs, BLOCK)
+        if self._straight_pairs:
+            stem = f"sweep_{layout.window}x{output_bytes}"
+            body = sweep_body(self._shape(layout, output_bytes), short)
+        else:
+            stem, body = "sweep", small_sweep_body(True, short)
+        return Assembly(stem, body, DSP_GUARD, f"mq_{self.function}_function_t", f"mq_{self.function}_twin")
+
+    def _shape(self, layout: Geometry, output_bytes: int) -> Shape:
+        pairs, pixel_bytes = self._pairs(layout), 2 * layout.pixel_step
+        by_two = layout.strip > 1 and two_pixels_fit(pairs, pixel_bytes, output_bytes)
+        return Shape(
+            pairs,
+            pixel_bytes,
+            output_bytes,
+            is_expanded=True,
+            by_two=by_two,
+            may_be_odd=not by_two or layout.has_odd_strips,
+            straight_pairs=self._straight_pairs,
+        )
+
+
+KERNEL = Conv2DDspS8("conv_2d_dsp_s8", "balanced", 12)
+KERNELS = (
+    KERNEL,
+    Conv2DDspS8("conv_2d_dsp_fast_s8", "time", 16),
+    Conv2DDspS8("conv_2d_dsp_small_s8", "size", 0),
+)
