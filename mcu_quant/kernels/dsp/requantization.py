@@ -209,27 +209,37 @@ class _Search:
         # First without a step for any channel; only for those where that fails, with one.
         for with_step in (False, True):
             for trial in _MULTIPLIER_TRIALS:
-                if not missing.any():
+                index = np.flatnonzero(missing)
+                if not len(index):
                     break
-                candidate = np.clip(nearest + trial, 0, INT32_MAX)
-                offsets, steps, fits = self._offsets(candidate, with_step)
-                fits &= missing
-                multiplier[fits], offset[fits], step[fits] = candidate[fits], offsets[fits], steps[fits]
-                missing &= ~fits
+                candidate = np.clip(nearest[index] + trial, 0, INT32_MAX)
+                offsets, steps, fits = self._offsets(index, candidate, with_step)
+                found = index[fits]
+                multiplier[found], offset[found], step[found] = candidate[fits], offsets[fits], steps[fits]
+                missing[found] = False
         return _Found(self.shift, multiplier, offset, step, missing | (wanted & (nearest > INT32_MAX)))
 
-    def _offsets(self, multiplier: IntArray, with_step: bool) -> tuple[IntArray, IntArray, np.ndarray]:
-        """(offset, step, whether they are proved) for each channel."""
-        bound = self.levels << self.shift
-        reaches = bound - self._product(self.thresholds, multiplier)
-        stays_below = bound - 1 - self._product(self.thresholds - 1, multiplier)
-        has_first = self.thresholds <= self.exact.high
-        has_last = self.thresholds > self.exact.low
+    def _offsets(
+        self, index: IntArray, multiplier: IntArray, with_step: bool
+    ) -> tuple[IntArray, IntArray, np.ndarray]:
+        """(offset, step, whether they are proved) for each channel of that index."""
+        bound, thresholds, center = self.levels << self.shift, self.thresholds[:, index], self.center[index]
+        low, high = self.exact.low[index], self.exact.high[index]
+
+        def product(acc: IntArray) -> IntArray:
+            return _mulhi(acc - center, self.scale_bits, multiplier)
+
+        def no_overflow(offset: IntArray) -> np.ndarray:
+            ends = (product(low) + offset, product(high) + offset, offset)
+            return np.all([np.abs(x) <= INT32_MAX for x in ends], axis=0)
+
+        reaches = bound - product(thresholds)
+        stays_below = bound - 1 - product(thresholds - 1)
+        has_first, has_last = thresholds <= high, thresholds > low
         if not with_step:
             offset, fits = _within(reaches, has_first, stays_below, has_last)
-            return offset, np.zeros_like(offset), fits & self._no_overflow(multiplier, offset)
-        first_negative = self.thresholds < self.center
-        last_negative = self.thresholds - 1 < self.center
+            return offset, np.zeros_like(offset), fits & no_overflow(offset)
+        first_negative, last_negative = thresholds < center, thresholds - 1 < center
         above, fits_above = _within(
             reaches, has_first & ~first_negative, stays_below, has_last & ~last_negative
         )
@@ -238,14 +248,7 @@ class _Search:
         )
         step = above - below
         fits = fits_above & fits_below & (step >= 0) & (step < 1 << 30)
-        return above, step, fits & self._no_overflow(multiplier, above) & self._no_overflow(multiplier, below)
-
-    def _product(self, acc: IntArray, multiplier: IntArray) -> IntArray:
-        return _mulhi(acc - self.center, self.scale_bits, multiplier)
-
-    def _no_overflow(self, multiplier: IntArray, offset: IntArray) -> np.ndarray:
-        ends = [self._product(acc, multiplier) + offset for acc in (self.exact.low, self.exact.high)]
-        return np.all([np.abs(x) <= INT32_MAX for x in (*ends, offset)], axis=0)
+        return above, step, fits & no_overflow(above) & no_overflow(below)
 
 
 def _within(
