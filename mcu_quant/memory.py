@@ -59,7 +59,7 @@ def plan_memory(graph: Graph, kernels: Sequence[Kernel], *, keep_input: bool = F
 
 
 def _ways_to_replace(blocks: Sequence[Block]) -> list[list[int]]:
-    """For each block the first of those whose place it takes: where it may, where sizes are equal, nowhere."""
+    """For each block, whose place it takes: the first's that it may; only if sizes are equal; its own."""
     ways: list[list[int]] = []
     for least in (0.0, 1.0, 2.0):
         owners = list(range(len(blocks)))

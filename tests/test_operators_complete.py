@@ -59,7 +59,7 @@ def test_kernel_is_complete(path: object) -> None:
 
 
 def test_names_of_kernels_are_unique() -> None:
-    names = [(kernel.name, mode) for kernel in kernels.KERNELS for mode in kernel.modes]
+    names = [kernel.name for kernel in kernels.KERNELS]
     assert len(names) == len(set(names))
 
 

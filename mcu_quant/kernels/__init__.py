@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from importlib import import_module
-from types import ModuleType
 
 from mcu_quant.errors import Problem, UnsupportedModelError
 from mcu_quant.ir import BoundNode, Graph
@@ -56,15 +55,14 @@ _MODULES = (
 )
 
 
-def _kernels_of(module: ModuleType) -> tuple[Kernel, ...]:
-    """Its KERNEL, or its KERNELS: one C kernel, set up differently for each --optimize mode."""
-    return getattr(module, "KERNELS", None) or (module.KERNEL,)
+def _kernels_of(module: str) -> tuple[Kernel, ...]:
+    """A module's KERNEL, or its KERNELS if it has several that share a function in C."""
+    names = vars(import_module(f"{__name__}.{module}"))
+    return names.get("KERNELS") or (names["KERNEL"],)
 
 
-#: Every kernel; in each mode a name occurs once.
-KERNELS: tuple[Kernel, ...] = tuple(
-    kernel for m in _MODULES for kernel in _kernels_of(import_module(f"{__name__}.{m}"))
-)
+#: Every kernel; each name occurs once.
+KERNELS: tuple[Kernel, ...] = tuple(kernel for module in _MODULES for kernel in _kernels_of(module))
 
 
 def choose_kernels(

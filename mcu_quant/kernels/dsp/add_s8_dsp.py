@@ -146,7 +146,7 @@ def _expected(node: BoundNode, low: int, high: int) -> IntArray:
 
 
 def _loop(how: LinearSum) -> list[str]:
-    """mq_add_s8_dsp_function_t: params r0, first r1, second r2, output r3, count (a multiple of 4) on the stack.
+    """mq_add_s8_dsp_function_t: first r1, second r2, output r3; count, a multiple of 4, on the stack.
 
     r4, r5: the factors; r6: the offset; r0: what is left; r7 to r10: sums; r11, r12, lr: second operands.
     """

@@ -126,7 +126,7 @@ def image_axes(node: BoundNode) -> tuple[WindowAxis, WindowAxis, bool]:
 
 
 def choose_geometry(node: BoundNode, plane_bytes: int, band_bytes: int) -> Geometry:
-    """The largest band whose planes take at most plane_bytes; band_bytes with the overlap, if bands are outside."""
+    """The largest band whose planes take plane_bytes at most, or with the overlap band_bytes."""
     rows, columns, line = image_axes(node)
     whole = Geometry(
         rows, columns, node.input(0).shape[3], depth_multiplier(node), rows.output_size, line, by_channel=True

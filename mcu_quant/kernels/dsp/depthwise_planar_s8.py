@@ -11,7 +11,7 @@ from mcu_quant.kernels.base import Activation, Assembly, Constant, Core, Kernel,
 from mcu_quant.kernels.dsp.depthwise_geometry import GROUP, Geometry, choose_geometry, image_axes
 from mcu_quant.kernels.dsp.depthwise_planes import PlanesCode, planes_code
 from mcu_quant.kernels.dsp.depthwise_rows import Requantization, RowsCode, filter_words, rows_code
-from mcu_quant.kernels.dsp.depthwise_table import channel_table, requantization
+from mcu_quant.kernels.dsp.depthwise_table import ChannelConstants, channel_table, requantization
 
 _GUARD = "defined(__ARM_FEATURE_DSP)"
 #: A channel's words are copied to the stack.
@@ -25,14 +25,14 @@ class DepthwisePlanarS8(Kernel):
     output where there is one, may take together. outputs, pairs: how many of them loops have at most.
     """
 
-    name = "depthwise_planar_s8"
+    function = "depthwise_planar_s8"
     family = "dsp"
     ops = ("depthwise_conv_2d",)
 
     def __init__(
-        self, modes: tuple[str, ...], plane_bytes: int, band_bytes: int, outputs: int, pairs: int
+        self, name: str, modes: tuple[str, ...], plane_bytes: int, band_bytes: int, outputs: int, pairs: int
     ) -> None:
-        self.modes = modes
+        self.name, self.modes = name, modes
         self._plane_bytes, self._band_bytes = plane_bytes, band_bytes
         self._outputs, self._pairs = outputs, pairs
 
@@ -142,19 +142,19 @@ class DepthwisePlanarS8(Kernel):
             made = geometry.rows.input_size
         grouped = geometry.channels // GROUP if geometry.planes == GROUP else 0
         alone = geometry.channels - GROUP * grouped
-        total = grouped * (130 * bands + made * planes.row[index])
+        total = grouped * (90 * bands + made * planes.row[index])
         total += alone * (100 * bands + made * geometry.pairs * 16)
         total += geometry.output_channels * (bands * rows.channel[index] + outputs * rows.row[index])
         return float(total)
 
 
-def _proven(node: BoundNode):  # type: ignore[no-untyped-def]
+def _proven(node: BoundNode) -> tuple[Requantization, ChannelConstants]:
     found = requantization(node)
     assert found is not None
     return found
 
 
 KERNELS = (
-    DepthwisePlanarS8(("time",), 2000, 2800, 12, 6),
-    DepthwisePlanarS8(("balanced",), 640, 1200, 8, 4),
+    DepthwisePlanarS8("depthwise_planar_s8", ("time",), 2000, 2800, 12, 6),
+    DepthwisePlanarS8("depthwise_planar_small_s8", ("balanced",), 640, 1200, 8, 4),
 )

@@ -62,8 +62,9 @@ MQ_KERNEL void mq_average_pool_2d_s8_dsp_window(const mq_average_pool_2d_s8_dsp_
 }
 
 /* input [input_h][input_w][channels], output [output_h][output_w][channels]. */
-MQ_KERNEL void
-mq_average_pool_2d_s8_dsp(const mq_average_pool_2d_s8_dsp_params_t *params, const int8_t *input, int8_t *output) {
+MQ_KERNEL void mq_average_pool_2d_s8_dsp(const mq_average_pool_2d_s8_dsp_params_t *params,
+                                         const int8_t *input,
+                                         int8_t *output) {
     const int32_t row_elements = params->input_w * params->channels;
     for (int32_t out_y = 0; out_y < params->output_h; out_y++) {
         const int32_t y = out_y * params->stride_h - params->padding_h;

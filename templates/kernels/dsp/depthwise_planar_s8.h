@@ -21,9 +21,9 @@ typedef struct {
     int32_t padding;    /* rows before the input */
     int32_t band;       /* output rows at a time */
     int32_t is_line;
-    int32_t by_channel;  /* channels outside, bands inside */
-    int32_t group;       /* channels that are made planes of at once: 4 or 1 */
-    int32_t plane_rows;  /* lines of a plane */
+    int32_t by_channel; /* channels outside, bands inside */
+    int32_t group;      /* channels that are made planes of at once: 4 or 1 */
+    int32_t plane_rows; /* lines of a plane */
     int32_t line_bytes;
     int32_t line_input;  /* pixels */
     int32_t line_before; /* pixels of padding before them */
@@ -46,8 +46,8 @@ typedef void mq_depthwise_planar_planes_function_t(const mq_depthwise_planar_s8_
                                                    int32_t rows);
 
 /* Convolve `rows` lines of outputs of `channels` channels, one plane after another (one plane, if
- * there is but one). table: for each channel bias, addend, multiplier, shift if each has its own, step if there are steps,
- * then the filter's rows: words (weight t, weight t + 1), scaled.
+ * there is but one). table: for each channel bias, addend, multiplier, shift if each has its own, step if
+ * there are steps, then the filter's rows: words (weight t, weight t + 1), scaled.
  */
 typedef void mq_depthwise_planar_rows_function_t(const mq_depthwise_planar_s8_params_t *params,
                                                  const int8_t *planes,
@@ -84,7 +84,8 @@ MQ_KERNEL void mq_depthwise_planar_planes_twin(const mq_depthwise_planar_s8_para
                                                int8_t *planes,
                                                int32_t rows) {
     for (int32_t i = 0; i < 4; i++) {
-        mq_depthwise_planar_s8_plane(params, input + i, planes + i * params->plane_rows * params->line_bytes, rows);
+        mq_depthwise_planar_s8_plane(params, input + i, planes + i * params->plane_rows * params->line_bytes,
+                                     rows);
     }
 }
 
@@ -93,8 +94,9 @@ static inline int32_t mq_depthwise_planar_s8_constants(const mq_depthwise_planar
     return (params->shift != 0 ? 3 : 4) + (params->has_steps ? 1 : 0);
 }
 
-static inline int8_t
-mq_depthwise_planar_s8_result(const mq_depthwise_planar_s8_params_t *params, const int32_t *table, int32_t acc) {
+static inline int8_t mq_depthwise_planar_s8_result(const mq_depthwise_planar_s8_params_t *params,
+                                                   const int32_t *table,
+                                                   int32_t acc) {
     const int32_t shift = params->shift != 0 ? params->shift : table[3];
     const int32_t step = params->has_steps ? table[mq_depthwise_planar_s8_constants(params) - 1] : 0;
     int32_t y;
@@ -140,7 +142,8 @@ MQ_KERNEL void mq_depthwise_planar_rows_twin(const mq_depthwise_planar_s8_params
         for (int32_t row = 0; row < rows; row++) {
             const int8_t *x = planes + row * params->stride * params->line_bytes;
             for (int32_t column = 0; column < params->line_output; column++) {
-                *y = mq_depthwise_planar_s8_result(params, table, mq_depthwise_planar_s8_window(params, x, table));
+                *y = mq_depthwise_planar_s8_result(params, table,
+                                                   mq_depthwise_planar_s8_window(params, x, table));
                 x += 2 * params->line_stride;
                 y += step;
             }
@@ -151,8 +154,10 @@ MQ_KERNEL void mq_depthwise_planar_rows_twin(const mq_depthwise_planar_s8_params
 }
 
 /* Lines first to end - 1 of the planes become padding. */
-MQ_KERNEL void
-mq_depthwise_planar_s8_pad(const mq_depthwise_planar_s8_params_t *params, int8_t *planes, int32_t first, int32_t end) {
+MQ_KERNEL void mq_depthwise_planar_s8_pad(const mq_depthwise_planar_s8_params_t *params,
+                                          int8_t *planes,
+                                          int32_t first,
+                                          int32_t end) {
     const uint32_t padding = mq_pair(params->input_zero_point, params->input_zero_point);
     for (int32_t plane = 0; plane < params->group; plane++) {
         for (int32_t i = first * params->line_bytes; i < end * params->line_bytes; i += 4) {
@@ -206,8 +211,8 @@ MQ_KERNEL void mq_depthwise_planar_s8_band(const mq_depthwise_planar_s8_params_t
 }
 
 /* Channels from `channel` on that go together. */
-static inline int32_t
-mq_depthwise_planar_s8_group(const mq_depthwise_planar_s8_params_t *params, int32_t channel) {
+static inline int32_t mq_depthwise_planar_s8_group(const mq_depthwise_planar_s8_params_t *params,
+                                                   int32_t channel) {
     return params->group == 4 && channel + 4 <= params->channels ? 4 : 1;
 }
 

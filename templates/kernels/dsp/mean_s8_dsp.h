@@ -34,7 +34,8 @@ MQ_KERNEL void mq_mean_s8_dsp(const mq_mean_s8_dsp_params_t *params, const int8_
             }
         }
         for (; channel < params->inner; channel++) {
-            const int32_t sum = mq_sum_pixels_1(params->start, input + channel, params->inner, params->reduced);
+            const int32_t sum =
+                mq_sum_pixels_1(params->start, input + channel, params->inner, params->reduced);
             output[channel] = mq_mean_s8_dsp_result(params, sum);
         }
         input += params->reduced * params->inner;
