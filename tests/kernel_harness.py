@@ -242,7 +242,9 @@ def _call(kernel: Kernel, call: KernelCall, views: dict[str, np.ndarray], scratc
     getattr(library, f"call_{kernel.name}")(params, *pointers)
 
 
-def _argument(argument: Activation | Constant | Scratch, views: dict[str, np.ndarray], scratch: np.ndarray) -> np.ndarray:
+def _argument(
+    argument: Activation | Constant | Scratch, views: dict[str, np.ndarray], scratch: np.ndarray
+) -> np.ndarray:
     if isinstance(argument, Activation):
         return views[argument.tensor]
     if isinstance(argument, Constant):
