@@ -5,17 +5,17 @@ from __future__ import annotations
 import shutil
 import subprocess
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from mcu_quant import pipeline
 from mcu_quant.codegen.library import render_library
 from mcu_quant.deployment import Deployment, GenerateOptions
 from mcu_quant.importers.tflite import read_tflite
 from mcu_quant.ir import Graph, Node, QuantParams, Tensor, check
+from mcu_quant.kernels import choose_kernels
 from mcu_quant.kernels.base import CORES
+from mcu_quant.memory import plan_memory
 from mcu_quant.ops.binary import ArithmeticAttrs
 from mcu_quant.ops.conv_2d import Conv2DAttrs
 from mcu_quant.ops.depthwise_conv_2d import DepthwiseConv2DAttrs
@@ -23,6 +23,7 @@ from mcu_quant.ops.fully_connected import FullyConnectedAttrs
 from mcu_quant.ops.pooling import Pool2DAttrs
 from mcu_quant.ops.reshape import ReshapeAttrs
 from mcu_quant.ops.softmax import SoftmaxAttrs
+from mcu_quant.optimize import optimize
 from tests.conftest import SHARED, require_tools
 
 WARNINGS = ("-std=c99", "-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Wshadow", "-Werror")
@@ -33,10 +34,12 @@ HOSTS = (("gcc",), ("clang",))
 def deploy(
     graph: Graph, name: str = "tiny", core: str = "generic", fingerprint: str = "0" * 64, **options: object
 ) -> Deployment:
-    """options: those of GenerateOptions."""
+    """As pipeline.deploy, also of graphs that it refuses. options: those of GenerateOptions."""
     chosen = GenerateOptions(**options)  # type: ignore[arg-type]
-    deployed = pipeline.deploy(pipeline.TfliteModel(name, b"", graph), CORES[core], chosen)
-    return replace(deployed, fingerprint=fingerprint)
+    optimized = optimize(graph, chosen)
+    kernels = tuple(choose_kernels(optimized, CORES[core], chosen.optimize))
+    plan = plan_memory(optimized, kernels, keep_input=chosen.keep_input)
+    return Deployment(name, optimized, CORES[core], kernels, plan, chosen, fingerprint, source=graph)
 
 
 def published(name: str) -> Graph:
