@@ -65,7 +65,7 @@ class _Registers:
     def step(self, position: int, instruction: Instruction) -> None:
         busy = set(instruction.sources)
         sources = [self._register(value, busy) for value in instruction.sources]
-        for value in busy:
+        for value in dict.fromkeys(instruction.sources):  # in a fixed order: the same code in every process
             self._use(value, position)
             if self._next_use(value) == _NEVER and value != instruction.result and value in self._held:
                 self._free.append(self._held.pop(value))

@@ -15,10 +15,12 @@
 /* The compiler decides which calls of a kernel are compiled for their own sizes. */
 #define MQ_KERNEL static inline
 #include "mq_common.h"
-#include "mq_add_s8.h"
-#include "mq_conv_2d_s8.h"
-#include "mq_depthwise_conv_2d_s8.h"
-#include "mq_fully_connected_s8.h"
+#include "mq_add_s8_dsp.h"
+#include "mq_conv_2d_dsp_s8.h"
+#include "mq_depthwise_planar_s8.h"
+#include "mq_dsp.h"
+#include "mq_dsp_linear.h"
+#include "mq_fully_connected_dsp_s8.h"
 #include "mq_max_pool_2d_s8.h"
 #include "mq_mul_s8.h"
 #include "mq_softmax_s8.h"
@@ -27,55 +29,93 @@
 #if MQ_KERNELS_VERSION != 1
 #error "branch.c was generated for kernels of version 1: generate the model again, or take its own mq_*.h"
 #endif
-#if BRANCH_BUILD != 0x383104abu || BRANCH_WEIGHTS_BUILD != 0x383104abu
+#if BRANCH_BUILD != 0xd1a10345u || BRANCH_WEIGHTS_BUILD != 0xd1a10345u
 #error "branch.c, branch.h and branch_weights.h are of different generations: take all from one"
 #endif
 
 MQ_STATIC_ASSERT(BRANCH_ARENA_ALIGN % sizeof(int32_t) == 0, arena_align);
 MQ_STATIC_ASSERT(BRANCH_INPUT_0_BYTES == BRANCH_INPUT_0_ELEMENTS * sizeof(int8_t), input_0_bytes);
-MQ_STATIC_ASSERT(40 + BRANCH_INPUT_0_BYTES <= BRANCH_ARENA_BYTES, input_0_in_arena);
+MQ_STATIC_ASSERT(152 + BRANCH_INPUT_0_BYTES <= BRANCH_ARENA_BYTES, input_0_in_arena);
 MQ_STATIC_ASSERT(BRANCH_OUTPUT_0_BYTES == BRANCH_OUTPUT_0_ELEMENTS * sizeof(int8_t), output_0_bytes);
 MQ_STATIC_ASSERT(0 + BRANCH_OUTPUT_0_BYTES <= BRANCH_ARENA_BYTES, output_0_in_arena);
+
+/* Inner loops: in assembly (branch_kernels.S) where the core has the instructions, else in C. */
+#if defined(__ARM_FEATURE_DSP)
+mq_conv_2d_dsp_s8_function_t branch_sweep_27x4;
+#else
+#define branch_sweep_27x4 mq_conv_2d_dsp_s8_twin
+#endif
+#if defined(__ARM_FEATURE_DSP)
+mq_depthwise_planar_planes_function_t branch_depthwise_planes;
+#else
+#define branch_depthwise_planes mq_depthwise_planar_planes_twin
+#endif
+#if defined(__ARM_FEATURE_DSP)
+mq_depthwise_planar_rows_function_t branch_depthwise_rows;
+#else
+#define branch_depthwise_rows mq_depthwise_planar_rows_twin
+#endif
+#if defined(__ARM_FEATURE_DSP)
+mq_add_s8_dsp_function_t branch_add;
+#else
+#define branch_add mq_add_s8_dsp_twin
+#endif
+#if defined(__ARM_FEATURE_DSP)
+mq_fully_connected_dsp_s8_function_t branch_rows_16x4;
+#else
+#define branch_rows_16x4 mq_fully_connected_dsp_s8_twin
+#endif
 
 const char branch_fingerprint[] = "0000000000000000000000000000000000000000000000000000000000000000";
 const char branch_tool_version[] = "0.1.0";
 
 /* Layer 0: conv
- * conv_2d, by mq_conv_2d_s8, 1728 MACs
+ * conv_2d, by mq_conv_2d_dsp_s8, 1728 MACs
  * input: 1x4x4x3 int8, scale 0.05, zero_point 3
  * constant: 4x3x3x3 int8, scale per channel (axis 0)
  * constant: 4 int32
  * output: 1x4x4x4 int8, scale 0.1, zero_point -128
  */
 static void branch_layer_0_conv(int8_t *arena) {
-    static const mq_conv_2d_s8_params_t params = {
+    static const mq_conv_2d_dsp_s8_params_t params = {
+        .pairs = 14,
+        .pixel_step = 9,
+        .output_bytes = 4,
         .input_h = 4,
         .input_w = 4,
-        .input_channels = 3,
+        .channels = 3,
         .filter_h = 3,
         .filter_w = 3,
-        .filter_channels = 3,
         .output_h = 4,
         .output_w = 4,
-        .output_channels = 4,
+        .outputs = 4,
         .stride_h = 1,
         .stride_w = 1,
         .dilation_h = 1,
         .dilation_w = 1,
         .padding_h = 1,
         .padding_w = 1,
-        .input_zero_point = 3,
+        .zero_point = 3,
+        .strip = 4,
+        .shares_columns = 1,
+        .is_flat = 0,
+        .staging = 112,
+        .shift = 12,
+        .has_steps = 0,
+        .low = -128,
+        .high = 127,
+        .slow_channels = 0,
         .output_zero_point = -128,
         .activation_min = -128,
         .activation_max = 127,
     };
-    mq_conv_2d_s8(&params,
-                  arena + 40,
-                  branch_0_conv_weights,
-                  branch_0_conv_bias,
-                  branch_0_conv_multiplier,
-                  branch_0_conv_shift,
-                  arena + 0);
+    mq_conv_2d_dsp_s8(&params,
+                      arena + 152,
+                      branch_0_conv_blocks,
+                      branch_0_conv_slow_channels,
+                      arena + 0,
+                      branch_sweep_27x4,
+                      arena + 112);
 }
 
 /* Layer 1: pool
@@ -100,80 +140,76 @@ static void branch_layer_1_pool(int8_t *arena) {
         .activation_max = 127,
     };
     mq_max_pool_2d_s8(&params,
-                      arena + 0,
-                      arena + 64);
+                      arena + 112,
+                      arena + 176);
 }
 
 /* Layer 2: deep
- * depthwise_conv_2d, by mq_depthwise_conv_2d_s8, 144 MACs
+ * depthwise_conv_2d, by mq_depthwise_planar_s8, 144 MACs
  * input: 1x2x2x4 int8, scale 0.1, zero_point -128
  * constant: 1x3x3x4 int8, scale per channel (axis 3)
  * constant: 4 int32
  * output: 1x2x2x4 int8, scale 0.08, zero_point 7
  */
 static void branch_layer_2_deep(int8_t *arena) {
-    static const mq_depthwise_conv_2d_s8_params_t params = {
-        .input_h = 2,
-        .input_w = 2,
-        .input_channels = 4,
-        .filter_h = 3,
-        .filter_w = 3,
-        .output_h = 2,
-        .output_w = 2,
-        .output_channels = 4,
-        .depth_multiplier = 1,
-        .stride_h = 1,
-        .stride_w = 1,
-        .dilation_h = 1,
-        .dilation_w = 1,
-        .padding_h = 1,
-        .padding_w = 1,
+    static const mq_depthwise_planar_s8_params_t params = {
+        .input_rows = 2,
+        .input_row = 8,
+        .channels = 4,
+        .multiplier = 1,
+        .output_rows = 2,
+        .output_row = 8,
+        .stride = 1,
+        .padding = 1,
+        .band = 2,
+        .is_line = 0,
+        .by_channel = 1,
+        .group = 4,
+        .plane_rows = 4,
+        .line_bytes = 8,
+        .line_input = 2,
+        .line_before = 1,
+        .line_output = 2,
+        .line_stride = 1,
+        .filter_rows = 3,
+        .filter_columns = 3,
         .input_zero_point = -128,
-        .output_zero_point = 7,
+        .shift = 12,
+        .has_steps = 1,
+        .rounds_sign = 0,
         .activation_min = -128,
         .activation_max = 127,
     };
-    mq_depthwise_conv_2d_s8(&params,
-                            arena + 64,
-                            branch_2_deep_weights,
-                            branch_2_deep_bias,
-                            branch_2_deep_multiplier,
-                            branch_2_deep_shift,
-                            arena + 0);
+    mq_depthwise_planar_s8(&params,
+                           branch_depthwise_planes,
+                           branch_depthwise_rows,
+                           arena + 176,
+                           branch_2_deep_table,
+                           arena + 0,
+                           arena + 128);
 }
 
 /* Layer 3: join
- * add, by mq_add_s8
+ * add, by mq_add_s8_dsp
  * input: 1x2x2x4 int8, scale 0.1, zero_point -128
  * input: 1x2x2x4 int8, scale 0.08, zero_point 7
  * output: 1x2x2x4 int8, scale 0.15, zero_point -20
  */
 static void branch_layer_3_join(int8_t *arena) {
-    static const mq_add_s8_params_t params = {
-        .rows = 1,
-        .columns = 16,
-        .sizes = {1, 1, 1, 1},
-        .first_steps = {16, 16, 16, 16},
-        .first_stride = 1,
-        .second_steps = {16, 16, 16, 16},
-        .second_stride = 1,
-        .subtract = 0,
-        .first_zero_point = -128,
-        .first_multiplier = 1073741824,
-        .first_shift = 0,
-        .second_zero_point = 7,
-        .second_multiplier = 1717986854,
-        .second_shift = -1,
-        .output_zero_point = -20,
-        .output_multiplier = 1431655730,
-        .output_shift = -19,
+    static const mq_add_s8_dsp_params_t params = {
+        .size = 16,
+        .first_factor = 2796203,
+        .second_factor = 2236962,
+        .offset = 260466278,
+        .shift = 22,
         .activation_min = -128,
         .activation_max = 127,
     };
-    mq_add_s8(&params,
-              arena + 64,
-              arena + 0,
-              arena + 0);
+    mq_add_s8_dsp(&params,
+                  branch_add,
+                  arena + 176,
+                  arena + 128,
+                  arena + 0);
 }
 
 /* Layer 4: gain
@@ -212,28 +248,34 @@ static void branch_layer_4_gain(int8_t *arena) {
  */
 
 /* Layer 6: dense
- * fully_connected, by mq_fully_connected_s8, 48 MACs
+ * fully_connected, by mq_fully_connected_dsp_s8, 48 MACs
  * input: 1x16 int8, scale 0.1, zero_point 0
  * constant: 3x16 int8, scale per channel (axis 0)
  * output: 1x3 int8, scale 0.2, zero_point 0
  */
 static void branch_layer_6_dense(int8_t *arena) {
-    static const mq_fully_connected_s8_params_t params = {
-        .rows = 1,
+    static const mq_fully_connected_dsp_s8_params_t params = {
+        .pairs = 8,
         .input_size = 16,
+        .output_bytes = 4,
+        .rows = 1,
         .output_size = 3,
-        .input_zero_point = 0,
+        .shift = 12,
+        .has_steps = 1,
+        .low = -128,
+        .high = 127,
+        .slow_channels = 0,
         .output_zero_point = 0,
         .activation_min = -128,
         .activation_max = 127,
     };
-    mq_fully_connected_s8(&params,
-                          arena + 0,
-                          branch_6_dense_weights,
-                          branch_6_dense_bias,
-                          branch_6_dense_multiplier,
-                          branch_6_dense_shift,
-                          arena + 16);
+    mq_fully_connected_dsp_s8(&params,
+                              arena + 0,
+                              branch_6_dense_blocks,
+                              branch_0_conv_slow_channels,
+                              arena + 16,
+                              branch_rows_16x4,
+                              arena + 20);
 }
 
 /* Layer 7: scores
@@ -250,7 +292,7 @@ static void branch_layer_7_scores(int8_t *arena) {
         .smallest_difference = -124,
     };
     mq_softmax_s8(&params,
-                  arena + 16,
+                  arena + 20,
                   arena + 0);
 }
 

@@ -11,7 +11,7 @@
 #include "mq_common.h"
 #include "branch.h"
 
-#if BRANCH_BUILD != 0x383104abu || BRANCH_WEIGHTS_BUILD != 0x383104abu
+#if BRANCH_BUILD != 0xd1a10345u || BRANCH_WEIGHTS_BUILD != 0xd1a10345u
 #error "branch_weights.c, branch_weights.h and branch.h are of different generations: take all from one"
 #endif
 
@@ -20,60 +20,28 @@
 #define BRANCH_WEIGHTS_SECTION
 #endif
 
-/* conv, weights */
+/* conv, blocks */
 BRANCH_WEIGHTS_SECTION
-const int8_t branch_0_conv_weights[108] = {
-    89, 35, 3, -59, -49, -117, -108, -123, -83, 80, 38, 105, 1, 27, 120, 59,
-    34, 11, 15, 111, -57, 81, 44, -127, -27, 91, 14, -119, 68, 59, 88, -83,
-    -105, 93, -122, 11, -107, -51, -5, -20, -25, -120, -126, -96, -125, 44, 7, 38,
-    -62, 29, 67, -30, -10, 127, 78, 123, -31, 47, 115, 38, 87, 48, 52, -28,
-    96, -93, 20, 56, 88, 6, -32, -48, -20, -4, 56, 99, -109, 111, 8, -36,
-    44, 18, -63, -45, 56, 24, 1, -41, 66, -28, -44, 100, -60, -70, 55, 31,
-    -115, -106, -31, 85, -25, 73, -47, -66, 74, 96, -107, -113,
+const int32_t branch_0_conv_blocks[40] = {
+    -678, 447066, -1803, 445173, 1143179609, -1048898994, -1789904125, -739978527, -76952282, -1012702112, 124726287, -419670804,
+    1472538055, 942623032, -1769231153, 19273843, -417600511, 926464532, -1034844040, -782033064, 1115757868, 1248837011, -2054857580, 1110497111,
+    -2110059859, -1928928204, -2096390110, -523201056, -161750555, -1797496824, 32526, 36652, 137438960, -522236, 171798688, -522235,
+    206158432, -522234, 240518176, -522233,
 };
 
-/* conv, bias */
+/* conv, slow_channels */
 BRANCH_WEIGHTS_SECTION
-const int32_t branch_0_conv_bias[4] = {
-    -54, 24, 510, 900,
+const int32_t branch_0_conv_slow_channels[1] = {
+    0,
 };
 
-/* conv, multiplier */
+/* deep, table */
 BRANCH_WEIGHTS_SECTION
-const int32_t branch_0_conv_multiplier[4] = {
-    1099511680, 1374389504, 1649267456, 1924145408,
-};
-
-/* conv, shift */
-BRANCH_WEIGHTS_SECTION
-const int8_t branch_0_conv_shift[4] = {
-    -8, -8, -8, -8,
-};
-
-/* deep, weights */
-BRANCH_WEIGHTS_SECTION
-const int8_t branch_2_deep_weights[36] = {
-    86, -61, -100, -51, -22, 80, -12, -104, -42, 26, 80, 58, 126, -80, 97, -113,
-    15, -57, -76, 40, -50, 16, -61, -89, 64, -17, 46, 43, 114, -20, -71, 34,
-    111, 119, 94, 47,
-};
-
-/* deep, bias */
-BRANCH_WEIGHTS_SECTION
-const int32_t branch_2_deep_bias[4] = {
-    623, -828, -641, -526,
-};
-
-/* deep, multiplier */
-BRANCH_WEIGHTS_SECTION
-const int32_t branch_2_deep_multiplier[4] = {
-    1374389651, 1717986944, 2061584397, 1202590925,
-};
-
-/* deep, shift */
-BRANCH_WEIGHTS_SECTION
-const int8_t branch_2_deep_shift[4] = {
-    -7, -7, -7, -6,
+const int32_t branch_2_deep_table[40] = {
+    13332224, 30720, 343597413, 0, -369076736, -704583168, 251690496, -838856960, 1912619008, 1862300160, -15360, 30720,
+    429496736, 0, 1342227200, 436228096, -956256256, 268486400, -335483136, 1996549120, -262400, 30735, 515396099, 31,
+    -201286656, 1342239744, -1275043584, -1023364096, -1191170560, 1577105664, -4558336, 30753, 601295462, 66, -1744777984, 973117440,
+    671125248, -1493161984, 570436352, 788537856,
 };
 
 /* gain, operand */
@@ -82,44 +50,18 @@ const int8_t branch_4_gain_operand[4] = {
     3, -5, 90, 127,
 };
 
-/* dense, weights */
+/* dense, blocks */
 BRANCH_WEIGHTS_SECTION
-const int8_t branch_6_dense_weights[48] = {
-    58, 113, 97, 3, 112, 121, 120, -107, -12, 27, -55, -31, 32, 77, 21, -83,
-    45, 95, -71, 11, -41, 103, -112, -6, 101, -18, -92, 74, 118, 123, 110, -33,
-    59, 120, 19, 109, 23, -82, -9, 28, -50, 52, -23, 113, -75, 42, -104, -93,
-};
-
-/* dense, bias */
-BRANCH_WEIGHTS_SECTION
-const int32_t branch_6_dense_bias[3] = {
-    0, 0, 0,
-};
-
-/* dense, multiplier */
-BRANCH_WEIGHTS_SECTION
-const int32_t branch_6_dense_multiplier[3] = {
-    1099511680, 1374389504, 1649267456,
-};
-
-/* dense, shift */
-BRANCH_WEIGHTS_SECTION
-const int8_t branch_6_dense_shift[3] = {
-    -8, -8, -8,
+const int32_t branch_6_dense_blocks[32] = {
+    0, 0, 0, 0, -1184813766, 1245243, 184770417, 7143544, -1871128720, -589801, -107649159, 1900462,
+    -1547082508, -1441842, 1239543323, 7405620, 1846900256, -6750283, -559056051, -6094806, 137438960, 2048, 0, 171798692,
+    2048, 0, 206158432, 2054, 13, 0, 0, 0,
 };
 
 MQ_STATIC_ASSERT(
-sizeof branch_0_conv_weights +
-    sizeof branch_0_conv_bias +
-    sizeof branch_0_conv_multiplier +
-    sizeof branch_0_conv_shift +
-    sizeof branch_2_deep_weights +
-    sizeof branch_2_deep_bias +
-    sizeof branch_2_deep_multiplier +
-    sizeof branch_2_deep_shift +
+sizeof branch_0_conv_blocks +
+    sizeof branch_0_conv_slow_channels +
+    sizeof branch_2_deep_table +
     sizeof branch_4_gain_operand +
-    sizeof branch_6_dense_weights +
-    sizeof branch_6_dense_bias +
-    sizeof branch_6_dense_multiplier +
-    sizeof branch_6_dense_shift == BRANCH_CONST_BYTES,
+    sizeof branch_6_dense_blocks == BRANCH_CONST_BYTES,
     const_bytes);

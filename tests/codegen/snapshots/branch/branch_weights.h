@@ -11,7 +11,7 @@
 
 #include <stdint.h>
 
-#define BRANCH_WEIGHTS_BUILD 0x383104abu
+#define BRANCH_WEIGHTS_BUILD 0xd1a10345u
 
 /* Tables start at words: kernels may read them by words, and no compiler may count on more. */
 #if defined(__GNUC__)
@@ -20,69 +20,30 @@
 #define BRANCH_WORD_ALIGNED
 #endif
 
-/* int8_t 4x3x3x3
- * conv, weights
+/* int32_t 40
+ * conv, blocks
  */
-extern const int8_t branch_0_conv_weights[108] BRANCH_WORD_ALIGNED;
+extern const int32_t branch_0_conv_blocks[40] BRANCH_WORD_ALIGNED;
 
-/* int32_t 4
- * conv, bias
+/* int32_t 1x1
+ * conv, slow_channels
+ * dense, slow_channels
  */
-extern const int32_t branch_0_conv_bias[4] BRANCH_WORD_ALIGNED;
+extern const int32_t branch_0_conv_slow_channels[1] BRANCH_WORD_ALIGNED;
 
-/* int32_t 4
- * conv, multiplier
+/* int32_t 4x10
+ * deep, table
  */
-extern const int32_t branch_0_conv_multiplier[4] BRANCH_WORD_ALIGNED;
-
-/* int8_t 4
- * conv, shift
- */
-extern const int8_t branch_0_conv_shift[4] BRANCH_WORD_ALIGNED;
-
-/* int8_t 1x3x3x4
- * deep, weights
- */
-extern const int8_t branch_2_deep_weights[36] BRANCH_WORD_ALIGNED;
-
-/* int32_t 4
- * deep, bias
- */
-extern const int32_t branch_2_deep_bias[4] BRANCH_WORD_ALIGNED;
-
-/* int32_t 4
- * deep, multiplier
- */
-extern const int32_t branch_2_deep_multiplier[4] BRANCH_WORD_ALIGNED;
-
-/* int8_t 4
- * deep, shift
- */
-extern const int8_t branch_2_deep_shift[4] BRANCH_WORD_ALIGNED;
+extern const int32_t branch_2_deep_table[40] BRANCH_WORD_ALIGNED;
 
 /* int8_t 4
  * gain, operand
  */
 extern const int8_t branch_4_gain_operand[4] BRANCH_WORD_ALIGNED;
 
-/* int8_t 3x16
- * dense, weights
+/* int32_t 32
+ * dense, blocks
  */
-extern const int8_t branch_6_dense_weights[48] BRANCH_WORD_ALIGNED;
-
-/* int32_t 3
- * dense, bias
- */
-extern const int32_t branch_6_dense_bias[3] BRANCH_WORD_ALIGNED;
-
-/* int32_t 3
- * dense, multiplier
- */
-extern const int32_t branch_6_dense_multiplier[3] BRANCH_WORD_ALIGNED;
-
-/* int8_t 3
- * dense, shift
- */
-extern const int8_t branch_6_dense_shift[3] BRANCH_WORD_ALIGNED;
+extern const int32_t branch_6_dense_blocks[32] BRANCH_WORD_ALIGNED;
 
 #endif

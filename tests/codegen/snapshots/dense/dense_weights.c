@@ -11,7 +11,7 @@
 #include "mq_common.h"
 #include "dense.h"
 
-#if DENSE_BUILD != 0x7fa17d1eu || DENSE_WEIGHTS_BUILD != 0x7fa17d1eu
+#if DENSE_BUILD != 0x19eafd53u || DENSE_WEIGHTS_BUILD != 0x19eafd53u
 #error "dense_weights.c, dense_weights.h and dense.h are of different generations: take all from one"
 #endif
 
@@ -20,66 +20,30 @@
 #define DENSE_WEIGHTS_SECTION
 #endif
 
-/* hidden, weights */
+/* hidden, blocks */
 DENSE_WEIGHTS_SECTION
-const int8_t dense_0_hidden_weights[72] = {
-    89, 35, 3, -59, -49, -117, -108, -123, -83, 80, 38, 105, 1, 27, 120, 59,
-    34, 11, 15, 111, -57, 81, 44, -127, -27, 91, 14, -119, 68, 59, 88, -83,
-    -105, 93, -122, 11, -107, -51, -5, -20, -25, -120, -126, -96, -125, 44, 7, 38,
-    -62, 29, 67, -30, -10, 127, 78, 123, -31, 47, 115, 38, 87, 48, 52, -28,
-    96, -93, 20, 56, 88, 6, -32, -48,
+const int32_t dense_0_hidden_blocks[48] = {
+    513, -238335, 606, 681054, 2013462873, -82930459, 985996067, -343290533, 244589007, -2108102844, 1854212747, -1616017349,
+    740738733, 109478551, -2123804336, 638266461, 68719480, -522238, 85899344, -522237, 103079216, -522237, 120259088, -522236,
+    -2403, -377955, 0, 0, 876828354, 0, -471715811, 0, 340680694, 0, 947626879, 0,
+    -529311775, 0, -802814417, 0, 137438960, -522236, 154618816, -522232, 0, 0, 0, 0,
 };
 
-/* hidden, bias */
+/* hidden, slow_channels */
 DENSE_WEIGHTS_SECTION
-const int32_t dense_0_hidden_bias[6] = {
-    -54, 24, 510, 900, -930, -711,
+const int32_t dense_0_hidden_slow_channels[1] = {
+    0,
 };
 
-/* hidden, multiplier */
+/* scores, blocks */
 DENSE_WEIGHTS_SECTION
-const int32_t dense_0_hidden_multiplier[6] = {
-    1099511680, 1374389504, 1649267456, 1924145408, 1099511680, 1236950528,
-};
-
-/* hidden, shift */
-DENSE_WEIGHTS_SECTION
-const int8_t dense_0_hidden_shift[6] = {
-    -9, -9, -9, -9, -8, -8,
-};
-
-/* scores, weights */
-DENSE_WEIGHTS_SECTION
-const int8_t dense_1_scores_weights[18] = {
-    86, -61, -100, -51, -22, 80, -12, -104, -42, 26, 80, 58, 126, -80, 97, -113,
-    15, -57,
-};
-
-/* scores, bias */
-DENSE_WEIGHTS_SECTION
-const int32_t dense_1_scores_bias[3] = {
-    0, 0, 0,
-};
-
-/* scores, multiplier */
-DENSE_WEIGHTS_SECTION
-const int32_t dense_1_scores_multiplier[3] = {
-    1466015537, 1832519293, 1099511610,
-};
-
-/* scores, shift */
-DENSE_WEIGHTS_SECTION
-const int8_t dense_1_scores_shift[3] = {
-    -8, -8, -7,
+const int32_t dense_1_scores_blocks[22] = {
+    -8704, 187904, -1536, -1536, -1748765610, -5242754, 432919964, -7405471, 978341866, -3735537, 183251942, 43019,
+    22, 229064923, 43008, 0, 274877907, 43008, 0, 0, 0, 0,
 };
 
 MQ_STATIC_ASSERT(
-sizeof dense_0_hidden_weights +
-    sizeof dense_0_hidden_bias +
-    sizeof dense_0_hidden_multiplier +
-    sizeof dense_0_hidden_shift +
-    sizeof dense_1_scores_weights +
-    sizeof dense_1_scores_bias +
-    sizeof dense_1_scores_multiplier +
-    sizeof dense_1_scores_shift == DENSE_CONST_BYTES,
+sizeof dense_0_hidden_blocks +
+    sizeof dense_0_hidden_slow_channels +
+    sizeof dense_1_scores_blocks == DENSE_CONST_BYTES,
     const_bytes);
