@@ -21,8 +21,8 @@ typedef struct {
 typedef int8_t mq_mve_bytes_t __attribute__((vector_size(16), aligned(1), may_alias));
 #endif
 
-/* x, of which the compiler knows nothing: loops that choose rows are not worth vectors, and gcc 12 cannot assemble
- * some that it makes of them (a predicate as `mov ip, #-4096`).
+/* x, of which the compiler knows nothing: loops that choose rows are not worth vectors, and gcc 12 cannot
+ * assemble some that it makes of them (a predicate as `mov ip, #-4096`).
  */
 static inline int32_t mq_mve_opaque(int32_t x) {
 #if defined(__ARM_FEATURE_MVE) && defined(__GNUC__)
@@ -54,7 +54,8 @@ static inline int32_t mq_mve_word(const int8_t *stream) {
     return word;
 }
 
-static inline int8_t mq_mve_requantize(int32_t acc, int32_t multiplier, int32_t shift, mq_mve_output_t output) {
+static inline int8_t
+mq_mve_requantize(int32_t acc, int32_t multiplier, int32_t shift, mq_mve_output_t output) {
     return mq_requantize_to_int8(acc, multiplier, shift, output.zero_point, output.low, output.high);
 }
 
@@ -86,8 +87,11 @@ typedef struct {
 } mq_mve_dots_t;
 
 /* rows: for each row, pixel 0's run. groups: of pixels. packed: see kernels/mve/dots.py. */
-typedef void mq_mve_dots_function_t(
-    const int8_t *const *rows, int8_t *output, const int8_t *packed, int32_t groups, const mq_mve_dots_t *shape);
+typedef void mq_mve_dots_function_t(const int8_t *const *rows,
+                                    int8_t *output,
+                                    const int8_t *packed,
+                                    int32_t groups,
+                                    const mq_mve_dots_t *shape);
 
 static inline int32_t mq_mve_vector_offset(const mq_mve_dots_t *shape, int32_t vector) {
     if (shape->taps == 0) {
@@ -103,8 +107,11 @@ static inline int32_t mq_mve_vector_offset(const mq_mve_dots_t *shape, int32_t v
     }
 }
 
-MQ_KERNEL void mq_mve_dots_twin(
-    const int8_t *const *rows, int8_t *output, const int8_t *packed, int32_t groups, const mq_mve_dots_t *shape) {
+MQ_KERNEL void mq_mve_dots_twin(const int8_t *const *rows,
+                                int8_t *output,
+                                const int8_t *packed,
+                                int32_t groups,
+                                const mq_mve_dots_t *shape) {
     const int32_t weights_bytes = shape->rows * shape->vectors * 2 * MQ_MVE_VECTOR;
     for (int32_t pixel = 0; pixel < groups * shape->pixels; pixel++) {
         const int8_t *stream = packed;
@@ -145,13 +152,17 @@ typedef struct {
     mq_mve_output_t output;
 } mq_mve_patches_t;
 
-typedef void mq_mve_patches_function_t(
-    const int8_t *buffer, int8_t *output, const int8_t *packed, int32_t strips, const mq_mve_patches_t *shape);
+typedef void mq_mve_patches_function_t(const int8_t *buffer,
+                                       int8_t *output,
+                                       const int8_t *packed,
+                                       int32_t strips,
+                                       const mq_mve_patches_t *shape);
 
 #define MQ_MVE_CHANNEL_BYTES 28
 
 /* The sum of one channel's patch with its filter, shifted by some bytes inside the patch. */
-static inline int32_t mq_mve_patch(const int8_t *patch, const int8_t *channel, int32_t shift, int32_t word_bytes) {
+static inline int32_t
+mq_mve_patch(const int8_t *patch, const int8_t *channel, int32_t shift, int32_t word_bytes) {
     int32_t acc = mq_mve_word(channel + MQ_MVE_VECTOR);
     for (int32_t i = shift; i < MQ_MVE_VECTOR; i++) {
         acc = mq_mac(acc, patch[i / 4 * word_bytes + i % 4], channel[i - shift]);
@@ -159,8 +170,11 @@ static inline int32_t mq_mve_patch(const int8_t *patch, const int8_t *channel, i
     return acc;
 }
 
-MQ_KERNEL void mq_mve_patches_twin(
-    const int8_t *buffer, int8_t *output, const int8_t *packed, int32_t strips, const mq_mve_patches_t *shape) {
+MQ_KERNEL void mq_mve_patches_twin(const int8_t *buffer,
+                                   int8_t *output,
+                                   const int8_t *packed,
+                                   int32_t strips,
+                                   const mq_mve_patches_t *shape) {
     const int32_t word_bytes = 4 * shape->channels;
     for (int32_t channel = 0; channel < shape->channels; channel++) {
         for (int32_t i = 0; i < strips * shape->rows * shape->columns; i++) {
@@ -171,8 +185,8 @@ MQ_KERNEL void mq_mve_patches_twin(
                 first = mq_min(first, shape->columns - shape->tile);
             }
             const int32_t shift = (column - first) * (shape->rows == 2 ? 4 : 1) + row % shape->rows;
-            const int32_t word = row / shape->rows * shape->strip_words + first / shape->tile * shape->tile_words +
-                                 first % shape->tile;
+            const int32_t word = row / shape->rows * shape->strip_words +
+                                 first / shape->tile * shape->tile_words + first % shape->tile;
             const int32_t acc =
                 mq_mve_patch(buffer + word * word_bytes + 4 * channel, packed, shift, word_bytes);
             output[row * shape->output_row + column * shape->output_column + channel] =

@@ -20,9 +20,9 @@ typedef struct {
 } mq_short_requantization_t;
 
 /* From a kernel's parameters, which end with the same fields. */
-#define MQ_SHORT_FORM(params)                                                                               \
-    ((mq_short_requantization_t){(params)->digits, (params)->digit_bits, (params)->shift,                  \
-                                 (params)->is_signed, (params)->origin, (params)->output_zero_point,       \
+#define MQ_SHORT_FORM(params) \
+    ((mq_short_requantization_t){(params)->digits, (params)->digit_bits, (params)->shift, \
+                                 (params)->is_signed, (params)->origin, (params)->output_zero_point, \
                                  (params)->activation_min, (params)->activation_max})
 
 /* Words of constants for each channel: digits, addend, and step if signed. */
@@ -31,7 +31,8 @@ static inline int32_t mq_short_constants(const mq_short_requantization_t *form) 
 }
 
 /* The output of an accumulator that is the sum of x * w alone: constants hold bias and zero_points. */
-static inline int8_t mq_short_requantize(const mq_short_requantization_t *form, const int32_t *constants, int32_t acc) {
+static inline int8_t
+mq_short_requantize(const mq_short_requantization_t *form, const int32_t *constants, int32_t acc) {
     uint32_t sum = (uint32_t)acc * (uint32_t)constants[0];
     for (int32_t i = 1; i < form->digits; i++) {
         sum = (uint32_t)((int32_t)sum >> form->digit_bits) + (uint32_t)acc * (uint32_t)constants[i];

@@ -37,9 +37,9 @@ MQ_KERNEL void mq_add_s8_mve_twin(const int8_t *wide,
         const int32_t x = (wide[i] - params->wide_zero_point) * (unit / 2);
         const int32_t y = mq_requantize((other[i] - params->other_zero_point) * unit,
                                         params->other_multiplier, params->other_shift);
-        output[i] = mq_requantize_to_int8(x + y, params->output_multiplier, params->output_shift,
-                                          params->output_zero_point, params->activation_min,
-                                          params->activation_max);
+        output[i] =
+            mq_requantize_to_int8(x + y, params->output_multiplier, params->output_shift,
+                                  params->output_zero_point, params->activation_min, params->activation_max);
     }
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: 0BSD
  *
- * mcu_quant: int8 convolution with narrow windows on Helium. The windows of one output column, each filter row
- * rounded up to words, lie under each other in the scratch: an output's window is one run of bytes.
+ * mcu_quant: int8 convolution with narrow windows on Helium. The windows of one output column, each filter
+ * row rounded up to words, lie under each other in the scratch: an output's window is one run of bytes.
  */
 #ifndef MQ_CONV_2D_COLUMNS_S8_MVE_H
 #define MQ_CONV_2D_COLUMNS_S8_MVE_H
@@ -12,8 +12,8 @@
 typedef struct {
     int32_t input_h; /* rows */
     int32_t input_row;
-    int32_t stride_h;   /* rows */
-    int32_t padding_h;  /* rows */
+    int32_t stride_h;  /* rows */
+    int32_t padding_h; /* rows */
     int32_t padding_row;
     int32_t padded_row;
     int32_t stride_row;
@@ -64,8 +64,17 @@ MQ_KERNEL void mq_conv_2d_columns_s8_mve(const mq_conv_2d_columns_s8_mve_params_
     const int32_t window = params->stride_h * params->filter_row;
     const int32_t output_row = params->output_w * params->channels;
     const mq_mve_dots_t shape = {
-        params->pixels, params->channels, 1, params->vectors, MQ_MVE_VECTOR,
-        params->vectors * MQ_MVE_VECTOR, 0, 0, 0, params->classes * window, params->classes * output_row,
+        params->pixels,
+        params->channels,
+        1,
+        params->vectors,
+        MQ_MVE_VECTOR,
+        params->vectors * MQ_MVE_VECTOR,
+        0,
+        0,
+        0,
+        params->classes * window,
+        params->classes * output_row,
         {params->output_zero_point, params->activation_min, params->activation_max},
     };
     const int8_t *column = scratch + params->padded_row;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: 0BSD
  *
- * mcu_quant: int8 convolution on Helium. Rows of the input are copied into a ring of padded rows, or read where
- * they lie if there is no padding.
+ * mcu_quant: int8 convolution on Helium. Rows of the input are copied into a ring of padded rows, or read
+ * where they lie if there is no padding.
  */
 #ifndef MQ_CONV_2D_S8_MVE_H
 #define MQ_CONV_2D_S8_MVE_H
@@ -74,10 +74,12 @@ MQ_KERNEL void mq_conv_2d_s8_mve(const mq_conv_2d_s8_mve_params_t *params,
                                  int8_t *ring,
                                  int8_t *output) {
     const mq_mve_dots_t shape = {
-        params->pixels, params->channels, params->rows, params->vectors, params->vector_bytes,
-        params->run_bytes, params->taps, params->depth, params->stride_w, params->pixel_input,
-        params->pixel_output,
-        {params->output_zero_point, params->activation_min, params->activation_max},
+        params->pixels,       params->channels,
+        params->rows,         params->vectors,
+        params->vector_bytes, params->run_bytes,
+        params->taps,         params->depth,
+        params->stride_w,     params->pixel_input,
+        params->pixel_output, {params->output_zero_point, params->activation_min, params->activation_max},
     };
     const int8_t *rows[MQ_CONV_2D_S8_MVE_ROWS];
     const int32_t slots = params->filter_h + 1;

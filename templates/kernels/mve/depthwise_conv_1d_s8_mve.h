@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: 0BSD
  *
- * mcu_quant: int8 depthwise convolution over one axis on Helium. 16 channels at once: four steps after each other
- * are interleaved into words, and all outputs computed.
+ * mcu_quant: int8 depthwise convolution over one axis on Helium. 16 channels at once: four steps after each
+ * other are interleaved into words, and all outputs computed.
  */
 #ifndef MQ_DEPTHWISE_CONV_1D_S8_MVE_H
 #define MQ_DEPTHWISE_CONV_1D_S8_MVE_H
@@ -54,8 +54,14 @@ MQ_KERNEL void mq_depthwise_conv_1d_s8_mve(const mq_depthwise_conv_1d_s8_mve_par
                                            int8_t *scratch,
                                            int8_t *output) {
     const mq_mve_patches_t shape = {
-        1, params->tile, params->tile_words, params->outputs, MQ_MVE_VECTOR,
-        0, params->channels, params->outputs * params->channels,
+        1,
+        params->tile,
+        params->tile_words,
+        params->outputs,
+        MQ_MVE_VECTOR,
+        0,
+        params->channels,
+        params->outputs * params->channels,
         {params->output_zero_point, params->activation_min, params->activation_max},
     };
     int8_t *buffer = scratch + MQ_MVE_VECTOR;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: 0BSD
  *
- * mcu_quant: int8 depthwise convolution with small filters on Helium. Up to 16 channels at once: some strips of
- * four input rows are interleaved into words, and all their outputs computed.
+ * mcu_quant: int8 depthwise convolution with small filters on Helium. Up to 16 channels at once: some strips
+ * of four input rows are interleaved into words, and all their outputs computed.
  */
 #ifndef MQ_DEPTHWISE_CONV_2D_S8_MVE_H
 #define MQ_DEPTHWISE_CONV_2D_S8_MVE_H
@@ -64,8 +64,14 @@ MQ_KERNEL void mq_depthwise_conv_2d_s8_mve(const mq_depthwise_conv_2d_s8_mve_par
                                            int8_t *output) {
     const int32_t output_row = params->columns * params->channels;
     const mq_mve_patches_t shape = {
-        params->strip_rows, params->tile, params->tile_words, params->columns, params->chunk,
-        params->strip_words, params->channels, output_row,
+        params->strip_rows,
+        params->tile,
+        params->tile_words,
+        params->columns,
+        params->chunk,
+        params->strip_words,
+        params->channels,
+        output_row,
         {params->output_zero_point, params->activation_min, params->activation_max},
     };
     const int32_t strip_bytes = params->strip_words * 4 * params->chunk;

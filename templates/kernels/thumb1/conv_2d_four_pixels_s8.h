@@ -26,10 +26,8 @@ typedef void mq_thumb1_four_pixels_function_t(const int32_t *x,
                                               const mq_thumb1_four_pixels_t *walk);
 
 /* words [taps / 2][2 pairs of pixels][2 taps] from bytes of pixel 0; others lie at the offsets. */
-typedef void mq_thumb1_interleave_function_t(const int8_t *bytes,
-                                             int32_t *words,
-                                             int32_t taps,
-                                             const int32_t *offsets);
+typedef void
+mq_thumb1_interleave_function_t(const int8_t *bytes, int32_t *words, int32_t taps, const int32_t *offsets);
 
 typedef struct {
     int32_t input_h;
@@ -77,7 +75,8 @@ MQ_KERNEL void mq_thumb1_four_pixels_twin(const int32_t *x,
     for (int32_t channel = 0; channel < walk->channels; channel++) {
         for (int32_t pixel = 3; pixel >= 0; pixel--) {
             const int32_t acc = mq_thumb1_pixel_sum(x, weights, pixel, walk->taps);
-            output[pixel > 0 ? walk->offsets[pixel - 1] : 0] = mq_short_requantize(&walk->form, constants, acc);
+            output[pixel > 0 ? walk->offsets[pixel - 1] : 0] =
+                mq_short_requantize(&walk->form, constants, acc);
         }
         constants += mq_short_constants(&walk->form);
         weights += walk->taps;
@@ -85,10 +84,8 @@ MQ_KERNEL void mq_thumb1_four_pixels_twin(const int32_t *x,
     }
 }
 
-MQ_KERNEL void mq_thumb1_interleave_twin(const int8_t *bytes,
-                                         int32_t *words,
-                                         int32_t taps,
-                                         const int32_t *offsets) {
+MQ_KERNEL void
+mq_thumb1_interleave_twin(const int8_t *bytes, int32_t *words, int32_t taps, const int32_t *offsets) {
     for (int32_t tap = 0; tap < taps; tap++) {
         int32_t *word = words + tap / 2 * 4 + tap % 2;
         word[0] = bytes[tap] + bytes[tap + offsets[0]] * 0x10000;

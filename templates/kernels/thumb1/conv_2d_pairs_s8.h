@@ -76,8 +76,7 @@ static inline int32_t mq_thumb1_weight(const int32_t *words, int32_t channel, in
 }
 
 /* The sum of x * w of one channel of a quad. */
-static inline int32_t
-mq_thumb1_sum(const int32_t *x, const int32_t *weights, int32_t channel, int32_t taps) {
+static inline int32_t mq_thumb1_sum(const int32_t *x, const int32_t *weights, int32_t channel, int32_t taps) {
     int32_t acc = 0;
     for (int32_t tap = 0; tap < taps; tap++) {
         acc = mq_mac(acc, x[tap], mq_thumb1_weight(weights + tap / 2 * 4, channel, tap % 2));
@@ -85,10 +84,8 @@ mq_thumb1_sum(const int32_t *x, const int32_t *weights, int32_t channel, int32_t
     return acc;
 }
 
-MQ_KERNEL void mq_thumb1_dot_twin(const int32_t *x,
-                                  const int32_t *weights,
-                                  int8_t *output,
-                                  const mq_thumb1_dot_t *walk) {
+MQ_KERNEL void
+mq_thumb1_dot_twin(const int32_t *x, const int32_t *weights, int8_t *output, const mq_thumb1_dot_t *walk) {
     const int32_t words = mq_short_constants(&walk->form);
     for (int32_t pixel = 0; pixel < walk->pixels; pixel++) {
         const int32_t *w = weights;
@@ -104,10 +101,8 @@ MQ_KERNEL void mq_thumb1_dot_twin(const int32_t *x,
     }
 }
 
-MQ_KERNEL void mq_thumb1_expand_twin(const int8_t *input,
-                                     int32_t *words,
-                                     int32_t steps,
-                                     const mq_thumb1_expand_t *shape) {
+MQ_KERNEL void
+mq_thumb1_expand_twin(const int8_t *input, int32_t *words, int32_t steps, const mq_thumb1_expand_t *shape) {
     for (int32_t step = 0; step < steps; step++) {
         for (int32_t channel = 0; channel < shape->channels; channel++) {
             *words++ = *input++;
@@ -197,7 +192,8 @@ MQ_KERNEL void mq_conv_2d_pairs_s8(const mq_conv_2d_pairs_s8_params_t *params,
     walk.step = params->stride_w * column * 4;
     walk.table = table - params->table_lowest;
     walk.form = MQ_SHORT_FORM(params);
-    walk.end = weights + (params->output_channels + 3) / 4 * (walk.taps * 2 + 4 * mq_short_constants(&walk.form));
+    walk.end =
+        weights + (params->output_channels + 3) / 4 * (walk.taps * 2 + 4 * mq_short_constants(&walk.form));
     mq_thumb1_fill(strip, columns * column + params->filter_w * column % 2, params->input_zero_point);
     for (int32_t y = 0; y < params->output_h; y++) {
         for (int32_t x = 0; x < params->output_w; x += params->block_w) {

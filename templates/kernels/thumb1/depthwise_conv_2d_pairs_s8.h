@@ -23,8 +23,10 @@ typedef struct {
 } mq_thumb1_planes_t;
 
 /* words [columns][rows], each upper row + (lower row << 16), from one channel of an image. */
-typedef void
-mq_thumb1_planes_function_t(const int8_t *input, int32_t *words, int32_t unused, const mq_thumb1_planes_t *shape);
+typedef void mq_thumb1_planes_function_t(const int8_t *input,
+                                         int32_t *words,
+                                         int32_t unused,
+                                         const mq_thumb1_planes_t *shape);
 
 /* What the function for windows is told. Assembly reads the first five fields. */
 typedef struct {
@@ -79,10 +81,8 @@ static inline int32_t mq_thumb1_pixel(const mq_thumb1_planes_t *shape, const int
     return row >= 0 && row < shape->input_h ? column[row * shape->row_bytes] : shape->zero_point;
 }
 
-MQ_KERNEL void mq_thumb1_planes_twin(const int8_t *input,
-                                     int32_t *words,
-                                     int32_t unused,
-                                     const mq_thumb1_planes_t *shape) {
+MQ_KERNEL void
+mq_thumb1_planes_twin(const int8_t *input, int32_t *words, int32_t unused, const mq_thumb1_planes_t *shape) {
     (void)unused;
     for (int32_t column = 0; column < shape->columns; column++) {
         for (int32_t word = 0; word < shape->rows; word++) {
@@ -217,10 +217,9 @@ MQ_KERNEL void mq_depthwise_conv_2d_pairs_s8(const mq_depthwise_conv_2d_pairs_s8
         const int32_t *proof = exact != exact_end && *exact == channel ? exact : NULL;
         for (int32_t x = 0; x < params->output_w; x += params->block_w) {
             walk.columns = mq_min(params->block_w, params->output_w - x);
-            mq_depthwise_conv_2d_pairs_s8_block(params, &shape, input + channel,
-                                                x * params->stride_w - params->padding_w,
-                                                (walk.columns - 1) * params->stride_w + params->filter_w, planes,
-                                                words);
+            mq_depthwise_conv_2d_pairs_s8_block(
+                params, &shape, input + channel, x * params->stride_w - params->padding_w,
+                (walk.columns - 1) * params->stride_w + params->filter_w, planes, words);
             if (proof != NULL) {
                 mq_thumb1_windows(words, weights, output + x * channels + channel, &walk, proof);
             } else if (weights[stream] != 0) {
