@@ -10,7 +10,7 @@ N ?= 1000
 BIN := .venv/bin
 C_SOURCES := find templates boards firmware_examples tests \( -name '*.c' -o -name '*.h' \) -print0
 
-.PHONY: demo test check fuzz docs format setup table clean
+.PHONY: demo test check fuzz docs bench format setup table clean
 
 demo:
 	@tools/setup.sh demo
@@ -38,6 +38,10 @@ docs: setup
 # The README's table of measurements, on the published models in ../shared.
 table: setup
 	"$(BIN)/python" tools/readme_table.py
+
+# The published models beside TFLM + CMSIS-NN, on every core in every mode (some 20 minutes): docs/BENCHMARKS.md.
+bench: setup
+	"$(BIN)/python" tools/bench.py
 
 format: setup
 	"$(BIN)/python" -m ruff check --fix -q .
