@@ -8,15 +8,16 @@ Deterministic for one compiler and one QEMU, which the page names. Baselines: do
 from __future__ import annotations
 
 import argparse
+import sys
 from typing import Any
 
 from measure import MODELS, ROOT, boards, profile, versions
 
 from mcu_quant.deployment import OPTIMIZE_MODES
 
-try:
+if sys.version_info >= (3, 11):
     import tomllib
-except ModuleNotFoundError:
+else:
     import tomli as tomllib
 
 PAGE = ROOT / "docs" / "BENCHMARKS.md"
@@ -26,10 +27,10 @@ COLUMNS = ("model", "instructions", "TFLM + CMSIS-NN", "ratio", "arena", "stack"
 
 HEAD = """# Benchmarks
 
-Instructions of one inference (exact, on QEMU; they are not cycles) and bytes, made by `make bench`. The ratio is to
-TensorFlow Lite Micro with CMSIS-NN, the best of its builds on that core (docs/baselines.toml). Outputs are the same
-bytes everywhere. vww: channels that are constant for every input are left out; with `--keep-constant-channels` it
-is the row vww (kept).
+Instructions of one inference (exact, on QEMU; they are not cycles) and bytes, made by `make bench`. The ratio
+is to TensorFlow Lite Micro with CMSIS-NN, the best of its builds on that core (docs/baselines.toml). Outputs are
+the same bytes everywhere. vww: channels that are constant for every input are left out; the row vww (kept) is
+with `--keep-constant-channels`.
 """
 
 
