@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,8 @@ from mcu_quant.outputs import check_directory, write_directory, write_file
 from mcu_quant.verify.compare import Comparison
 
 Array = np.ndarray
+#: Inputs: an array [N, …] (one input), a list with one array per input, or a dict of them by input name.
+Inputs = Array | Sequence[Array] | Mapping[str, Array]
 
 
 @dataclass(frozen=True)
@@ -27,8 +29,8 @@ class FloatModel:
     graph: Graph
     name: str
 
-    def predict(self, x: Array | Sequence[Array]) -> Array | list[Array]:
-        """The float outputs, [N, …] each. x: [N, …], or a list with one array per input."""
+    def predict(self, x: Inputs) -> Array | list[Array]:
+        """The float outputs, [N, …] each."""
         from mcu_quant.ops.interpreter import run_float
         from mcu_quant.passes import prepare
 
@@ -50,21 +52,22 @@ class QuantizedModel:
     def tflite(self) -> bytes:
         return self.model.data
 
-    def save(self, path: str | Path) -> Path:
-        """Write the .tflite file, replacing one that is there."""
-        write_file(Path(path), self.model.data, force=True)
-        return Path(path)
+    def save(self, path: str | Path, *, force: bool = False) -> Path:
+        """Write the .tflite file. force: replace what is there."""
+        output = _output_path(path)
+        write_file(output, self.model.data, force=force)
+        return output
 
-    def predict(self, x: Array | Sequence[Array]) -> Array | list[Array]:
+    def predict(self, x: Inputs) -> Array | list[Array]:
         """Real values (float32) of the outputs. Floats are quantized on the way in, raw integers are not."""
         tensors = self.model.graph.output_tensors()
         return _unpacked([samples.dequantize(y, t) for y, t in zip(self._run(x), tensors, strict=True)])
 
-    def predict_raw(self, x: Array | Sequence[Array]) -> Array | list[Array]:
+    def predict_raw(self, x: Inputs) -> Array | list[Array]:
         """The outputs' quantized bytes: what the chip will give."""
         return _unpacked(self._run(x))
 
-    def _run(self, x: Array | Sequence[Array]) -> list[Array]:
+    def _run(self, x: Inputs) -> list[Array]:
         engine = pipeline.engine_named("reference", self.model, GenerateOptions())
         return engine.run(_inputs(x, self.model.graph))
 
@@ -82,9 +85,7 @@ class Generated:
     def arena_bytes(self) -> int:
         return self.deployment.plan.arena_bytes
 
-    def verify(
-        self, inputs: Array | Sequence[Array] | None = None, engines: Sequence[str] | None = None
-    ) -> list[Comparison]:
+    def verify(self, inputs: Inputs | None = None, engines: Sequence[str] | None = None) -> list[Comparison]:
         """Check engines against the reference; BitsDifferError if one differs.
 
         inputs: by default seeded random samples, all-min and all-max. engines: by default `host`, and
@@ -98,7 +99,7 @@ class Generated:
             raise BitsDifferError("all engines must give the reference's bytes", value="; ".join(different))
         return results
 
-    def profile(self, inputs: Array | Sequence[Array] | None = None) -> dict[str, Any]:
+    def profile(self, inputs: Inputs | None = None) -> dict[str, Any]:
         """Instructions, memory and flash on the project's board: the object of `profile --json`."""
         if self.board is None:
             raise InvalidInputError(
@@ -110,7 +111,7 @@ class Generated:
         arrays = [x[:1] for x in self._inputs(inputs, 1)]
         return {"schema": 1, **pipeline.profile(self.model, board, arrays, self.deployment.options)}
 
-    def _inputs(self, inputs: Array | Sequence[Array] | None, count: int) -> list[Array]:
+    def _inputs(self, inputs: Inputs | None, count: int) -> list[Array]:
         graph = self.model.graph
         return samples.default_inputs(graph, count) if inputs is None else _inputs(inputs, graph)
 
@@ -120,9 +121,11 @@ def load(source: Any, *, name: str | None = None) -> FloatModel | QuantizedModel
 
     .keras and .h5 are read without TensorFlow. name: the C prefix; by default from the file's name.
     """
+    if name is not None:
+        chosen = check_c_name(name)
+    else:
+        chosen = c_name(Path(source).stem if isinstance(source, (str, Path)) else getattr(source, "name", ""))
     loaded = pipeline.load(source)
-    is_path = isinstance(source, (str, Path))
-    chosen = name or c_name(Path(source).stem if is_path else getattr(source, "name", "network"))
     if isinstance(loaded, pipeline.TfliteModel):
         return QuantizedModel(replace(loaded, name=chosen))
     return FloatModel(loaded, chosen)
@@ -162,40 +165,54 @@ def generate(
     target: str | None = None,
     name: str | None = None,
     force: bool = False,
-    **options: Any,
+    optimize: str = "balanced",
+    kernels: str = "auto",
+    keep_constant_channels: bool = False,
+    keep_input: bool = False,
+    ram: int | None = None,
 ) -> Generated:
     """Write a C library for a core (target) or a firmware project for a board into output_dir.
 
-    options: optimize, kernels, keep_constant_channels, keep_input, ram, as on the command line.
+    optimize ("time", "balanced", "size") to ram (the arena's limit in bytes): as on the command line.
     """
-    loaded = model if isinstance(model, QuantizedModel) else load(model)
+    options = GenerateOptions(optimize, kernels, keep_constant_channels, keep_input, ram)
+    prefix = None if name is None else check_c_name(name)
+    loaded = model if isinstance(model, (FloatModel, QuantizedModel)) else load(model)
     if isinstance(loaded, FloatModel):
         raise InvalidInputError("the model must be quantized", layer=loaded.name, hint="mcu_quant.quantize")
     if (board is None) == (target is None):
         raise InvalidInputError(
             "give either a board or a target core", value=f"board={board}, target={target}"
         )
-    path = Path(output_dir)
+    path = _output_path(output_dir)
     check_directory(path, force=force)
     chosen = None if board is None else pipeline.board_named(board)
     core = pipeline.core_named(chosen.core if chosen is not None else str(target))
-    prefix = None if name is None else check_c_name(name)
-    deployment = pipeline.deploy(loaded.model, core, GenerateOptions(**options), prefix)
+    deployment = pipeline.deploy(loaded.model, core, options, prefix)
     facts = pipeline.manifest_facts([deployment], chosen)
     write_directory(path, pipeline.render([deployment], chosen), facts, force=force)
     return Generated(path, deployment, loaded.model, board)
 
 
-def _inputs(x: Array | Sequence[Array], graph: Graph) -> list[Array]:
+def _inputs(x: Inputs, graph: Graph) -> list[Array]:
     tensors = graph.input_tensors()
-    arrays = (
-        [np.asarray(a) for a in x] if isinstance(x, (list, tuple)) and len(tensors) > 1 else [np.asarray(x)]
-    )
+    if isinstance(x, Mapping):
+        arrays = [np.asarray(a) for a in samples.in_order(x, tensors, "inputs")]
+    elif isinstance(x, (list, tuple)) and len(tensors) > 1:
+        arrays = [np.asarray(a) for a in x]
+    else:
+        arrays = [np.asarray(x)]
     if len(arrays) != len(tensors):
         raise InvalidInputError(
             "there must be one array for each input", value=f"{len(arrays)} of {len(tensors)}"
         )
     return samples.prepare_inputs(arrays, tensors, [f"input {tensor.name}" for tensor in tensors])
+
+
+def _output_path(path: str | Path) -> Path:
+    if not str(path):
+        raise InvalidInputError("the output's path must not be empty")
+    return Path(path)
 
 
 def _unpacked(outputs: list[Array]) -> Array | list[Array]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from mcu_quant.choices import KERNEL_CHOICES, OPTIMIZE_MODES, require_choice
+from mcu_quant.errors import InvalidInputError
 from mcu_quant.ir import Graph
 from mcu_quant.kernels.base import Core, Kernel
 
@@ -12,19 +14,22 @@ from mcu_quant.kernels.base import Core, Kernel
 ARENA_ALIGN = 16
 TENSOR_ALIGN = 4
 
-OPTIMIZE_MODES = ("time", "balanced", "size")
-KERNEL_CHOICES = ("auto", "portable")
-
 
 @dataclass(frozen=True)
 class GenerateOptions:
-    """The options that generate, run, verify, profile and inspect share."""
+    """The options that generate, run, verify, profile and inspect share. ram: the arena's limit in bytes."""
 
     optimize: str = "balanced"
     kernels: str = "auto"
     keep_constant_channels: bool = False
     keep_input: bool = False
     ram: int | None = None
+
+    def __post_init__(self) -> None:
+        require_choice("optimize mode", self.optimize, OPTIMIZE_MODES)
+        require_choice("choice of kernels", self.kernels, KERNEL_CHOICES)
+        if self.ram is not None and not (type(self.ram) is int and self.ram > 0):
+            raise InvalidInputError("ram must be a positive number of bytes", value=repr(self.ram))
 
     def canonical(self) -> str:
         """The options as the command line would spell them, in fixed order: part of generated code."""

@@ -128,11 +128,6 @@ def examine_all() -> list[Finding]:
     return [examine(tool) for tool in TOOLS]
 
 
-def missing_advice() -> str:
-    """How to get all that is missing, "" if nothing is."""
-    return "; ".join(finding.how for finding in examine_all() if not finding.complete)
-
-
 #: Python packages beyond the runtime's own: module, what for, the extra that brings it.
 _PACKAGES = (
     ("tensorflow", "reads SavedModels; trains the demo's model", "tensorflow"),

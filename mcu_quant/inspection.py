@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -30,6 +31,7 @@ def inspect_deployment(deployment: Deployment) -> dict[str, Any]:
     """inspect_graph with kernels, RAM and flash as planned (`profile` measures them).
 
     The layers are those that are left after exact rewrites; what these saved is there, too.
+    disjoint_bytes: the largest set of bytes live at once without overlap. const_bytes: all tables.
     """
     facts = inspect_graph(deployment.graph) | _removed(deployment)
     constants = [
@@ -47,15 +49,18 @@ def inspect_deployment(deployment: Deployment) -> dict[str, Any]:
             "scratch_bytes": plan.scratch[index][1],
         }
     facts["core"] = deployment.core.name
-    facts["memory"] = {"arena_bytes": plan.arena_bytes, "lower_bound_bytes": plan.lower_bound}
+    facts["memory"] = {"arena_bytes": plan.arena_bytes, "disjoint_bytes": plan.lower_bound}
     facts["flash"] = {"const_bytes": sum(constants)}
     return facts
 
 
 def inspect_integer(model: pipeline.TfliteModel, core: Core, options: GenerateOptions) -> dict[str, Any]:
-    """The facts of a .tflite file; "unsupported" lists why it cannot be generated, if so."""
+    """The facts of a .tflite file; "unsupported" lists why it cannot be generated, if so.
+
+    Whether it fits options.ram is the caller's to ask: the facts show what to make smaller.
+    """
     try:
-        facts = inspect_deployment(pipeline.deploy(model, core, options))
+        facts = inspect_deployment(pipeline.deploy(model, core, replace(options, ram=None)))
     except UnsupportedModelError as error:
         return inspect_graph(model.graph) | {"unsupported": problems_json(error.problems)}
     return facts | {"unsupported": []}
@@ -79,6 +84,12 @@ def _removed_channels(deployment: Deployment, index: int) -> int:
     before = deployment.reference.tensors[source.outputs[0]].shape[-1:]
     after = deployment.graph.tensors[deployment.graph.nodes[index].outputs[0]].shape[-1:]
     return sum(before) - sum(after)
+
+
+def without_quantization(facts: dict[str, Any]) -> dict[str, Any]:
+    """The facts of a model that was calibrated with synthetic_samples: no scales, which are noise too."""
+    unknown = {"scale": None, "zero_point": None}
+    return facts | {key: [tensor | unknown for tensor in facts[key]] for key in ("inputs", "outputs")}
 
 
 def synthetic_samples(graph: Graph) -> list[tuple[np.ndarray, ...]]:

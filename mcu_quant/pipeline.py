@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mcu_quant.c_names import c_name
+from mcu_quant.choices import CALIBRATIONS, IO_TYPES, TECHNIQUES, require_choice
 from mcu_quant.deployment import Deployment, GenerateOptions
 from mcu_quant.errors import (
     DoesNotFitError,
@@ -31,10 +32,6 @@ if TYPE_CHECKING:
 #: Larger model files are refused unread.
 MAX_MODEL_BYTES = 512 * 2**20
 
-TECHNIQUES = ("int8",)
-CALIBRATIONS = ("minmax",)
-IO_TYPES = ("int8", "uint8", "float32")
-
 #: Told how many samples are done, and how many there are (None if that is not known).
 Progress = Callable[[int, int | None], None]
 
@@ -50,10 +47,10 @@ class QuantizeOptions:
     output_type: str = "int8"
 
     def __post_init__(self) -> None:
-        _require_choice("technique", self.technique, TECHNIQUES)
-        _require_choice("calibration", self.calibration, CALIBRATIONS)
-        _require_choice("input type", self.input_type, IO_TYPES)
-        _require_choice("output type", self.output_type, IO_TYPES)
+        require_choice("technique", self.technique, TECHNIQUES)
+        require_choice("calibration", self.calibration, CALIBRATIONS)
+        require_choice("input type", self.input_type, IO_TYPES)
+        require_choice("output type", self.output_type, IO_TYPES)
 
 
 @dataclass(frozen=True)
@@ -75,10 +72,12 @@ def load(source: str | Path | object, name: str | None = None) -> Graph | Tflite
         from mcu_quant.importers.keras_model import load_keras_model
 
         return load_keras_model(source)
+    if not str(source):
+        raise InvalidInputError("the model's path must not be empty", hint="the path of a model file")
     path = Path(source)
     kind = model_kind(path)
     if kind == "tflite":
-        return read_model(path.read_bytes(), name or c_name(path.stem))
+        return _read_file(path, name or c_name(path.stem))
     if kind == "saved_model":
         from mcu_quant.importers.saved_model import load_saved_model
 
@@ -86,6 +85,16 @@ def load(source: str | Path | object, name: str | None = None) -> Graph | Tflite
     from mcu_quant.importers.keras_file import load_keras_file
 
     return load_keras_file(path)
+
+
+def _read_file(path: Path, name: str) -> TfliteModel:
+    """read_model, with the file named where it is damaged."""
+    try:
+        return read_model(path.read_bytes(), name)
+    except InvalidModelError as error:
+        (problem,) = error.problems
+        layer = f"{path}: {problem.layer}" if problem.layer else str(path)
+        raise InvalidModelError(problem.rule, layer=layer, value=problem.value, hint=problem.hint) from error
 
 
 def read_model(data: bytes, name: str) -> TfliteModel:
@@ -161,13 +170,7 @@ def deploy(model: TfliteModel, core: Core, options: GenerateOptions, name: str |
     families = ("portable",) if options.kernels == "portable" else None
     kernels = choose_kernels(graph, core, options.optimize, families)
     plan = plan_memory(graph, kernels, keep_input=options.keep_input)
-    if options.ram is not None and plan.arena_bytes > options.ram:
-        raise DoesNotFitError(
-            "the arena must fit into the RAM given",
-            layer=model.name,
-            value=f"{plan.arena_bytes} bytes needed, {options.ram} given",
-            hint="more --ram, smaller layers or inputs; `mcu-quant inspect` shows which layer needs most",
-        )
+    require_ram(model.name, plan.arena_bytes, options.ram)
     return Deployment(
         name or model.name,
         graph,
@@ -178,6 +181,17 @@ def deploy(model: TfliteModel, core: Core, options: GenerateOptions, name: str |
         model.fingerprint,
         source=model.graph,
     )
+
+
+def require_ram(name: str, arena_bytes: int, ram: int | None) -> None:
+    """Raise DoesNotFitError if the arena is larger than the limit that was given."""
+    if ram is not None and arena_bytes > ram:
+        raise DoesNotFitError(
+            "the arena must fit into the RAM given",
+            layer=name,
+            value=f"{arena_bytes} bytes needed, {ram} given",
+            hint="more --ram, smaller layers or inputs; `mcu-quant inspect` shows which layer needs most",
+        )
 
 
 def render(deployments: Sequence[Deployment], board: Board | None = None) -> dict[str, str | bytes]:
@@ -277,8 +291,3 @@ def profile(
     from mcu_quant.verify.profile import profile_on_qemu
 
     return profile_on_qemu(deploy(model, core_named(board.core), options), board, inputs)
-
-
-def _require_choice(what: str, value: str, choices: Sequence[str]) -> None:
-    if value not in choices:
-        raise InvalidInputError(f"the {what} must be one that exists", value=value, hint=", ".join(choices))

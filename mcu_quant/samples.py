@@ -38,35 +38,45 @@ def input_keys(names: Sequence[str], tensors: Sequence[Tensor], where: str) -> l
 
 def with_batch(array: np.ndarray, tensor: Tensor, where: str) -> np.ndarray:
     """[N, *tensor.shape], N >= 1, from [N, ...] or [N, 1, ...]."""
-    shape = tensor.shape
-    if array.shape[1:] == shape:
-        shaped = array
-    elif shape[:1] == (1,) and array.ndim == len(shape) and array.shape[1:] == shape[1:]:
-        shaped = array[:, None]
-    else:
-        sizes = ", ".join(str(size) for size in shape[1:])
-        raise InvalidInputError(
-            f"data for input {tensor.name} must have the shape [N, {sizes}]",
-            layer=where,
-            value=f"shape {list(array.shape)}",
-            hint="check that the data was prepared for this model",
-        )
-    if not len(shaped):
+    require_batch(array.shape, tensor, where)
+    if not len(array):
         raise InvalidInputError(
             "there must be at least one sample", layer=where, value=f"shape {list(array.shape)}"
         )
-    return shaped
+    return array if array.shape[1:] == tensor.shape else array[:, None]
+
+
+def require_batch(given: tuple[int, ...], tensor: Tensor, where: str) -> None:
+    """Raise InvalidInputError for a shape that is neither [N, ...] nor [N, 1, ...]."""
+    shape = tensor.shape
+    if given[1:] == shape or (shape[:1] == (1,) and len(given) == len(shape) and given[1:] == shape[1:]):
+        return
+    if given == shape[1:]:
+        hint = "x[numpy.newaxis], if this is one sample"
+    elif given[1:] == shape[1:-1] and shape[-1:] == (1,):
+        hint = "x[..., numpy.newaxis], for the channel axis"
+    else:
+        hint = "check that the data was prepared for this model"
+    raise InvalidInputError(
+        f"data for input {tensor.name} must have the shape [{', '.join(map(str, ('N', *shape[1:])))}]",
+        layer=where,
+        value=f"shape {list(given)}",
+        hint=hint,
+    )
 
 
 def quantize(array: np.ndarray, tensor: Tensor, where: str) -> np.ndarray:
     """Values for an input: raw integers as they are, floats by the input's scale and zero_point.
 
+    Raw integers are of the input's type, or of a wider signed one (numpy's own is int64) if all fit.
     Rounded half away from zero after a float32 division and limited to the type, as QUANTIZE does.
     """
     dtype = np.dtype(tensor.dtype)
     if array.dtype == dtype and dtype.kind != "f":
         return array
     if array.dtype.kind != "f" and dtype.kind != "f":
+        if array.dtype.kind == "i" and array.dtype.itemsize > dtype.itemsize:
+            return _narrowed(array, tensor, where)
         raise InvalidInputError(
             f"integers for input {tensor.name} must be raw quantized values of its type, {tensor.dtype}",
             layer=where,
@@ -87,6 +97,19 @@ def quantize(array: np.ndarray, tensor: Tensor, where: str) -> np.ndarray:
     q = np.sign(ratio) * np.floor(np.abs(ratio) + 0.5) + tensor.zero_point
     limits = np.iinfo(dtype)
     return np.clip(q, limits.min, limits.max).astype(dtype)
+
+
+def _narrowed(array: np.ndarray, tensor: Tensor, where: str) -> np.ndarray:
+    limits = np.iinfo(tensor.dtype)
+    low, high = int(array.min()), int(array.max())
+    if low < limits.min or high > limits.max:
+        raise InvalidInputError(
+            f"integers for input {tensor.name} must be raw quantized values, {limits.min} to {limits.max}",
+            layer=where,
+            value=f"{array.dtype} from {low} to {high}",
+            hint="the real values as float32, which are quantized on the way in",
+        )
+    return array.astype(tensor.dtype)
 
 
 def dequantize(array: np.ndarray, tensor: Tensor) -> np.ndarray:
@@ -186,6 +209,8 @@ class CalibrationFile:
                 value=", ".join(f"{key} of shape {list(shape)}" for key, shape in shapes.items()),
                 hint="100 to 500 samples of what the model will see",
             )
+        for (key, shape), tensor in zip(shapes.items(), graph.input_tensors(), strict=True):
+            require_batch(shape, tensor, f"{path}:{key}")
         (self.count,) = counts
 
     def __iter__(self) -> Iterator[Sample]:
@@ -196,7 +221,7 @@ class CalibrationFile:
 def calibration_samples(dataset: Any, graph: Graph) -> Iterable[Any]:
     """What `quantize` iterates over, from what Python callers have.
 
-    dataset: the path of a .npz file; an array [N, ...]; a dict of arrays by input name; an iterable
+    dataset: the path of a .npz file; an array [N, ...]; a dict of such arrays by input name; an iterable
     of samples; or a TFLite-style generator function. A sample is an array (one input), a list or
     tuple of arrays in the order of the inputs, or a dict by input name.
     """
@@ -207,7 +232,9 @@ def calibration_samples(dataset: Any, graph: Graph) -> Iterable[Any]:
     if isinstance(dataset, np.ndarray):
         dataset = {"x": dataset}
     if isinstance(dataset, Mapping):
-        arrays = [np.asarray(array) for array in _in_order(dataset, tensors, where)]
+        arrays = [np.asarray(array) for array in in_order(dataset, tensors, where)]
+        for array, tensor in zip(arrays, tensors, strict=True):
+            require_batch(array.shape, tensor, where)
         require_same_count(arrays, where)
         step = CALIBRATION_BATCH
         return [tuple(a[i : i + step] for a in arrays) for i in range(0, len(arrays[0]), step)]
@@ -219,10 +246,11 @@ def calibration_samples(dataset: Any, graph: Graph) -> Iterable[Any]:
             value=type(dataset).__name__,
         )
     return (
-        tuple(_in_order(item, tensors, f"{where}, sample {index}")) if isinstance(item, Mapping) else item
+        tuple(in_order(item, tensors, f"{where}, sample {index}")) if isinstance(item, Mapping) else item
         for index, item in enumerate(source)
     )
 
 
-def _in_order(arrays: Mapping[Any, Any], tensors: Sequence[Tensor], where: str) -> list[Any]:
+def in_order(arrays: Mapping[Any, Any], tensors: Sequence[Tensor], where: str) -> list[Any]:
+    """The arrays of a dict by input name (or in0, …, or x), in the order of the inputs."""
     return [arrays[key] for key in input_keys([str(key) for key in arrays], tensors, where)]

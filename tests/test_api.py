@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -91,7 +92,10 @@ def test_functions_are_not_hidden_by_stages(quantized: mq.QuantizedModel) -> Non
 
 
 def test_importing_is_quick() -> None:
-    code = "import sys, mcu_quant; assert 'numpy' not in sys.modules; assert 'quantize' in dir(mcu_quant)"
+    code = (
+        "import sys, mcu_quant; assert 'numpy' not in sys.modules; "
+        "assert dir(mcu_quant) == sorted(mcu_quant.__all__)"
+    )
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
@@ -107,6 +111,59 @@ def test_generate_and_verify(quantized: mq.QuantizedModel, tmp_path: Path) -> No
         mq.generate(quantized, target="cortex-m4", output_dir=tmp_path / "library")
     with pytest.raises(mq.McuQuantError, match="either"):
         mq.generate(quantized, output_dir=tmp_path / "other")
+
+
+def test_options_are_checked(quantized: mq.QuantizedModel, model: Path, tmp_path: Path) -> None:
+    wrong: list[dict[str, Any]] = [
+        {"optimize": "speed"},
+        {"kernels": "best"},
+        {"ram": 0},
+        {"ram": -1},
+        {"ram": "64k"},
+        {"ram": True},
+        {"name": "a-b"},
+        {"output_dir": ""},
+        {"model": mq.load(model)},
+    ]
+    for options in wrong:
+        arguments: dict[str, Any] = {"model": quantized, "target": "generic", "output_dir": tmp_path / "out"}
+        with pytest.raises(mq.McuQuantError):
+            mq.generate(**arguments | options)
+    with pytest.raises(TypeError):
+        mq.generate(quantized, target="generic", output_dir=tmp_path / "out", optimise="size")  # type: ignore[call-arg]
+    assert not list(tmp_path.iterdir())
+
+
+def test_names_are_checked(model: Path) -> None:
+    for name in ("a-b", "int", ""):
+        with pytest.raises(mq.McuQuantError, match="identifier"):
+            mq.load(model, name=name)
+    assert mq.load(model, name="mine").name == "mine"
+    with pytest.raises(mq.McuQuantError, match="empty"):
+        mq.load("")
+
+
+def test_saving_replaces_only_by_force(quantized: mq.QuantizedModel, tmp_path: Path) -> None:
+    output = tmp_path / "dense.tflite"
+    output.write_text("precious")
+    with pytest.raises(mq.McuQuantError, match="exist"):
+        quantized.save(output)
+    assert output.read_text() == "precious"
+    assert quantized.save(output, force=True).read_bytes() == quantized.tflite
+    with pytest.raises(mq.McuQuantError, match="empty"):
+        quantized.save("")
+
+
+def test_inputs_by_name(quantized: mq.QuantizedModel, model: Path, tmp_path: Path) -> None:
+    expected = quantized.predict(X)
+    for by_name in ({"image": X}, {"in0": X}, {"x": X}):
+        assert np.array_equal(quantized.predict(by_name), expected)
+    assert np.array_equal(mq.load(model).predict({"image": X}), mq.load(model).predict(X))
+    with pytest.raises(mq.McuQuantError, match="other"):
+        quantized.predict({"other": X})
+    require_tools("gcc")
+    library = mq.generate(quantized, target="generic", output_dir=tmp_path / "library")
+    assert [result.identical for result in library.verify({"image": X[:2]})] == [True]
 
 
 @pytest.mark.qemu

@@ -15,7 +15,7 @@ PACKAGE = ROOT / "mcu_quant"
 #: From the bottom up: a module imports from lower ranks or its own stage.
 RANKS: tuple[tuple[str, ...], ...] = (
     ("errors",),
-    ("ir", "fixed_point", "resources", "doctor", "c_names"),
+    ("ir", "fixed_point", "resources", "doctor", "c_names", "choices"),
     ("ops",),
     ("kernels",),
     ("deployment",),
@@ -45,12 +45,8 @@ ALLOWED = {("memory", "placement"), ("verify", "codegen")}
 #: Modules that belong to another module's stage.
 PART_OF = {"placement": "memory"}
 
-TENSORFLOW_ALLOWED = {
-    "importers/saved_model.py",
-    "importers/saved_model_reader.py",
-    "importers/keras_model.py",
-    "demo_training.py",
-}
+#: Both run as child processes only: no process of a user's imports TensorFlow because of us.
+TENSORFLOW_ALLOWED = {"importers/saved_model_reader.py", "demo_training.py"}
 HEAVY = ("tensorflow", "keras", "tf_keras")
 
 

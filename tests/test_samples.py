@@ -12,7 +12,15 @@ import pytest
 from mcu_quant.errors import InvalidInputError
 from mcu_quant.ir import Graph, QuantParams, Tensor
 from mcu_quant.npz import Npz
-from mcu_quant.samples import default_inputs, dequantize, input_keys, quantize, read_inputs, with_batch
+from mcu_quant.samples import (
+    calibration_samples,
+    default_inputs,
+    dequantize,
+    input_keys,
+    quantize,
+    read_inputs,
+    with_batch,
+)
 
 IMAGE = Tensor("image", (1, 4, 3), "int8", QuantParams.per_tensor(0.5, -3))
 GRAPH = Graph("g", (), {"image": IMAGE}, ("image",), ("image",))
@@ -38,10 +46,48 @@ def test_floats_are_quantized_half_away_from_zero_and_limited() -> None:
 def test_raw_integers_stay() -> None:
     raw = np.array([-128, 127], np.int8)
     assert quantize(raw, IMAGE, "here") is raw
-    with pytest.raises(InvalidInputError, match="int8"):
-        quantize(raw.astype(np.int16), IMAGE, "here")
     with pytest.raises(InvalidInputError, match="finite"):
         quantize(np.array([np.inf], np.float32), IMAGE, "here")
+
+
+@pytest.mark.parametrize("dtype", [np.int16, np.int32, np.int64])
+def test_raw_integers_of_wider_types_that_fit(dtype: type) -> None:
+    raw = quantize(np.array([-128, 127], dtype), IMAGE, "here")
+    assert raw.dtype == np.int8 and raw.tolist() == [-128, 127]
+    unsigned = Tensor("image", (1, 2), "uint8", QuantParams.per_tensor(0.5, 3))
+    assert quantize(np.array([0, 255], dtype), unsigned, "here").dtype == np.uint8
+    for values, tensor in (([-129, 0], IMAGE), ([0, 128], IMAGE), ([-1, 0], unsigned), ([0, 256], unsigned)):
+        with pytest.raises(InvalidInputError, match=f"from {min(values)} to {max(values)}"):
+            quantize(np.array(values, dtype), tensor, "here")
+
+
+@pytest.mark.parametrize(("given", "wanted"), [("uint8", "int8"), ("int8", "uint8"), ("uint16", "uint8")])
+def test_raw_integers_of_other_types(given: str, wanted: str) -> None:
+    tensor = Tensor("image", (1, 2), wanted, QuantParams.per_tensor(0.5, 3))
+    with pytest.raises(InvalidInputError, match=f"of its type, {wanted} .*{given}"):
+        quantize(np.array([1, 2], given), tensor, "here")
+
+
+PHOTO = Graph("g", (), {"photo": Tensor("photo", (1, 28, 28, 1))}, ("photo",), ("photo",))
+
+
+@pytest.mark.parametrize("form", ["array", "dict", "file"])
+def test_one_calibration_array_has_a_batch_axis(form: str, tmp_path: Path) -> None:
+    """[28, 28, 1] would be 28 samples, or one: both shapes are named."""
+    x = np.zeros((28, 28, 1), np.float32)
+    np.savez(tmp_path / "x.npz", x=x)
+    dataset = {"array": x, "dict": {"photo": x}, "file": tmp_path / "x.npz"}[form]
+    with pytest.raises(InvalidInputError) as caught:
+        calibration_samples(dataset, PHOTO)
+    assert "[N, 28, 28, 1]" in str(caught.value) and "shape [28, 28, 1]" in str(caught.value)
+    assert "newaxis" in str(caught.value)
+    assert next(iter(calibration_samples([x], PHOTO))) is x
+
+
+def test_errors_name_the_shape_in_the_file(tmp_path: Path) -> None:
+    np.savez(tmp_path / "x.npz", x=np.zeros((100, 28, 29, 1), np.float32))
+    with pytest.raises(InvalidInputError, match=r"x\.npz:x: .*seen: shape \[100, 28, 29, 1\]"):
+        calibration_samples(tmp_path / "x.npz", PHOTO)
 
 
 def test_names_of_inputs() -> None:

@@ -51,6 +51,12 @@ def main() -> None:
     except click.ClickException as error:
         error.show()
         code = error.exit_code
+        if "--json" in arguments:
+            from mcu_quant.cli._output import print_error
+            from mcu_quant.errors import Problem
+
+            message = error.format_message()
+            print_error(type(error).__name__, code, message, [Problem(message)])
     except McuQuantError as error:
         from mcu_quant.cli._output import report_error
 

@@ -8,35 +8,54 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from mcu_quant.choices import CALIBRATIONS, IO_TYPES, KERNEL_CHOICES, OPTIMIZE_MODES, TECHNIQUES
+
 if TYPE_CHECKING:
     from mcu_quant.deployment import GenerateOptions
     from mcu_quant.pipeline import TfliteModel
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-MODEL = click.argument("model", type=click.Path(path_type=Path))
+
+class _FilePath(click.ParamType):
+    """A path as pathlib has it; "" is refused, which pathlib takes for the current directory."""
+
+    name = "path"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        if not str(value):
+            self.fail("the path must not be empty", param, ctx)
+        return Path(value)
+
+
+PATH = _FilePath()
+MODEL = click.argument("model", type=PATH)
 JSON = click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON object on stdout and nothing else there."
 )
 FORCE = click.option("--force", is_flag=True, help="Replace the output if it exists.")
+RAW_OR_REAL = (
+    "Integers are raw values of the input's type (or of a wider signed type, if all of them fit); floats are "
+    "quantized on the way in."
+)
 INPUTS = click.option(
     "--inputs",
-    type=click.Path(path_type=Path),
-    help="A .npz file: inputs by the model's input names or in0, in1, …, as [N, …]. Integers are raw "
-    "values, floats are quantized on the way in.",
+    type=PATH,
+    help=f"A .npz file: inputs by the model's input names or in0, in1, …, as [N, …]. {RAW_OR_REAL}",
 )
 
-_IO_TYPE = click.Choice(["int8", "uint8", "float32"])
+_IO_TYPE = click.Choice(IO_TYPES)
 _QUANTIZING = (
     click.option(
         "--data",
-        type=click.Path(path_type=Path),
-        help="Calibration samples: a .npz file with x, or the inputs by name.",
+        type=PATH,
+        help="Calibration samples: a .npz file with x, or the inputs by name, as [N, …]. Integers are taken "
+        "as real values (0..255 of images, say): scale them as in training.",
     ),
-    click.option("--technique", type=click.Choice(["int8"]), default="int8", show_default=True),
+    click.option("--technique", type=click.Choice(TECHNIQUES), default="int8", show_default=True),
     click.option(
         "--calibration",
-        type=click.Choice(["minmax"]),
+        type=click.Choice(CALIBRATIONS),
         default="minmax",
         show_default=True,
         help="How ranges are found in the samples.",
@@ -52,14 +71,14 @@ _QUANTIZING = (
 _GENERATING = (
     click.option(
         "--optimize",
-        type=click.Choice(["time", "balanced", "size"]),
+        type=click.Choice(OPTIMIZE_MODES),
         default="balanced",
         show_default=True,
         help="What the C code is made for.",
     ),
     click.option(
         "--kernels",
-        type=click.Choice(["auto", "portable"]),
+        type=click.Choice(KERNEL_CHOICES),
         default="auto",
         show_default=True,
         help="The core's fastest kernels, or plain C.",

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from mcu_quant.errors import McuQuantError
+from mcu_quant.errors import McuQuantError, Problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -86,17 +86,10 @@ def report_error(error: McuQuantError, *, as_json: bool) -> None:
     """One paragraph on stderr; with --json also the object on stdout."""
     note(f"error: {error}")
     if as_json:
-        problems = [
-            {"layer": p.layer, "rule": p.rule, "value": p.value, "hint": p.hint} for p in error.problems
-        ]
-        kind = type(error).__name__
-        print_json(
-            {
-                "error": {
-                    "kind": kind,
-                    "exit_code": error.exit_code,
-                    "message": str(error),
-                    "problems": problems,
-                }
-            }
-        )
+        print_error(type(error).__name__, error.exit_code, str(error), error.problems)
+
+
+def print_error(kind: str, exit_code: int, message: str, problems: Sequence[Problem]) -> None:
+    """The one object of --json where something is wrong."""
+    listed = [{"layer": p.layer, "rule": p.rule, "value": p.value, "hint": p.hint} for p in problems]
+    print_json({"error": {"kind": kind, "exit_code": exit_code, "message": message, "problems": listed}})

@@ -11,7 +11,7 @@ from mcu_quant.cli._output import print_json, print_table
 
 
 @click.command("build")
-@click.argument("project", type=click.Path(path_type=Path))
+@click.argument("project", type=options.PATH)
 @options.JSON
 def command(project: Path, as_json: bool) -> None:
     """Build the firmware PROJECT that `generate --board` wrote."""

@@ -14,7 +14,7 @@ from mcu_quant.cli._output import note, print_json, print_table
 @click.option(
     "-o",
     "--output",
-    type=click.Path(path_type=Path),
+    type=options.PATH,
     default=Path("mcu-quant-demo"),
     show_default=True,
     help="The directory to write.",

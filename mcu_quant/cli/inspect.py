@@ -27,16 +27,30 @@ def command(
 ) -> None:
     """Show MODEL's layers, shapes, MACs, parameters, kernels, planned RAM and flash, and what is unsupported.
 
-    A float model is shown as it will be after quantizing, by --data if given. Exits with 2 if something is
-    unsupported.
+    A float model is shown as it will be after quantizing; its scales and zero_points are known only with
+    --data. Exits with 2 if something is unsupported, with 3 if the arena is larger than --ram.
     """
     facts = {"model": str(model)} | _facts(model, target, generating, quantizing)
     if as_json:
         print_json(facts)
     else:
         _show(facts)
+    if not facts.get("calibrated", True):
+        note("scales and zero_points are not known without --data; sizes do not depend on them")
     if facts["unsupported"]:
         raise click.exceptions.Exit(2)
+    _require_ram(facts, generating["ram"])
+
+
+def _require_ram(facts: dict[str, Any], ram: int | None) -> None:
+    from mcu_quant import pipeline
+    from mcu_quant.errors import DoesNotFitError
+
+    try:
+        pipeline.require_ram(facts["model"], facts["memory"]["arena_bytes"], ram)
+    except DoesNotFitError as error:
+        note(f"error: {error}")
+        raise click.exceptions.Exit(error.exit_code) from error
 
 
 def _facts(path: Path, target: str, generating: dict[str, Any], quantizing: dict[str, Any]) -> dict[str, Any]:
@@ -47,12 +61,16 @@ def _facts(path: Path, target: str, generating: dict[str, Any], quantizing: dict
     try:
         loaded = pipeline.load(path)
         if isinstance(loaded, pipeline.TfliteModel):
-            integer, kind = options.load_integer_model(path, quantizing), "tflite"
+            integer, kind, calibrated = options.load_integer_model(path, quantizing), "tflite", True
         else:
             integer, kind = _quantized(loaded, path, quantizing), "float"
+            calibrated = quantizing["data"] is not None
     except UnsupportedModelError as error:
         return {"unsupported": inspection.problems_json(error.problems)}
-    return {"kind": kind} | inspection.inspect_integer(integer, core, options.generate_options(generating))
+    facts = inspection.inspect_integer(integer, core, options.generate_options(generating))
+    if not calibrated:
+        facts = inspection.without_quantization(facts)
+    return {"kind": kind, "calibrated": calibrated} | facts
 
 
 def _quantized(graph: Graph, path: Path, quantizing: dict[str, Any]) -> Any:
@@ -97,8 +115,15 @@ def _show(facts: dict[str, Any]) -> None:
             (title, _count(facts, key)) for title, key in (("MACs", "macs"), ("parameters", "parameters"))
         ]
         if "memory" in facts:
-            rows += [("planned arena (RAM)", f"{facts['memory']['arena_bytes']:,} bytes")]
-            rows += [("planned constants (flash)", f"{facts['flash']['const_bytes']:,} bytes")]
+            memory = facts["memory"]
+            rows += [("planned arena (RAM)", f"{memory['arena_bytes']:,} bytes")]
+            rows += [
+                (
+                    "largest set of bytes live at once without overlap",
+                    f"{memory['disjoint_bytes']:,} bytes",
+                )
+            ]
+            rows += [("planned tables (flash)", f"{facts['flash']['const_bytes']:,} bytes")]
         print_table("", ("", ""), rows)
     for problem in facts["unsupported"]:
         note(f"unsupported: {Problem(**problem)}")

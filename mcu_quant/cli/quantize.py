@@ -13,9 +13,7 @@ from mcu_quant.cli._output import note, print_json
 
 @click.command("quantize")
 @options.MODEL
-@click.option(
-    "-o", "--output", type=click.Path(path_type=Path), required=True, help="The .tflite file to write."
-)
+@click.option("-o", "--output", type=options.PATH, required=True, help="The .tflite file to write.")
 @options.quantizing
 @options.FORCE
 @options.JSON

@@ -16,13 +16,11 @@ from mcu_quant.cli._output import note, print_json
 @options.MODEL
 @click.option(
     "--inputs",
-    type=click.Path(path_type=Path),
+    type=options.PATH,
     required=True,
-    help="A .npz file: the inputs by name, or in0, in1, …",
+    help=f"A .npz file: the inputs by name, or in0, in1, …. {options.RAW_OR_REAL}",
 )
-@click.option(
-    "--outputs", type=click.Path(path_type=Path), required=True, help="The .npz file to write: out0, out1, …"
-)
+@click.option("--outputs", type=options.PATH, required=True, help="The .npz file to write: out0, out1, …")
 @click.option(
     "--on",
     "engine",

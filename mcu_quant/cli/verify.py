@@ -19,7 +19,7 @@ from mcu_quant.cli._output import note, print_json
     "engines",
     metavar="ENGINE",
     multiple=True,
-    help="host or a board's name; may be repeated. Default: host.",
+    help="host or a board's name; may be repeated.  [default: host]",
 )
 @click.option(
     "--random",

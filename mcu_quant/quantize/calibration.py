@@ -14,6 +14,7 @@ from mcu_quant.ops.interpreter import run_float
 from mcu_quant.quantize import samples as sampling
 from mcu_quant.quantize.minmax import MinMax
 from mcu_quant.quantize.ranges import Calibrator, Ranges
+from mcu_quant.quantize.samples import CalibrationWarning
 
 __all__ = ["CALIBRATIONS", "CalibrationWarning", "Progress", "Ranges", "calibrate"]
 
@@ -27,10 +28,6 @@ CALIBRATIONS: dict[str, type[Calibrator]] = {
 
 #: No activation may be larger: scales and their products must stay normal float32 numbers.
 _LARGEST_VALUE = 2.0**60
-
-
-class CalibrationWarning(UserWarning):
-    """Calibration data that is usable but surely not what was meant."""
 
 
 def calibrate(

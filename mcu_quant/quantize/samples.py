@@ -6,6 +6,7 @@ the same samples give the same ranges however they are handed over.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -19,6 +20,10 @@ _MAX_BATCH = 64
 _MAX_BATCH_ELEMENTS = 2**21
 
 Batch = tuple[np.ndarray, ...]
+
+
+class CalibrationWarning(UserWarning):
+    """Calibration data that is usable but probably not what was meant."""
 
 
 def batch_size(graph: Graph) -> int:
@@ -100,6 +105,8 @@ def _chunk(graph: Graph, item: Any, index: int) -> Batch:
         )
     pairs = zip(graph.input_tensors(), arrays, strict=True)
     chunk = tuple(_one_input(tensor, array, index) for tensor, array in pairs)
+    if index == 0:
+        _note_integers(graph, arrays)
     counts = [len(array) for array in chunk]
     if len(set(counts)) > 1:
         raise InvalidInputError(
@@ -108,6 +115,20 @@ def _chunk(graph: Graph, item: Any, index: int) -> Batch:
             value=f"{counts} from sample {index} on",
         )
     return chunk
+
+
+def _note_integers(graph: Graph, arrays: Sequence[Any]) -> None:
+    for tensor, item in zip(graph.input_tensors(), arrays, strict=True):
+        dtype = np.asarray(item).dtype
+        if tensor.dtype == "float32" and dtype.kind in "iu":
+            limits = np.iinfo(dtype)
+            extent = f" {limits.min}..{limits.max}" if dtype.itemsize == 1 else ""
+            warnings.warn(
+                f"{tensor.name}: calibration data of type {dtype} is taken as real values{extent}; scale it "
+                "as in training, if training scaled it.",
+                CalibrationWarning,
+                stacklevel=2,
+            )
 
 
 def _one_input(tensor: Tensor, item: Any, index: int) -> np.ndarray:

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from tests import tiny_models
+from tests.cli.conftest import only_json
 from tests.conftest import Run
 
 Refuses = Callable[..., str]
@@ -102,7 +103,8 @@ def test_truncated_tflite(keep: float, refuses: Refuses, tflite: Path, tmp_path:
     whole = tflite.read_bytes()
     model = tmp_path / "cut.tflite"
     model.write_bytes(whole[: int(len(whole) * keep)])
-    refuses("generate", model, "--target", "generic", "-o", tmp_path / "out")
+    error = refuses("generate", model, "--target", "generic", "-o", tmp_path / "out")
+    assert str(model) in error
     assert not (tmp_path / "out").exists()
 
 
@@ -178,6 +180,35 @@ def test_usage(mcu_quant: Run, tflite: Path, tmp_path: Path) -> None:
     for arguments in (["nonsense"], ["generate", tflite, "-o", tmp_path / "x"], ["quantize"]):
         done = mcu_quant(*arguments)
         assert done.returncode == 2 and "Usage:" in done.stderr and done.stdout == ""
+
+
+def test_usage_as_json(mcu_quant: Run, files: Path) -> None:
+    for arguments in (["nonsense"], ["inspect"], ["inspect", files / "dense.keras", "--optimize", "speed"]):
+        done = mcu_quant(*arguments, "--json")
+        error = only_json(done)["error"]
+        assert done.returncode == error["exit_code"] == 2 and "Usage:" in done.stderr
+        assert error["message"] in done.stderr and error["problems"][0]["rule"] == error["message"]
+
+
+def test_empty_paths(mcu_quant: Run, files: Path, tflite: Path, tmp_path: Path) -> None:
+    """What an unset variable of a shell gives; pathlib takes it for the current directory."""
+    for arguments in (
+        ["inspect", ""],
+        ["build", ""],
+        ["quantize", files / "dense.keras", "-o", tmp_path / "out.tflite", "--data", ""],
+        ["quantize", files / "dense.keras", "-o", "", "--data", files / "x.npz"],
+        ["verify", tflite, "--inputs", ""],
+    ):
+        done = mcu_quant(*arguments)
+        assert done.returncode == 2 and "path must not be empty" in done.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_calibration_data_without_a_batch_axis(refuses: Refuses, files: Path, tmp_path: Path) -> None:
+    data = tmp_path / "one.npz"
+    np.savez(data, x=np.zeros(12, np.float32))
+    error = refuses(*quantize(files / "dense.keras", data, tmp_path / "out.tflite"))
+    assert "one.npz" in error and "[N, 12]" in error and "[12]" in error
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals as POSIX has them")

@@ -82,11 +82,47 @@ def test_inspect(files: Path, tflite: Path, mcu_quant: Run) -> None:
     facts = only_json(mcu_quant("inspect", tflite, "--json"))
     assert facts["macs"] == 12 * 6 + 6 * 3 and facts["unsupported"] == []
     assert [layer["kernel"] for layer in facts["layers"]][:2] == ["fully_connected_s8"] * 2
-    assert facts["memory"]["arena_bytes"] >= facts["memory"]["lower_bound_bytes"] > 0
+    assert facts["memory"]["arena_bytes"] >= facts["memory"]["disjoint_bytes"] > 0
     from_float = only_json(mcu_quant("inspect", files / "dense.keras", "--json"))
     assert from_float["memory"] == facts["memory"] and from_float["kind"] == "float"
     text = mcu_quant("inspect", tflite)
     assert "fully_connected_s8" in text.stdout and text.returncode == 0
+    assert "live at once without overlap" in text.stdout and "planned tables" in text.stdout
+
+
+def test_inspect_invents_no_scales(files: Path, tflite: Path, mcu_quant: Run) -> None:
+    done = mcu_quant("inspect", files / "dense.keras", "--json")
+    facts = only_json(done)
+    assert facts["calibrated"] is False and "--data" in done.stderr
+    assert all(t["scale"] is t["zero_point"] is None for t in (*facts["inputs"], *facts["outputs"]))
+    calibrated = mcu_quant("inspect", files / "dense.keras", "--data", files / "x.npz", "--json")
+    expected = only_json(mcu_quant("inspect", tflite, "--json"))
+    assert only_json(calibrated)["calibrated"] and expected["calibrated"] and calibrated.stderr == ""
+    assert only_json(calibrated)["inputs"] == expected["inputs"] and expected["inputs"][0]["scale"] > 0
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_inspect_shows_what_does_not_fit(form: str, tflite: Path, mcu_quant: Run) -> None:
+    done = mcu_quant("inspect", tflite, "--ram", "4", *(["--json"] if form == "json" else []))
+    assert done.returncode == 3 and "4 given" in done.stderr
+    assert "fully_connected_s8" in done.stdout
+    if form == "json":
+        assert only_json(done)["layers"]
+
+
+def test_quantize_notes_integers(files: Path, tmp_path: Path, mcu_quant: Run) -> None:
+    np.savez(tmp_path / "x.npz", x=np.arange(48, dtype=np.uint8).reshape(4, 12))
+    output = tmp_path / "out.tflite"
+    done = mcu_quant("quantize", files / "dense.keras", "-o", output, "--data", tmp_path / "x.npz", "--json")
+    assert only_json(done)["bytes"] > 0
+    assert done.stderr.count("warning: ") == 1 and "taken as real values 0..255" in done.stderr
+
+
+def test_choices_are_those_that_there_are() -> None:
+    from mcu_quant import choices
+    from mcu_quant.quantize import CALIBRATIONS
+
+    assert tuple(CALIBRATIONS) == choices.CALIBRATIONS
 
 
 @pytest.mark.parametrize("model", ["kws_ref_model.keras", "kws_ref_model.tflite", "pretrainedResnet.h5"])

@@ -98,6 +98,14 @@ def test_faults_are_named(fault: str) -> None:
         list(samples.batches(graph_of(IMAGE), data))
 
 
+@pytest.mark.parametrize(("dtype", "says"), [(np.uint8, "values 0..255;"), (np.int64, "values;")])
+def test_integers_are_noted_once(dtype: type, says: str) -> None:
+    x = np.ones((2, 4, 4, 2), dtype)
+    with pytest.warns(samples.CalibrationWarning, match=says) as caught:
+        list(samples.batches(graph_of(IMAGE), [(x,), (x,)]))
+    assert len(caught) == 1
+
+
 def test_inputs_of_different_counts() -> None:
     with pytest.raises(InvalidInputError, match=r"\[3, 2\]"):
         list(samples.batches(graph_of(IMAGE, VECTOR), [(images(3), np.zeros((2, 3)))]))
