@@ -8,9 +8,10 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from mcu_quant.errors import InvalidInputError
+from mcu_quant.errors import DoesNotFitError, InvalidInputError
 from mcu_quant.outputs import read_manifest
-from mcu_quant.verify.tools import find_tool
+from mcu_quant.verify.image import overflow_of
+from mcu_quant.verify.tools import find_tool, untranslated
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,10 @@ class Image:
 
 
 def build_project(directory: Path) -> list[Image]:
-    """Run make there; its output goes to stderr. Raises ToolMissingError or InvalidInputError."""
+    """Run make there; its output goes to stderr.
+
+    Raises ToolMissingError, DoesNotFitError if the linker says so, InvalidInputError.
+    """
     if not (directory / "Makefile").is_file() or not read_manifest(directory).get("board"):
         raise InvalidInputError(
             "the directory must be a generated firmware project",
@@ -33,17 +37,47 @@ def build_project(directory: Path) -> list[Image]:
             hint="mcu-quant generate MODEL.tflite --board BOARD -o DIRECTORY",
         )
     find_tool("arm-none-eabi-gcc")
-    sys.stderr.flush()
-    command = [find_tool("make"), "-C", str(directory), f"-j{os.cpu_count() or 1}"]
-    done = subprocess.run(command, stdout=sys.stderr.fileno(), check=False)
-    if done.returncode:
+    status, messages = _make([find_tool("make"), "-C", str(directory), f"-j{os.cpu_count() or 1}"])
+    overflow = overflow_of(messages)
+    if status and overflow:
+        raise DoesNotFitError(
+            "the program must fit the board",
+            layer=str(directory),
+            value=", ".join(f"{name} exceeded by {count} bytes" for name, count in sorted(overflow.items())),
+            hint="generate with --optimize size, a board with more memory, or a smaller model",
+        )
+    if status:
         raise InvalidInputError(
             "the project does not build",
             layer=str(directory),
-            value=f"make ended with {done.returncode}",
+            value=f"make ended with {status}",
             hint="read the compiler's messages above; a project as generated builds without warnings",
         )
     return [read_image(path) for path in sorted((directory / "build").glob("*.elf"))]
+
+
+def _make(command: list[str]) -> tuple[int, str]:
+    """Exit status, and what it wrote to stderr, which is shown as it comes like the rest."""
+    sys.stderr.flush()
+    messages = []
+    with subprocess.Popen(
+        command,
+        env=untranslated(),
+        stdout=sys.stderr.fileno(),
+        stderr=subprocess.PIPE,
+        text=True,
+        errors="replace",
+    ) as process:
+        assert process.stderr is not None
+        try:
+            for line in process.stderr:
+                sys.stderr.write(line)
+                sys.stderr.flush()
+                messages.append(line)
+        except BaseException:
+            process.terminate()
+            raise
+    return process.returncode, "".join(messages)
 
 
 def read_image(path: Path) -> Image:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -12,7 +13,7 @@ from pathlib import Path
 
 from mcu_quant.errors import InvalidInputError
 
-#: Lists what a generated directory holds, so that --force replaces only what we wrote.
+#: Says what a generated directory holds, so that --force replaces only what we wrote, as we wrote it.
 MANIFEST = "mcu-quant.json"
 #: Written by compilers, and worth nothing.
 _BUILD_DIRECTORY = "build"
@@ -70,7 +71,9 @@ def write_directory(
 
 
 def with_manifest(files: Mapping[str, str | bytes], facts: Mapping[str, object]) -> dict[str, str | bytes]:
-    manifest = {"schema": 1, **facts, "files": sorted({*files, MANIFEST})}
+    """The files and a manifest: the facts, and path to SHA-256 of every other file."""
+    digests = {name: hashlib.sha256(_encoded(files[name])).hexdigest() for name in sorted(files)}
+    manifest = {"schema": 1, **facts, "files": digests}
     return {**files, MANIFEST: json.dumps(manifest, indent=2) + "\n"}
 
 
@@ -83,14 +86,24 @@ def check_directory(path: Path, *, force: bool) -> None:
         return
     if not path.is_dir():
         raise InvalidInputError("the output must be a directory", layer=str(path), value="a file")
-    foreign = _foreign_files(path)
+    written = _written_files(path)
+    found = [p.relative_to(path).as_posix() for p in path.rglob("*") if p.is_symlink() or not p.is_dir()]
+    ours = {*written, MANIFEST}
+    foreign = [name for name in found if name not in ours and _BUILD_DIRECTORY not in name.split("/")]
     if foreign:
-        shown = ", ".join(foreign[:5]) + (", …" if len(foreign) > 5 else "")
         raise InvalidInputError(
             "--force replaces only files that mcu-quant wrote",
             layer=str(path),
-            value=shown,
+            value=_listing(foreign),
             hint="move those files elsewhere, or choose another directory",
+        )
+    changed = [name for name in found if name in written and _digest(path / name) != written[name]]
+    if changed:
+        raise InvalidInputError(
+            "--force replaces files only as mcu-quant wrote them, and some were changed since",
+            layer=str(path),
+            value=_listing(changed),
+            hint="move your changes to another directory, or delete the directory",
         )
 
 
@@ -103,15 +116,26 @@ def read_manifest(path: Path) -> dict[str, object]:
     return manifest if isinstance(manifest, dict) else {}
 
 
-def _foreign_files(path: Path) -> list[str]:
-    listed = read_manifest(path).get("files", [])
-    ours = set(listed) if isinstance(listed, list) else set()
-    found = (file.relative_to(path) for file in path.rglob("*") if not file.is_dir())
-    return sorted(
-        file.as_posix()
-        for file in found
-        if file.as_posix() not in ours and _BUILD_DIRECTORY not in file.parts
-    )
+def _written_files(path: Path) -> dict[str, object]:
+    """Relative path → SHA-256, as the manifest has them."""
+    files = read_manifest(path).get("files")
+    return files if isinstance(files, dict) else {}
+
+
+def _digest(file: Path) -> str:
+    """SHA-256; empty for a link and for what cannot be read, which are not as we wrote them."""
+    try:
+        return "" if file.is_symlink() else hashlib.sha256(file.read_bytes()).hexdigest()
+    except OSError:
+        return ""
+
+
+def _listing(names: list[str], most: int = 5) -> str:
+    return ", ".join(sorted(names)[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+
+
+def _encoded(contents: str | bytes) -> bytes:
+    return contents if isinstance(contents, bytes) else contents.encode("utf-8")
 
 
 def _fill(directory: Path, files: Mapping[str, str | bytes]) -> None:
@@ -119,7 +143,7 @@ def _fill(directory: Path, files: Mapping[str, str | bytes]) -> None:
     for name, contents in files.items():
         target = directory / name
         target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(contents if isinstance(contents, bytes) else contents.encode("utf-8"))
+        target.write_bytes(_encoded(contents))
 
 
 @contextmanager

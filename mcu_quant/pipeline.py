@@ -195,16 +195,17 @@ def require_ram(name: str, arena_bytes: int, ram: int | None) -> None:
 
 
 def render(deployments: Sequence[Deployment], board: Board | None = None) -> dict[str, str | bytes]:
-    """The files of a C library, or with a board those of a firmware project and its test vectors."""
-    names = [deployment.name for deployment in deployments]
-    if len(set(names)) != len(names):
-        raise InvalidInputError(
-            "models in one program must have different names", value=", ".join(names), hint="--name"
-        )
+    """The files of a C library, or with a board those of a firmware project and its test vectors.
+
+    Raises InvalidInputError for names that clash, DoesNotFitError for models that cannot fit the board.
+    """
+    _require_distinct([deployment.name for deployment in deployments])
     if board is not None:
         from mcu_quant.codegen.project import render_project, render_vectors
         from mcu_quant.samples import default_inputs
+        from mcu_quant.verify.image import check_fits
 
+        check_fits(board, deployments)
         project: dict[str, str | bytes] = {**render_project(board, deployments)}
         for deployment in deployments:
             project |= render_vectors(deployment, default_inputs(deployment.graph, 4))
@@ -216,6 +217,20 @@ def render(deployments: Sequence[Deployment], board: Board | None = None) -> dic
         for file, text in render_library(deployment).items():
             assert files.setdefault(file, text) == text, f"two models render {file} differently"
     return files
+
+
+def _require_distinct(names: Sequence[str]) -> None:
+    """Each model has files and macros of its own: NAME and NAME_weights, where case is no difference."""
+    taken: dict[str, str] = {}
+    for name in names:
+        for claim in (name.upper(), f"{name.upper()}_WEIGHTS"):
+            if claim in taken:
+                raise InvalidInputError(
+                    "models in one program must have names that give different files and macros",
+                    value=f"{taken[claim]} and {name} would both have {claim.lower()}.h and {claim}_H",
+                    hint="rename one of the files",
+                )
+            taken[claim] = name
 
 
 def manifest_facts(deployments: Sequence[Deployment], board: Board | None) -> dict[str, object]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from pathlib import Path
 
@@ -48,6 +49,48 @@ def test_force_replaces_all_of_ours_and_nothing_else(tmp_path: Path) -> None:
     with pytest.raises(InvalidInputError, match=r"mine\.c"):
         write_directory(out, {"both": "3"}, {}, force=True)
     assert (out / "both").read_text() == "2"
+
+
+@pytest.mark.parametrize("name", ["main.c", "model/net.c", "data.bin"])
+def test_force_refuses_to_lose_an_edit(name: str, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    files = {"main.c": "int main(void);", "model/net.c": "µ", "data.bin": b"\0\xff"}
+    write_directory(out, files, {})
+    write_directory(out, files, {}, force=True)
+    with (out / name).open("ab") as stream:
+        stream.write(b"/* mine */")
+    with pytest.raises(InvalidInputError) as caught:
+        write_directory(out, files, {}, force=True)
+    (problem,) = caught.value.problems
+    assert problem.value == name and "move your changes" in problem.hint
+    assert (out / name).read_bytes().endswith(b"/* mine */")
+    (out / name).unlink()
+    write_directory(out, files, {}, force=True)
+    assert names(out) == sorted([*files, MANIFEST])
+
+
+@pytest.mark.skipif(os.name != "posix", reason="links as POSIX has them")
+def test_force_does_not_lose_links(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    write_directory(out, {"main.c": "int main(void);"}, {})
+    (out / "main.c").rename(tmp_path / "main.c")
+    (out / "main.c").symlink_to(tmp_path / "main.c")
+    with pytest.raises(InvalidInputError, match=r"changed since.*main\.c"):
+        write_directory(out, {"main.c": ""}, {}, force=True)
+    (out / "main.c").unlink()
+    (out / "mine").symlink_to(tmp_path)
+    with pytest.raises(InvalidInputError, match=r"seen: mine\)"):
+        write_directory(out, {"main.c": ""}, {}, force=True)
+
+
+def test_the_manifest_is_the_same_each_time(tmp_path: Path) -> None:
+    write_directory(tmp_path / "a", {"x": "1", "y/z": b"2"}, {"fact": 1})
+    write_directory(tmp_path / "b", {"y/z": b"2", "x": "1"}, {"fact": 1})
+    assert (tmp_path / "a" / MANIFEST).read_bytes() == (tmp_path / "b" / MANIFEST).read_bytes()
+    assert read_manifest(tmp_path / "a")["files"] == {
+        "x": hashlib.sha256(b"1").hexdigest(),
+        "y/z": hashlib.sha256(b"2").hexdigest(),
+    }
 
 
 def test_empty_directory_is_as_good_as_none(tmp_path: Path) -> None:

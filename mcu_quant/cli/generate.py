@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -67,5 +68,5 @@ def command(
     )
     note(
         f"{output}: {len(files)} files"
-        + ("" if board is None else f"; build it with `mcu-quant build {output}`")
+        + ("" if board is None else f"; build it with `mcu-quant build {shlex.quote(str(output))}`")
     )

@@ -26,7 +26,10 @@ def command(
     quantizing: dict[str, Any],
     as_json: bool,
 ) -> None:
-    """Measure one inference of MODEL on a board: whole and per layer."""
+    """Measure one inference of MODEL on a board.
+
+    Instructions are exact for the whole; their split per layer is right within a few instructions.
+    """
     from mcu_quant import pipeline, samples
 
     chosen = pipeline.board_named(board)

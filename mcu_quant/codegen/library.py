@@ -112,6 +112,11 @@ def render_library(deployment: Deployment) -> dict[str, str]:
     return files | headers
 
 
+def constant_bytes(deployment: Deployment) -> int:
+    """What the tables of <name>_weights.c take in flash."""
+    return int(_context(deployment, kernel_headers(deployment.kernels))["const_bytes"])
+
+
 @cache
 def _environment() -> Environment:
     """One for the process: it keeps the compiled templates."""

@@ -12,10 +12,11 @@ from pathlib import Path
 from elftools.elf.elffile import ELFFile
 
 from mcu_quant.boards import Board
+from mcu_quant.codegen.library import constant_bytes
 from mcu_quant.codegen.project import LINK_FLAGS, compile_flags, render_sources
 from mcu_quant.deployment import Deployment
 from mcu_quant.errors import DoesNotFitError
-from mcu_quant.verify.tools import beside, find_tool
+from mcu_quant.verify.tools import beside, find_tool, untranslated
 
 _OVERFLOW = re.compile(r"region `(\w+)' overflowed by (\d+) bytes")
 _COMPILER_SECONDS = 600
@@ -60,6 +61,30 @@ def link_images(
         _link(gcc, board, deployment, folder, program, [objects[f"{program}.c"], *support])
         for program in programs
     ]
+
+
+def check_fits(board: Board, deployments: Sequence[Deployment]) -> None:
+    """Refuse models that share one program and one arena, and cannot fit, as far as is known before linking.
+
+    Raises DoesNotFitError.
+    """
+    check_ram(board, max(deployments, key=lambda deployment: deployment.plan.arena_bytes))
+    sizes = {deployment.name: constant_bytes(deployment) for deployment in deployments}
+    excess = sum(sizes.values()) - board.flash_bytes
+    if excess <= 0:
+        return
+    shown = " + ".join(str(size) for size in sizes.values())
+    raise DoesNotFitError(
+        f"constants ({shown} bytes) must fit {board.name}, which has {board.flash_bytes} bytes of flash",
+        layer=", ".join(sizes),
+        value=f"{excess} bytes too many, and code comes on top",
+        hint="a board with more flash, or fewer weights" + (", or fewer models" if len(sizes) > 1 else ""),
+    )
+
+
+def overflow_of(messages: str) -> dict[str, int]:
+    """Region of the linker script ("FLASH", "RAM") to bytes too many, as the linker's messages have it."""
+    return {name: int(count) for name, count in _OVERFLOW.findall(messages)}
 
 
 def check_ram(board: Board, deployment: Deployment) -> None:
@@ -118,7 +143,7 @@ def _link(
         image.name,
     ]
     result = _run(command, folder, check=False)
-    overflow = {name: int(count) for name, count in _OVERFLOW.findall(result.stderr)}
+    overflow = overflow_of(result.stderr)
     if overflow:
         raise _does_not_fit(board, deployment, overflow)
     if result.returncode:
@@ -143,7 +168,13 @@ def _does_not_fit(board: Board, deployment: Deployment, overflow: Mapping[str, i
 
 def _run(command: list[str], folder: Path, check: bool = True) -> subprocess.CompletedProcess[str]:
     result = subprocess.run(
-        command, cwd=folder, capture_output=True, text=True, errors="replace", timeout=_COMPILER_SECONDS
+        command,
+        cwd=folder,
+        env=untranslated(),
+        capture_output=True,
+        text=True,
+        errors="replace",
+        timeout=_COMPILER_SECONDS,
     )
     if check and result.returncode:
         raise RuntimeError(f"{' '.join(command)} failed:\n{result.stderr}")

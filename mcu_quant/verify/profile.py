@@ -36,8 +36,9 @@ _COUNTER = 2**32
 class Counts:
     """instructions: of <name>_invoke, from its first to its return. layers: of each layer, without the hook.
 
-    What a hook and the step to the next layer take is the same for each layer: the excess of a run with
-    the hook over a plain run, shared out evenly. So layers add up to instructions but for the rounding.
+    What a hook and the step to the next layer take is about the same for each layer: the excess of a run
+    with the hook over a plain run, shared out evenly. So layers add up to instructions exactly, and each is
+    right to a few.
     """
 
     instructions: int
@@ -81,9 +82,22 @@ def count_instructions(
         )
     # A call of nothing executes one instruction, its return.
     instructions = first - call + 1
-    overhead = round((sum(hooked) - instructions) / len(hooked)) if hooked else 0
-    layers = tuple(max(0, count - overhead) for count in hooked)
-    return Counts(instructions, layers, max(fine.stack), fine.outputs)
+    return Counts(instructions, _split(instructions, hooked), max(fine.stack), fine.outputs)
+
+
+def _split(instructions: int, hooked: Sequence[int]) -> tuple[int, ...]:
+    """Counts that add up to instructions: hooked, less even shares of what they have too much.
+
+    None falls below 0: a layer shorter than its share gives all it has, and longer ones share the rest.
+    """
+    layers = list(hooked)
+    excess = sum(hooked) - instructions
+    shortest_first = sorted(range(len(hooked)), key=lambda index: hooked[index])
+    for done, index in enumerate(shortest_first):
+        share = min(hooked[index], excess // (len(hooked) - done))
+        layers[index] -= share
+        excess -= share
+    return tuple(layers)
 
 
 @dataclass(frozen=True)

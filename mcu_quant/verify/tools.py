@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 
 from mcu_quant.doctor import TOOLS, examine
@@ -14,6 +15,11 @@ def find_tool(name: str) -> str:
     if finding.path is None or not finding.complete:
         raise ToolMissingError(f"{name} must be installed and on the PATH", hint=finding.how)
     return finding.path
+
+
+def untranslated() -> dict[str, str]:
+    """The environment in which programs write the messages that we search for."""
+    return {**os.environ, "LC_ALL": "C"}
 
 
 def beside(path: str, name: str) -> str:

@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 
 from mcu_quant.boards import Timer, list_boards, load_board
+from mcu_quant.codegen.project import OPTIMIZE_FLAGS
 from mcu_quant.errors import EngineFailedError
 from mcu_quant.ops.interpreter import run_int8
 from mcu_quant.samples import default_inputs
-from mcu_quant.verify.profile import _exact, profile_on_qemu
+from mcu_quant.verify.profile import _exact, _split, profile_on_qemu
 from tests.boards.models import deploy, golden_samples, published, tiny_model
 from tests.boards.test_qemu import run_program
 
@@ -93,16 +94,43 @@ def check_report(report: dict[str, Any]) -> None:
     assert flash["image_bytes"] - flash["model_bytes"] < 4096
     layers = report["layers"]
     assert all(list(layer) == LAYER_KEYS for layer in layers)
-    total = sum(layer["instructions"] for layer in layers)
-    assert abs(total - report["instructions"]) <= 20 * len(layers)
+    assert sum(layer["instructions"] for layer in layers) == report["instructions"]
+    assert all(layer["instructions"] >= 0 for layer in layers)
+
+
+@pytest.mark.parametrize(
+    ("instructions", "hooked", "layers"),
+    [
+        (100, [70, 60], (55, 45)),
+        (100, [71, 60], (55, 45)),
+        (100, [60, 71], (45, 55)),
+        (100, [3, 70, 60], (0, 55, 45)),
+        (100, [12, 70, 60, 2], (0, 55, 45, 0)),
+        (0, [5, 0, 9], (0, 0, 0)),
+        (100, [40, 55], (43, 57)),
+        (100, [130], (100,)),
+    ],
+)
+def test_layers_add_up_exactly(instructions: int, hooked: list[int], layers: tuple[int, ...]) -> None:
+    assert _split(instructions, hooked) == layers
+
+
+def test_any_layers_add_up_and_none_is_negative() -> None:
+    generator = np.random.default_rng(0)
+    for _ in range(300):
+        hooked = generator.integers(0, 50, generator.integers(1, 9)).tolist()
+        instructions = int(generator.integers(0, sum(hooked) + 10))
+        layers = _split(instructions, hooked)
+        assert sum(layers) == instructions and min(layers) >= 0
 
 
 @pytest.mark.qemu
+@pytest.mark.parametrize("optimize", OPTIMIZE_FLAGS)
 @pytest.mark.parametrize("board_name", list_boards())
-def test_a_tiny_models_profile(board_name: str) -> None:
+def test_a_tiny_models_profile(board_name: str, optimize: str) -> None:
     board = load_board(board_name)
     model = tiny_model()
-    deployment = deploy(model, board)
+    deployment = deploy(model, board, optimize=optimize)
     inputs = default_inputs(model.graph, 2)
     report = profile_on_qemu(deployment, board, inputs)
     check_report(report)

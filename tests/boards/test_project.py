@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import shlex
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,14 +12,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import mcu_quant as mq
 from mcu_quant import pipeline
 from mcu_quant.boards import Board, list_boards, load_board
 from mcu_quant.codegen.project import OPTIMIZE_FLAGS, pack_samples, render_project, unpack_samples
+from mcu_quant.errors import DoesNotFitError, InvalidInputError
 from mcu_quant.ir import Tensor
+from mcu_quant.outputs import write_directory
 from mcu_quant.pipeline import TfliteModel
 from mcu_quant.verify.image import build_images
 from tests.boards.models import deploy, tiny_model
-from tests.conftest import require_tools
+from tests.conftest import Run, require_tools
 
 M4 = load_board("mps2_an386")
 
@@ -114,6 +119,79 @@ def test_make_links_the_same_bytes_as_our_own_build(optimize: str, tmp_path: Pat
     (image,) = build_images(M4, deployment, ["main"], tmp_path / "built")
     subprocess.run(["arm-none-eabi-objcopy", "-O", "binary", image, image.with_suffix(".bin")], check=True)
     assert image.with_suffix(".bin").read_bytes() == (folder / "build/firmware.bin").read_bytes()
+
+
+MICROBIT = load_board("microbit")
+
+
+def test_a_model_that_exceeds_ram_is_refused_before_it_is_written() -> None:
+    with pytest.raises(DoesNotFitError, match=r"^large: arena \(\d+ bytes\) and stack.*16384 bytes of RAM"):
+        with_vectors(MICROBIT, [tiny_model("large", inputs=15_000)])
+
+
+def test_two_models_share_ram_but_not_flash() -> None:
+    small, wide = tiny_model("small"), tiny_model("wide", inputs=8_000, hidden=1)
+    assert with_vectors(MICROBIT, [wide, tiny_model("wide_too", inputs=8_000, hidden=1)])
+    large = tiny_model("large", inputs=15_000)
+    with pytest.raises(DoesNotFitError, match=r"^large: arena"):
+        with_vectors(MICROBIT, [small, large])
+    halves = [tiny_model(name, inputs=5_000, hidden=30, seed=i) for i, name in enumerate(("one", "two"))]
+    assert with_vectors(MICROBIT, halves[:1])
+    expected = r"^one, two: constants \(\d+ \+ \d+ bytes\) must fit microbit.*262144 bytes of flash"
+    with pytest.raises(DoesNotFitError, match=expected) as caught:
+        with_vectors(MICROBIT, halves)
+    assert caught.value.exit_code == 3
+
+
+def test_a_board_that_is_too_small_gets_no_files(shared: Path, mcu_quant: Run, tmp_path: Path) -> None:
+    models = [shared / "models" / f"{name}.tflite" for name in ("hello_world_int8", "vww_96_int8")]
+    for chosen in (models[1:], models):
+        done = mcu_quant("generate", *chosen, "--board", "microbit", "-o", tmp_path / "out")
+        assert done.returncode == 3 and "must fit microbit" in done.stderr, done.stderr
+        assert not list(tmp_path.iterdir())
+    with pytest.raises(DoesNotFitError):
+        mq.generate(models[1], board="microbit", output_dir=tmp_path / "out")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.qemu
+def test_build_says_what_the_linker_says(tmp_path: Path, mcu_quant: Run) -> None:
+    """Constants that fit flash only without the code."""
+    require_tools("make")
+    models = [tiny_model(name, inputs=5_200, hidden=25, seed=i) for i, name in enumerate(("one", "two"))]
+    deployments = [deploy(model, MICROBIT) for model in models]
+    facts = pipeline.manifest_facts(deployments, MICROBIT)
+    write_directory(tmp_path / "out", pipeline.render(deployments, MICROBIT), facts)
+    done = mcu_quant("build", tmp_path / "out")
+    assert done.returncode == 3, done.stderr
+    assert "region `FLASH' overflowed" in done.stderr, "what make writes is shown"
+    assert re.search(r"error: .*must fit the board \(seen: FLASH exceeded by \d+ bytes\)", done.stderr)
+    source = tmp_path / "out" / "main.c"
+    source.write_text(source.read_text() + "#error mine\n")
+    broken = mcu_quant("build", tmp_path / "out")
+    assert broken.returncode == 2 and "#error mine" in broken.stderr and "does not build" in broken.stderr
+
+
+@pytest.mark.parametrize("names", [("net", "net"), ("net", "Net"), ("a", "a_weights"), ("A_weights", "a")])
+@pytest.mark.parametrize("board", [M4, None])
+def test_names_that_clash_are_refused(names: tuple[str, str], board: Board | None) -> None:
+    deployments = [deploy(tiny_model(name), M4) for name in names]
+    with pytest.raises(InvalidInputError, match=rf"{names[0]} and {names[1]} would both.*rename one"):
+        pipeline.render(deployments, board)
+
+
+def test_force_keeps_an_edited_program(shared: Path, mcu_quant: Run, tmp_path: Path) -> None:
+    """And the next command is one to paste, whatever the path."""
+    project = tmp_path / "it's mine"
+    model = shared / "models" / "hello_world_int8.tflite"
+    command = ("generate", model, "--board", "microbit", "-o", project)
+    done = mcu_quant(*command)
+    (hint,) = re.findall("`(.*)`", done.stderr)
+    assert shlex.split(hint) == ["mcu-quant", "build", str(project)]
+    (project / "main.c").write_text("int main(void) { return 42; }\n")
+    refused = mcu_quant(*command, "--force")
+    assert refused.returncode == 2 and "main.c" in refused.stderr and "move your changes" in refused.stderr
+    assert "42" in (project / "main.c").read_text()
 
 
 def test_pack_and_unpack_are_inverse() -> None:
