@@ -143,16 +143,14 @@ class DepthwisePlanarS8(Kernel):
         geometry = self._geometry(node)
         how, _ = _proven(node)
         planes, rows = self._code(node, geometry, how)
-        bands = len(geometry.starts())
-        outputs = geometry.rows.output_size if not geometry.line else bands
-        # Lines that are made planes of: each once if channels are outside, else under each band.
-        made = bands * geometry.plane_rows
-        if geometry.by_channel and not geometry.line:
-            made = geometry.rows.input_size
+        bands, made = len(geometry.bands()), geometry.lines_made
+        outputs = bands if geometry.line else geometry.rows.output_size
         grouped = geometry.channels // GROUP if geometry.planes == GROUP else 0
         alone = geometry.channels - GROUP * grouped
-        total = grouped * (90 * bands + made * planes.row[index])
-        total += alone * (100 * bands + made * geometry.pairs * 16)
+        # C around the assembly; where channels are outside, two lines that are kept and two of padding, too.
+        call = 40 if geometry.whole else 110 + (24 * geometry.pairs if geometry.by_channel else 0)
+        total = grouped * (call * bands + made * planes.row[index])
+        total += alone * (call * bands + made * (8 * geometry.pairs + 20))
         total += geometry.output_channels * (bands * rows.channel[index] + outputs * rows.row[index])
         return float(total)
 
@@ -176,7 +174,7 @@ KERNELS = (
     DepthwisePlanarS8(
         "depthwise_planar_small_s8",
         ("balanced",),
-        plane_bytes=640,
+        plane_bytes=1000,
         band_bytes=1200,
         outputs=8,
         line_outputs=16,

@@ -224,22 +224,30 @@ static inline int32_t mq_depthwise_planar_s8_group(const mq_depthwise_planar_s8_
     return params->group == 4 && channel + 4 <= params->channels ? 4 : 1;
 }
 
+/* The last lines of the planes that a band's next one begins with go to the front. */
+static inline void mq_depthwise_planar_s8_keep(const mq_depthwise_planar_s8_params_t *params,
+                                               int8_t *planes) {
+    const int32_t bytes = (params->filter_rows - params->stride) * params->line_bytes;
+    const int32_t distance = params->band * params->stride * params->line_bytes;
+    for (int32_t plane = 0; plane < params->group; plane++) {
+        for (int32_t i = 0; i < bytes; i += 4) {
+            mq_store_word(planes + i, mq_load_word(planes + distance + i));
+        }
+        planes += params->plane_rows * params->line_bytes;
+    }
+}
+
 /* All bands of a group of channels, lines that two bands share being kept. */
-static inline void mq_depthwise_planar_s8_channels(const mq_depthwise_planar_s8_params_t *params,
-                                                   const mq_depthwise_planar_s8_arrays_t *arrays,
-                                                   int32_t channel,
-                                                   int32_t count) {
-    const int32_t kept = params->filter_rows - params->stride;
+MQ_KERNEL void mq_depthwise_planar_s8_channels(const mq_depthwise_planar_s8_params_t *params,
+                                               const mq_depthwise_planar_s8_arrays_t *arrays,
+                                               int32_t channel,
+                                               int32_t count) {
     mq_depthwise_planar_s8_band(params, arrays, channel, count, 0, params->band, 0);
     for (int32_t row = params->band; row < params->output_rows; row += params->band) {
-        int8_t *plane = arrays->planes;
-        for (int32_t i = 0; i < count && kept > 0; i++) {
-            memmove(plane, plane + params->band * params->stride * params->line_bytes,
-                    (size_t)(kept * params->line_bytes));
-            plane += params->plane_rows * params->line_bytes;
-        }
+        mq_depthwise_planar_s8_keep(params, arrays->planes);
         mq_depthwise_planar_s8_band(params, arrays, channel, count, row,
-                                    mq_min(params->band, params->output_rows - row), mq_max(kept, 0));
+                                    mq_min(params->band, params->output_rows - row),
+                                    mq_max(params->filter_rows - params->stride, 0));
     }
 }
 
