@@ -108,6 +108,25 @@ def test_an_unused_input_has_room_until_the_run() -> None:
     assert plan(g, keep_input=True).arena_bytes == 168
 
 
+class Exact(Fake):
+    """The output may lie exactly where the input does, and nowhere else over it."""
+
+    def in_place(self, node: BoundNode) -> bool:
+        return True
+
+
+def test_outputs_lie_exactly_over_inputs() -> None:
+    g = graph({"x": 100, "a": 100, "b": 60, "y": 8}, [("x", "a"), ("a", "b"), ("b", "y")], "x", "y")
+    exact = Exact()
+    assert plan(g, [exact, exact, PLAIN]).arena_bytes == 108
+    # An input that is read later, or kept, stays; a larger output does not fit over its input.
+    again = graph({"x": 100, "a": 100, "y": 8}, [("x", "a"), ("a x", "y")], "x", "y")
+    assert plan(again, [exact, PLAIN]).arena_bytes == 208
+    assert plan(g, [exact, exact, PLAIN], keep_input=True).arena_bytes == 208
+    grown = graph({"x": 60, "y": 100}, [("x", "y")], "x", "y")
+    assert plan(grown, [exact]).arena_bytes == 160
+
+
 def test_early_outputs_last_to_the_end() -> None:
     g = graph(
         {"x": 4, "early": 100, "a": 60, "y": 60}, [("x", "early"), ("early", "a"), ("a", "y")], "x", "early y"

@@ -100,10 +100,21 @@ class Geometry:
     def scratch_bytes(self) -> int:
         return self.plane_bytes * self.planes
 
-    def starts(self) -> list[int]:
-        """The first output row of each band; the last one is moved up so as to be whole."""
-        last = self.rows.output_size - self.band
-        return [min(start, last) for start in range(0, self.rows.output_size, self.band)]
+    def bands(self) -> list[range]:
+        """Output rows of each band. The parts of a line are all whole, so the last may go back a little."""
+        size = self.rows.output_size
+        last = size - self.band if self.line else size
+        starts = (min(start, last) for start in range(0, size, self.band))
+        return [range(start, min(start + self.band, size)) for start in starts]
+
+    @property
+    def lines_made(self) -> int:
+        """Lines of the image that are widened, for one plane."""
+        if self.line:
+            return len(self.bands())
+        if self.by_channel or self.whole:
+            return self.rows.input_size
+        return sum((len(band) - 1) * self.rows.stride + self.rows.filter_size for band in self.bands())
 
     @property
     def overlap(self) -> int:
@@ -111,8 +122,8 @@ class Geometry:
         input_row = self.columns.input_size * self.channels
         output_row = self.columns.output_size * self.output_channels
         return max(
-            (start + self.band) * output_row - max(start * self.rows.stride - self.rows.before, 0) * input_row
-            for start in self.starts()
+            band.stop * output_row - max(band.start * self.rows.stride - self.rows.before, 0) * input_row
+            for band in self.bands()
         )
 
 

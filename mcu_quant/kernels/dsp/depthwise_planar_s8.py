@@ -22,7 +22,8 @@ _MAX_OFFSET = 4095
 
 class DepthwisePlanarS8(Kernel):
     """plane_bytes, band_bytes: what planes may take; and what they, and the distance between input and
-    output where there is one, may take together. outputs, pairs: how many of them loops have at most.
+    output where there is one, may take together. outputs, pairs: how many of them loops have at most;
+    line_outputs: if there is but one line.
     """
 
     function = "depthwise_planar_s8"
@@ -30,11 +31,19 @@ class DepthwisePlanarS8(Kernel):
     ops = ("depthwise_conv_2d",)
 
     def __init__(
-        self, name: str, modes: tuple[str, ...], plane_bytes: int, band_bytes: int, outputs: int, pairs: int
+        self,
+        name: str,
+        modes: tuple[str, ...],
+        *,
+        plane_bytes: int,
+        band_bytes: int,
+        outputs: int,
+        line_outputs: int,
+        pairs: int,
     ) -> None:
         self.name, self.modes = name, modes
         self._plane_bytes, self._band_bytes = plane_bytes, band_bytes
-        self._outputs, self._pairs = outputs, pairs
+        self._outputs, self._line_outputs, self._pairs = outputs, line_outputs, pairs
 
     def refusal(self, node: BoundNode) -> str | None:
         rows, columns, _ = image_axes(node)
@@ -109,7 +118,7 @@ class DepthwisePlanarS8(Kernel):
 
     def _code(self, node: BoundNode, geometry: Geometry, how: Requantization) -> tuple[PlanesCode, RowsCode]:
         planes = planes_code(geometry, node.input(0).zero_point, self._pairs)
-        return planes, rows_code(geometry, how, self._outputs)
+        return planes, rows_code(geometry, how, self._line_outputs if geometry.line else self._outputs)
 
     def _assembly(
         self, node: BoundNode, geometry: Geometry, how: Requantization
@@ -134,16 +143,14 @@ class DepthwisePlanarS8(Kernel):
         geometry = self._geometry(node)
         how, _ = _proven(node)
         planes, rows = self._code(node, geometry, how)
-        bands = len(geometry.starts())
-        outputs = geometry.rows.output_size if not geometry.line else bands
-        # Lines that are made planes of: each once if channels are outside, else under each band.
-        made = bands * geometry.plane_rows
-        if geometry.by_channel and not geometry.line:
-            made = geometry.rows.input_size
+        bands, made = len(geometry.bands()), geometry.lines_made
+        outputs = bands if geometry.line else geometry.rows.output_size
         grouped = geometry.channels // GROUP if geometry.planes == GROUP else 0
         alone = geometry.channels - GROUP * grouped
-        total = grouped * (90 * bands + made * planes.row[index])
-        total += alone * (100 * bands + made * geometry.pairs * 16)
+        # C around the assembly; where channels are outside, two lines that are kept and two of padding, too.
+        call = 40 if geometry.whole else 110 + (24 * geometry.pairs if geometry.by_channel else 0)
+        total = grouped * (call * bands + made * planes.row[index])
+        total += alone * (call * bands + made * (8 * geometry.pairs + 20))
         total += geometry.output_channels * (bands * rows.channel[index] + outputs * rows.row[index])
         return float(total)
 
@@ -155,6 +162,22 @@ def _proven(node: BoundNode) -> tuple[Requantization, ChannelConstants]:
 
 
 KERNELS = (
-    DepthwisePlanarS8("depthwise_planar_s8", ("time",), 2000, 2800, 12, 6),
-    DepthwisePlanarS8("depthwise_planar_small_s8", ("balanced",), 640, 1200, 8, 4),
+    DepthwisePlanarS8(
+        "depthwise_planar_s8",
+        ("time",),
+        plane_bytes=2000,
+        band_bytes=2800,
+        outputs=8,
+        line_outputs=32,
+        pairs=3,
+    ),
+    DepthwisePlanarS8(
+        "depthwise_planar_small_s8",
+        ("balanced",),
+        plane_bytes=1000,
+        band_bytes=1200,
+        outputs=8,
+        line_outputs=16,
+        pairs=3,
+    ),
 )

@@ -62,17 +62,25 @@ static inline void mq_depthwise_planar_s8_store(int8_t *at, int32_t value) {
 }
 
 /* One channel's lines, from input that has `step` bytes from pixel to pixel. */
-MQ_KERNEL void mq_depthwise_planar_s8_plane(const mq_depthwise_planar_s8_params_t *params,
-                                            const int8_t *input,
-                                            int8_t *plane,
-                                            int32_t rows) {
+static inline void mq_depthwise_planar_s8_plane(const mq_depthwise_planar_s8_params_t *params,
+                                                const int8_t *input,
+                                                int8_t *plane,
+                                                int32_t rows) {
     const int32_t step = params->channels;
+    const int32_t pixels = params->line_bytes / 2;
+    const int32_t end = mq_min(params->line_before + params->line_input, pixels);
     for (int32_t row = 0; row < rows; row++) {
-        for (int32_t i = 0; i < params->line_bytes / 2; i++) {
-            const int32_t pixel = i - params->line_before;
-            const int32_t inside = pixel >= 0 && pixel < params->line_input;
-            mq_depthwise_planar_s8_store(plane + 2 * i,
-                                         inside ? input[pixel * step] : params->input_zero_point);
+        const int8_t *in = input;
+        int32_t i = 0;
+        for (; i < params->line_before; i++) {
+            mq_depthwise_planar_s8_store(plane + 2 * i, params->input_zero_point);
+        }
+        for (; i < end; i++) {
+            mq_depthwise_planar_s8_store(plane + 2 * i, *in);
+            in += step;
+        }
+        for (; i < pixels; i++) {
+            mq_depthwise_planar_s8_store(plane + 2 * i, params->input_zero_point);
         }
         plane += params->line_bytes;
         input += params->line_input * step;
@@ -154,10 +162,10 @@ MQ_KERNEL void mq_depthwise_planar_rows_twin(const mq_depthwise_planar_s8_params
 }
 
 /* Lines first to end - 1 of the planes become padding. */
-MQ_KERNEL void mq_depthwise_planar_s8_pad(const mq_depthwise_planar_s8_params_t *params,
-                                          int8_t *planes,
-                                          int32_t first,
-                                          int32_t end) {
+static inline void mq_depthwise_planar_s8_pad(const mq_depthwise_planar_s8_params_t *params,
+                                              int8_t *planes,
+                                              int32_t first,
+                                              int32_t end) {
     const uint32_t padding = mq_pair(params->input_zero_point, params->input_zero_point);
     for (int32_t plane = 0; plane < params->group; plane++) {
         for (int32_t i = first * params->line_bytes; i < end * params->line_bytes; i += 4) {
@@ -178,13 +186,13 @@ typedef struct {
 } mq_depthwise_planar_s8_arrays_t;
 
 /* Output rows `row` to row + rows - 1 of `count` channels, 4 or 1. kept: lines that the planes have. */
-MQ_KERNEL void mq_depthwise_planar_s8_band(const mq_depthwise_planar_s8_params_t *params,
-                                           const mq_depthwise_planar_s8_arrays_t *arrays,
-                                           int32_t channel,
-                                           int32_t count,
-                                           int32_t row,
-                                           int32_t rows,
-                                           int32_t kept) {
+static inline void mq_depthwise_planar_s8_band(const mq_depthwise_planar_s8_params_t *params,
+                                               const mq_depthwise_planar_s8_arrays_t *arrays,
+                                               int32_t channel,
+                                               int32_t count,
+                                               int32_t row,
+                                               int32_t rows,
+                                               int32_t kept) {
     const int32_t lines = params->is_line ? 1 : (rows - 1) * params->stride + params->filter_rows;
     const int32_t top = row * params->stride - params->padding;
     /* Of the planes' lines, `first` to end - 1 are rows of the image that are still to come. */
@@ -193,7 +201,7 @@ MQ_KERNEL void mq_depthwise_planar_s8_band(const mq_depthwise_planar_s8_params_t
     const int8_t *input = arrays->input + mq_max(top + first, 0) * params->input_row + channel;
     int8_t *planes = arrays->planes + first * params->line_bytes;
     /* Of the same rows of other channels, the padding is there already. */
-    if (channel == 0 || (params->by_channel && params->band < params->output_rows)) {
+    if (channel == 0 || params->by_channel) {
         mq_depthwise_planar_s8_pad(params, arrays->planes, kept, first);
         mq_depthwise_planar_s8_pad(params, arrays->planes, mq_max(end, kept), lines);
     }
@@ -216,22 +224,63 @@ static inline int32_t mq_depthwise_planar_s8_group(const mq_depthwise_planar_s8_
     return params->group == 4 && channel + 4 <= params->channels ? 4 : 1;
 }
 
+/* The last lines of the planes that a band's next one begins with go to the front. */
+static inline void mq_depthwise_planar_s8_keep(const mq_depthwise_planar_s8_params_t *params,
+                                               int8_t *planes) {
+    const int32_t bytes = (params->filter_rows - params->stride) * params->line_bytes;
+    const int32_t distance = params->band * params->stride * params->line_bytes;
+    for (int32_t plane = 0; plane < params->group; plane++) {
+        for (int32_t i = 0; i < bytes; i += 4) {
+            mq_store_word(planes + i, mq_load_word(planes + distance + i));
+        }
+        planes += params->plane_rows * params->line_bytes;
+    }
+}
+
 /* All bands of a group of channels, lines that two bands share being kept. */
 MQ_KERNEL void mq_depthwise_planar_s8_channels(const mq_depthwise_planar_s8_params_t *params,
                                                const mq_depthwise_planar_s8_arrays_t *arrays,
                                                int32_t channel,
                                                int32_t count) {
-    const int32_t kept = params->filter_rows - params->stride;
     mq_depthwise_planar_s8_band(params, arrays, channel, count, 0, params->band, 0);
     for (int32_t row = params->band; row < params->output_rows; row += params->band) {
-        int8_t *plane = arrays->planes;
-        for (int32_t i = 0; i < count && kept > 0; i++) {
-            memmove(plane, plane + params->band * params->stride * params->line_bytes,
-                    (size_t)(kept * params->line_bytes));
-            plane += params->plane_rows * params->line_bytes;
-        }
+        mq_depthwise_planar_s8_keep(params, arrays->planes);
         mq_depthwise_planar_s8_band(params, arrays, channel, count, row,
-                                    mq_min(params->band, params->output_rows - row), mq_max(kept, 0));
+                                    mq_min(params->band, params->output_rows - row),
+                                    mq_max(params->filter_rows - params->stride, 0));
+    }
+}
+
+/* A single band: its padding once, then the planes of all channels in turn. */
+MQ_KERNEL void mq_depthwise_planar_s8_whole(const mq_depthwise_planar_s8_params_t *params,
+                                            mq_depthwise_planar_planes_function_t *make_planes,
+                                            mq_depthwise_planar_rows_function_t *convolve,
+                                            const int8_t *input,
+                                            const int32_t *table,
+                                            int8_t *planes,
+                                            int8_t *output) {
+    const int32_t first = params->is_line ? 0 : params->padding;
+    const int32_t end = params->is_line ? 1 : mq_min(first + params->input_rows, params->plane_rows);
+    const int32_t rows = params->is_line ? 1 : params->output_rows;
+    const int32_t words = mq_depthwise_planar_s8_constants(params) +
+                          params->filter_rows * mq_max(params->filter_columns - 1, 1);
+    int8_t *lines = planes + first * params->line_bytes;
+    int32_t channel = 0;
+    mq_depthwise_planar_s8_pad(params, planes, 0, first);
+    mq_depthwise_planar_s8_pad(params, planes, end, params->plane_rows);
+    if (params->group == 4) {
+        for (; channel + 4 <= params->channels; channel += 4) {
+            make_planes(params, input + channel, lines, end - first);
+            convolve(params, planes, table, output + channel, rows, 4);
+            table += 4 * words;
+        }
+        output += channel;
+    }
+    for (; channel < params->channels; channel++) {
+        mq_depthwise_planar_s8_plane(params, input + channel, lines, end - first);
+        convolve(params, planes, table, output, rows, params->multiplier);
+        table += params->multiplier * words;
+        output += params->multiplier;
     }
 }
 
@@ -245,6 +294,10 @@ MQ_KERNEL void mq_depthwise_planar_s8(const mq_depthwise_planar_s8_params_t *par
                                       int8_t *output) {
     const mq_depthwise_planar_s8_arrays_t arrays = {make_planes, convolve, input, table, scratch, output};
     int32_t count;
+    if (params->band == params->output_rows) {
+        mq_depthwise_planar_s8_whole(params, make_planes, convolve, input, table, scratch, output);
+        return;
+    }
     if (params->by_channel) {
         for (int32_t channel = 0; channel < params->channels; channel += count) {
             count = mq_depthwise_planar_s8_group(params, channel);
