@@ -28,8 +28,9 @@ COLUMNS = ("model", "instructions", "TFLM + CMSIS-NN", "ratio", "arena", "stack"
 HEAD = """# Benchmarks
 
 Instructions of one inference (exact, on QEMU; they are not cycles) and bytes, made by `make bench`. The ratio
-is to TensorFlow Lite Micro with CMSIS-NN, the best of its builds on that core (docs/baselines.toml). vww leaves
-out the channels that are constant for every input; vww (kept) has them, by `--keep-constant-channels`.
+is to TensorFlow Lite Micro with CMSIS-NN, the best of its builds on that core (docs/baselines.toml).
+vww leaves out the channels that are constant for every input; vww (kept) has them
+(`--keep-constant-channels`).
 """
 
 
