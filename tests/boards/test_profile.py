@@ -140,8 +140,9 @@ def test_a_tiny_models_profile(board_name: str, optimize: str) -> None:
     expected = run_int8(model.graph, [x[:1] for x in inputs])
     assert report["outputs_crc32"] == zlib.crc32(expected[0].tobytes())
     weights = sum(t.bytes for t in model.graph.tensors.values() if t.is_constant)
-    assert weights < report["flash"]["const_bytes"] < 3 * weights + 200
-    assert 500 < report["instructions"] < 10_000
+    # Kernels may pack weights wider, and those of mode "time" may bring tables of their own.
+    assert weights < report["flash"]["const_bytes"] < 3 * weights + (4096 if optimize == "time" else 200)
+    assert 200 < report["instructions"] < 10_000
 
 
 @pytest.mark.qemu
@@ -159,7 +160,7 @@ def test_a_larger_layer_takes_more_instructions_by_the_known_step() -> None:
         model = tiny_model(inputs=inputs)
         counts.append(profile_on_qemu(deploy(model, M4), M4, default_inputs(model.graph, 1))["instructions"])
     steps = np.diff(counts)
-    assert steps[0] == steps[1] > 700 * 2
+    assert steps[0] == steps[1] > 700
 
 
 @pytest.mark.qemu
