@@ -162,7 +162,7 @@ def run_kernel(
 ) -> list[np.ndarray]:
     """The node's outputs by the kernel's C. inputs, outputs: [N, *shape], constants their own shape.
 
-    overlapped: the first activation lies as near to the output as Kernel.overlap allows.
+    overlapped: the first activation lies as near to the output as Kernel.overlap or in_place allows.
     """
     samples = max(len(x) for x, tensor in zip(inputs, node.inputs, strict=True) if _is_activation(tensor))
     outputs: list[list[np.ndarray]] = []
@@ -209,7 +209,7 @@ def _run_sample(
 def _overlapped(kernel: Kernel, node: BoundNode, buffers: dict[str, Buffer]) -> dict[str, np.ndarray]:
     """Views of the first input and of the output in one buffer, at the least distance allowed."""
     x, y = node.input(0), node.output
-    distance = kernel.overlap(node)[0]
+    distance = 0 if kernel.in_place(node) else kernel.overlap(node)[0]
     assert distance is not None
     start = max(-distance, 0)
     buffers[y.name] = shared = Buffer(max(start + y.bytes, start + distance + x.bytes))

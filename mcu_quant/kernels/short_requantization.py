@@ -180,7 +180,8 @@ def _fit(
     reach = np.maximum(np.maximum(np.abs(layer.low - offset), np.abs(layer.high - offset)), 1)
     grain = np.maximum((1 << fraction) // (8 * reach), 1)
     limits = _Limits.of(layer, offset, origin, shift, signed)
-    constant = _constant_outputs(layer)
+    # The ends tell of what lies between only if no accumulator wraps.
+    constant = (limits.is_exact | (layer.multiplier == 0)) & _constant_outputs(layer)
     left = np.flatnonzero(limits.is_exact & ~constant & (ideal < _WIDEST_PRODUCT // reach))
     for trial in range(_TRIES):
         distance = (trial + 1) // 2 * (1 if trial % 2 else -1)

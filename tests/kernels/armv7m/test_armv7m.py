@@ -167,7 +167,7 @@ class _Mutant(Kernel):
     ops = ()
 
     def __init__(self, kernel: Kernel, call: object) -> None:
-        self.name = kernel.name  # type: ignore[misc]
+        self.name, self.function = kernel.name, kernel.function
         self._call = call
 
     def call(self, node: object) -> object:  # type: ignore[override]
