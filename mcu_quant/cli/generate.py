@@ -16,9 +16,7 @@ from mcu_quant.cli._output import note, print_json, print_table
 @click.argument("models", metavar="MODEL...", nargs=-1, required=True, type=options.PATH)
 @click.option("--target", metavar="CORE", help="Write a C library for this core (generic, cortex-m4, …).")
 @click.option("--board", help="Write a whole firmware project for this board; `mcu-quant boards` lists them.")
-@click.option(
-    "-o", "--output", type=options.PATH, required=True, help="The directory to write."
-)
+@click.option("-o", "--output", type=options.PATH, required=True, help="The directory to write.")
 @click.option("--name", help="The C prefix (one model only); else made from the file's name.")
 @options.generating
 @options.quantizing
