@@ -10,23 +10,25 @@ N ?= 1000
 BIN := .venv/bin
 C_SOURCES := find templates boards firmware_examples tests \( -name '*.c' -o -name '*.h' \) -print0
 
-.PHONY: demo test check fuzz docs bench format setup table clean
+.PHONY: demo test check lint fuzz docs bench format setup table clean
 
 demo:
 	@tools/setup.sh demo
 	@"$(BIN)/python" -m mcu_quant demo -o build/demo --force
 
-# What CI runs, after `make check`.
+# What CI runs, after `make lint`.
 test: setup
 	"$(BIN)/python" -m pytest -n $(JOBS) --dist worksteal
 
 # The quick set: style, types, C format, and the tests that take no longer than a moment.
-check: setup
+check: lint
+	"$(BIN)/python" -m pytest -n $(JOBS) -q -m "not slow and not qemu"
+
+lint: setup
 	"$(BIN)/python" -m ruff check .
 	"$(BIN)/python" -m ruff format --check .
 	"$(BIN)/python" -m mypy
 	$(C_SOURCES) | xargs -0 "$(BIN)/clang-format" --dry-run -Werror
-	"$(BIN)/python" -m pytest -n $(JOBS) -q -m "not slow and not qemu"
 
 fuzz: setup
 	"$(BIN)/python" -m tests.hunter --n $(N)
