@@ -82,6 +82,10 @@ def reader_that_loses_a_zero_point(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tests.hunter.check.read_tflite", wrong)
 
 
+#: Nodes that a caught case is at most shrunk to. One would do; shrinking stops after a number of steps.
+SHRUNK = 5
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("plant", [off_by_one_multiplier, ignored_activation, reader_that_loses_a_zero_point])
 def test_a_planted_fault_is_caught_shrunk_and_saved(
@@ -95,6 +99,7 @@ def test_a_planted_fault_is_caught_shrunk_and_saved(
             case for path in regressions.saved(tmp_path) if isinstance(case := regressions.load(path), Case)
         ]
         assert saved
+        assert min(len(case.graph.nodes) for case in saved) <= SHRUNK
         with pytest.raises(Mismatch):
             check_case(saved[0], Engines(host=False), Tally())
     check_case(saved[0], Engines(host=False), Tally())
