@@ -46,7 +46,8 @@ class MemoryPlan:
 
     addresses: every activation (tensors that are the same bytes share one). scratch: (address,
     bytes) per node, (0, 0) where none. live_bytes: bytes live while each node runs, scratch included.
-    lower_bound: the largest of live_bytes without scratch; no plan of disjoint buffers is smaller.
+    lower_bound: what no plan is below, for these kernels' overlap and even without their scratch: the
+    largest set of bytes that live at once. disjoint_bytes: the same without any overlap.
     """
 
     arena_bytes: int
@@ -54,6 +55,7 @@ class MemoryPlan:
     scratch: tuple[tuple[int, int], ...]
     live_bytes: tuple[int, ...]
     lower_bound: int
+    disjoint_bytes: int
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from mcu_quant.deployment import TENSOR_ALIGN, MemoryPlan
-from mcu_quant.ir import Graph
+from mcu_quant.ir import BoundNode, Graph
 from mcu_quant.kernels.base import Kernel, storage_of
 from mcu_quant.placement import place
 
@@ -23,7 +23,8 @@ class Block:
     Step -1 is before the run (the caller writes inputs), step i is node i, step len(nodes) is after it
     (the caller reads outputs). tensors: the names that it stores; none if it is scratch.
     may_cover: block index to the least address(that block) - address(this one) at which this block may
-    overlap it. may_replace: the block that this one may overlap if both begin at the same address.
+    overlap it (below 0: it may begin inside). may_replace: the block that this one may overlap if both
+    begin at the same address.
     """
 
     bytes: int
@@ -55,7 +56,9 @@ def plan_memory(graph: Graph, kernels: Sequence[Kernel], *, keep_input: bool = F
             scratch[block.first] = (address, block.bytes)
     live = tuple(tensors[i + 1] + scratch[i][1] for i in range(len(graph.nodes)))
     where = {name: a for a, block in zip(addresses, blocks, strict=True) for name in block.tensors}
-    return MemoryPlan(arena_bytes, where, tuple(scratch), live, max(tensors))
+    named = [block for block in blocks if block.tensors]
+    lower_bound = max(least_bytes(named, step) for step in steps)
+    return MemoryPlan(arena_bytes, where, tuple(scratch), live, lower_bound, max(tensors))
 
 
 def _ways_to_replace(blocks: Sequence[Block]) -> list[list[int]]:
@@ -82,7 +85,7 @@ def _addresses(blocks: Sequence[Block], owners: Sequence[int], steps: range) -> 
     for owner in kept:
         last = max(block.last for block, who in zip(blocks, owners, strict=True) if who == owner)
         covered = {at[owners[other]]: distance for other, distance in blocks[owner].may_cover.items()}
-        merged.append(replace(blocks[owner], last=last, may_cover=covered))
+        merged.append(replace(blocks[owner], last=last, may_cover=covered, may_replace=None))
     gaps = [[_gap(a, b, index, merged) for index, b in enumerate(merged)] for a in merged]
     bound = max(least_bytes(merged, step) for step in steps)
     addresses = place([block.bytes for block in merged], gaps, TENSOR_ALIGN, bound)
@@ -106,7 +109,19 @@ def find_blocks(graph: Graph, kernels: Sequence[Kernel], keep_input: bool) -> li
     for index, (node, kernel) in enumerate(zip(graph.bound_nodes(), kernels, strict=True)):
         if (scratch := kernel.scratch_bytes(node)) > 0:
             blocks.append(Block(scratch, index, index))
+            _allow_scratch_overlap(node, kernel, storage, list(born), blocks)
     return blocks
+
+
+def _allow_scratch_overlap(
+    node: BoundNode, kernel: Kernel, storage: dict[str, str], roots: list[str], blocks: list[Block]
+) -> None:
+    """The last block is the node's scratch: it may lie over an input that dies there."""
+    distance, scratch = kernel.scratch_overlap(node), blocks[-1]
+    root = None if distance is None else storage[node.input(0).name]
+    if distance is None or root not in roots or blocks[roots.index(root)].last != scratch.first:
+        return
+    scratch.may_cover[roots.index(root)] = distance
 
 
 def least_bytes(blocks: Sequence[Block], step: int) -> int:
@@ -115,6 +130,8 @@ def least_bytes(blocks: Sequence[Block], step: int) -> int:
     saved = 0
     for block in live.values():
         shared = [min(live[i].bytes, block.bytes - d) for i, d in block.may_cover.items() if i in live]
+        if block.may_replace in live:
+            shared.append(live[block.may_replace].bytes)
         saved += min(block.bytes, sum(max(0, overlap) for overlap in shared))
     return sum(block.bytes for block in live.values()) - saved
 
@@ -142,10 +159,7 @@ def _lifetimes(
 def _allow_overlap(
     graph: Graph, kernels: Sequence[Kernel], storage: dict[str, str], roots: list[str], blocks: list[Block]
 ) -> None:
-    """Fill in may_cover, where a node has one output and an input dies at it.
-
-    Negative distances are taken as 0: `place` puts blocks down from low to high addresses.
-    """
+    """Fill in may_cover, where a node has one output and an input dies at it."""
     block_of = {root: index for index, root in enumerate(roots)}
     for index, (node, kernel) in enumerate(zip(graph.bound_nodes(), kernels, strict=True)):
         if kernel.is_alias or len(node.outputs) != 1:
@@ -165,7 +179,8 @@ def _allow_overlap(
             if distance is None or blocks[other].last != index:
                 refused.add(other)
             else:
-                block.may_cover[other] = max(0, distance, block.may_cover.get(other, 0))
+                least = distance if kernel.begins_inside else max(0, distance)
+                block.may_cover[other] = max(least, block.may_cover.get(other, least))
         for other in refused:
             block.may_cover.pop(other, None)
 

@@ -168,8 +168,9 @@ def deploy(
 ) -> Deployment:
     """Optimize, choose kernels and plan memory. name: the C prefix, the model's by default.
 
-    Kernels that need less scratch take over where the arena would exceed options.ram, or what the board
-    has. Raises UnsupportedModelError, and DoesNotFitError for options.ram; check_fits asks for the board.
+    Where the arena would exceed options.ram, or what the board has, kernels that need less scratch take
+    over, and layers run in bands of rows. Raises UnsupportedModelError, and DoesNotFitError for
+    options.ram; check_fits asks for the board.
     """
     from mcu_quant.fitting import choose_and_plan
     from mcu_quant.ops.support import require_supported
@@ -178,14 +179,14 @@ def deploy(
     graph = optimize(require_supported(model.graph), options)
     limits = [options.ram, None if board is None else board.ram_bytes - board.stack_bytes]
     ram = min((limit for limit in limits if limit is not None), default=None)
-    kernels, plan = choose_and_plan(graph, core, options, ram)
-    require_ram(model.name, plan.arena_bytes, options.ram)
+    fit = choose_and_plan(graph, core, options, ram)
+    require_ram(model.name, fit.plan.arena_bytes, options.ram)
     return Deployment(
         name or model.name,
-        graph,
+        fit.graph,
         core,
-        kernels,
-        plan,
+        fit.kernels,
+        fit.plan,
         options,
         model.fingerprint,
         source=model.graph,
