@@ -70,16 +70,16 @@ class Banding:
             fitting = [candidate for candidate in found if candidate.bytes <= ram]
             if fitting:
                 best = min(fitting, key=lambda candidate: (candidate.extra, candidate.bytes))
-            else:
-                best = min(found, key=lambda candidate: (candidate.bytes, candidate.extra), default=None)
-            if best is None or best.bytes >= need:
+            elif found:
+                best = min(found, key=lambda candidate: (candidate.bytes, candidate.extra))
+            if not found or best.bytes >= need:
                 break
             choices = _with_bands(situation.graph, situation.able, best)
             situation = _Situation(*choices, self._core, self._keep_input)
         return situation.graph, situation.able
 
     def _candidates(self, situation: _Situation, ram: int) -> Iterator[_Candidate]:
-        """Segments with the layer that needs most, worked out: with the cheapest kernels that fit, if some do."""
+        """Segments with the layer that needs most, worked out."""
         for indices, segment, schedule in _promising(situation, ram):
             banded = BandedSegment(segment, schedule, self._pool)
             kernels = tuple(self._choice.kernels(banded)) if is_aligned(banded) else ()
@@ -97,7 +97,7 @@ def _promising(situation: _Situation, ram: int) -> list[tuple[range, Segment, Sc
     found = []
     for indices, segment in find_segments(situation.graph, situation.worst):
         beside = situation.beside(indices, segment)
-        if beside + segment.least_bytes >= situation.need:
+        if beside + segment.least_bytes >= situation.need or not situation.has_input(segment):
             continue
         for rows in (rows for rows in _ROWS if rows < segment.height):
             schedule = Schedule(segment.stages, rows)
@@ -129,6 +129,11 @@ class _Situation:
     def cycles(self, index: int) -> float:
         """Of a layer as it is, with its cheapest kernel."""
         return self.able[index][0].cycles(self.nodes[index], self._core)
+
+    def has_input(self, segment: Segment) -> bool:
+        """Whether the segment's input is in the arena: it may be a constant's bytes."""
+        (source,) = segment.graph.inputs
+        return any(source in block.tensors for block in self._blocks)
 
     def beside(self, indices: range, segment: Segment) -> int:
         """Bytes that live along with those nodes and are none of theirs."""

@@ -35,7 +35,7 @@ def inspect_deployment(deployment: Deployment) -> dict[str, Any]:
     """
     facts = inspect_graph(deployment.graph) | _removed(deployment)
     constants = [
-        0 if kernel.is_alias else _constant_bytes(kernel.call(node))
+        _constant_bytes(kernel.calls(node))
         for kernel, node in zip(deployment.kernels, deployment.graph.bound_nodes(), strict=True)
     ]
     plan = deployment.plan
@@ -103,8 +103,10 @@ def problems_json(problems: Sequence[Problem]) -> list[dict[str, str]]:
     return [{"layer": p.layer, "rule": p.rule, "value": p.value, "hint": p.hint} for p in problems]
 
 
-def _constant_bytes(call: KernelCall) -> int:
-    return sum(argument.data.nbytes for argument in call.arguments if isinstance(argument, Constant))
+def _constant_bytes(calls: Sequence[KernelCall]) -> int:
+    """Of all tables, each once."""
+    tables = [a.data for call in calls for a in call.arguments if isinstance(a, Constant)]
+    return sum({(data.dtype.name, data.tobytes()): data.nbytes for data in tables}.values())
 
 
 def _layer(index: int, node: BoundNode) -> dict[str, Any]:

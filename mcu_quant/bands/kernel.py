@@ -43,7 +43,12 @@ class BandsKernel(Kernel):
         return tuple(program_of(self.banded, self.layout))
 
     def call(self, node: BoundNode) -> KernelCall:
-        raise NotImplementedError("bands are a program, not a call")
+        raise NotImplementedError("bands are a program, not one call")
+
+    def calls(self, node: BoundNode) -> tuple[KernelCall, ...]:
+        """Of each stage's variants."""
+        stages = zip(self.kernels, self.banded.variants, strict=True)
+        return tuple(kernel.call(variant) for kernel, variants in stages for variant in variants)
 
     def scratch_bytes(self, node: BoundNode) -> int:
         return self.layout.bytes

@@ -1,4 +1,4 @@
-"""What is inside a banded segment's scratch: rows of the tensors between its nodes, and the nodes' own scratch."""
+"""What is in a segment's scratch: rows of the tensors between its nodes, and the nodes' own scratch."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The bands of a segment as a program: moves of rows and calls of kernels, with loops where bands are alike."""
+"""The bands of a segment as a program: moves of rows, calls of kernels, and loops where bands are alike."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Reach:
-    """What output rows read of an input of `height` rows: row y needs `span` rows from y * stride - before on.
+    """What output rows read of an input of `height` rows: row y, `span` rows from y * stride - before on.
 
     Rows outside the input are padding, and not read.
     """

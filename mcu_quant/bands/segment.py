@@ -102,7 +102,7 @@ def _inner_graph(graph: Graph, indices: range) -> Graph | None:
 
 @dataclass(frozen=True)
 class BandCall:
-    """What a stage does in a band: a variant is a node of other sizes or padding. reads: rows of each input."""
+    """What a stage does in a band: which variant of its node runs. reads: the rows of each input."""
 
     stage: int
     variant: int

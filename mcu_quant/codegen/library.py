@@ -8,22 +8,25 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cache
+from dataclasses import dataclass, replace
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 import mcu_quant
+from mcu_quant.bands.kernel import BandsKernel
 from mcu_quant.c_names import check_c_name
 from mcu_quant.codegen import literals
 from mcu_quant.codegen.assembly import Assemblies
+from mcu_quant.codegen.bands import BandsText, BandsWriter
+from mcu_quant.codegen.calls import CallText, CallWriter, arena_pointer
 from mcu_quant.codegen.names import comment, identifier
 from mcu_quant.codegen.tables import Tables
 from mcu_quant.deployment import ARENA_ALIGN, Deployment
 from mcu_quant.ir import BoundNode, Tensor
-from mcu_quant.kernels.base import Activation, Assembly, Constant, Kernel, Scratch, storage_of
+from mcu_quant.kernels.base import Kernel, storage_of
 from mcu_quant.ops import OPERATORS
 from mcu_quant.resources import directory
 
@@ -88,15 +91,18 @@ class Port:
 
 @dataclass(frozen=True)
 class Layer:
-    """One node. call is None where nothing has to run. facts: lines of its comment."""
+    """One node: a call or bands, neither where nothing has to run. facts: lines of its comment."""
 
     index: int
     function: str
     title: str
     facts: tuple[str, ...]
-    kernel: str
-    params: tuple[tuple[str, str], ...] = ()
-    arguments: tuple[str, ...] | None = None
+    call: CallText | None = None
+    bands: BandsText | None = None
+
+    @property
+    def runs(self) -> bool:
+        return self.call is not None or self.bands is not None
 
 
 def render_library(deployment: Deployment) -> dict[str, str]:
@@ -178,57 +184,56 @@ def _build_number(context: dict[str, Any]) -> str:
 
 def _layers(deployment: Deployment, tables: Tables, assemblies: Assemblies) -> list[Layer]:
     storage = storage_of(deployment.graph, deployment.kernels)
+    writer = CallWriter(tables, assemblies)
     layers = []
     for index, (node, kernel) in enumerate(
         zip(deployment.graph.bound_nodes(), deployment.kernels, strict=True)
     ):
-        title = comment(node.name)
         stem = f"{index}_{identifier(node.name)}"
-        facts, function, name = (
-            _layer_facts(node, kernel),
-            f"{deployment.name}_layer_{stem}",
-            f"mq_{kernel.function}",
+        layer = Layer(
+            index, f"{deployment.name}_layer_{stem}", comment(node.name), _layer_facts(node, kernel)
         )
-        if kernel.is_alias:
-            layers.append(Layer(index, function, title, facts, name))
-            continue
-        call = kernel.call(node)
-        arguments = tuple(
-            assemblies.add(a)
-            if isinstance(a, Assembly)
-            else _argument(deployment, storage, tables, index, stem, title, a)
-            for a in call.arguments
-        )
-        params = tuple((field, literals.initializer(value)) for field, value in call.params.items())
-        layers.append(Layer(index, function, title, facts, name, params, arguments))
+        if isinstance(kernel, BandsKernel):
+            layer = replace(layer, bands=_bands(deployment, writer, index, kernel))
+        elif not kernel.is_alias:
+            call = writer.write(
+                kernel.function,
+                kernel.call(node),
+                stem,
+                layer.title,
+                partial(_activation, deployment, storage, tables, stem, layer.title),
+                _scratch(deployment, index),
+            )
+            layer = replace(layer, call=call)
+        layers.append(layer)
     return layers
 
 
-def _argument(
-    deployment: Deployment,
-    storage: dict[str, str],
-    tables: Tables,
-    index: int,
-    stem: str,
-    title: str,
-    argument: Constant | Activation | Scratch,
+def _bands(deployment: Deployment, writer: CallWriter, index: int, kernel: BandsKernel) -> BandsText:
+    node, plan = deployment.graph.nodes[index], deployment.plan
+    (source,), (output,) = node.inputs, node.outputs
+    assert source is not None
+    bases = {
+        "input": plan.addresses[source],
+        "output": plan.addresses[output],
+        "scratch": plan.scratch[index][0],
+    }
+    return BandsWriter(writer, kernel, f"{deployment.name}_layer_{index}", str(index), bases).write()
+
+
+def _activation(
+    deployment: Deployment, storage: dict[str, str], tables: Tables, stem: str, title: str, name: str
 ) -> str:
-    if isinstance(argument, Constant):
-        return tables.add(f"{stem}_{argument.label}", argument.data, f"{title}, {argument.label}")
-    if isinstance(argument, Activation):
-        tensor = deployment.graph.tensors[argument.tensor]
-        root = deployment.graph.tensors[storage[tensor.name]]
-        if root.data is not None:
-            return tables.add(f"{stem}_operand", root.data, f"{title}, operand")
-        return _arena_pointer(tensor.dtype, deployment.plan.addresses[tensor.name])
+    tensor = deployment.graph.tensors[name]
+    root = deployment.graph.tensors[storage[name]]
+    if root.data is not None:
+        return tables.add(f"{stem}_operand", root.data, f"{title}, operand")
+    return arena_pointer(tensor.dtype, deployment.plan.addresses[name])
+
+
+def _scratch(deployment: Deployment, index: int) -> str:
     address, size = deployment.plan.scratch[index]
     return f"arena + {address}" if size else "NULL"
-
-
-def _arena_pointer(dtype: str, address: int) -> str:
-    if dtype == "int8":
-        return f"arena + {address}"
-    return f"({literals.C_TYPES[dtype]} *)(void *)(arena + {address})"
 
 
 def _port(deployment: Deployment, kind: str, index: int, tensor: Tensor, tables: Tables) -> Port:
@@ -260,6 +265,8 @@ def tensor_facts(tensor: Tensor) -> str:
 def _layer_facts(node: BoundNode, kernel: Kernel) -> tuple[str, ...]:
     macs = OPERATORS[node.node.op].macs(node)
     how = "the same bytes, nothing to run" if kernel.is_alias else f"by mq_{kernel.function}"
+    if isinstance(kernel, BandsKernel):
+        how = node.attrs.summary
     lines = [f"{node.node.op}, {how}" + (f", {macs} MACs" if macs else "")]
     present = [tensor for tensor in node.inputs if tensor is not None]
     lines += [f"{'constant' if t.is_constant else 'input'}: {tensor_facts(t)}" for t in present]
@@ -271,7 +278,8 @@ def kernel_headers(kernels: Sequence[Kernel]) -> dict[str, str]:
     """The headers of those kernels and all that they include, mq_common.h first, then by name."""
     folders = {
         f"mq_{k.function}.h": directory("templates") / "kernels" / k.family / f"{k.function}.h"
-        for k in kernels
+        for kernel in kernels
+        for k in kernel.parts
         if not k.is_alias
     }
     found: dict[str, str] = {}

@@ -135,6 +135,10 @@ class Kernel(ABC):
     def call(self, node: BoundNode) -> KernelCall:
         """Parameters, packed constants and arguments."""
 
+    def calls(self, node: BoundNode) -> tuple[KernelCall, ...]:
+        """All calls of the node: one, none where nothing has to run, several where `parts` are."""
+        return () if self.is_alias else (self.call(node),)
+
     def scratch_bytes(self, node: BoundNode) -> int:
         return 0
 

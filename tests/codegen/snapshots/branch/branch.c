@@ -29,7 +29,7 @@
 #if MQ_KERNELS_VERSION != 1
 #error "branch.c was generated for kernels of version 1: generate the model again, or take its own mq_*.h"
 #endif
-#if BRANCH_BUILD != 0xd1a10345u || BRANCH_WEIGHTS_BUILD != 0xd1a10345u
+#if BRANCH_BUILD != 0xc3f8c540u || BRANCH_WEIGHTS_BUILD != 0xc3f8c540u
 #error "branch.c, branch.h and branch_weights.h are of different generations: take all from one"
 #endif
 

@@ -11,7 +11,7 @@
 #include "mq_common.h"
 #include "branch.h"
 
-#if BRANCH_BUILD != 0xd1a10345u || BRANCH_WEIGHTS_BUILD != 0xd1a10345u
+#if BRANCH_BUILD != 0xc3f8c540u || BRANCH_WEIGHTS_BUILD != 0xc3f8c540u
 #error "branch_weights.c, branch_weights.h and branch.h are of different generations: take all from one"
 #endif
 
