@@ -7,7 +7,7 @@ layers that run in bands of rows (mcu_quant/bands), so that what is between them
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mcu_quant.banding import Banding
 from mcu_quant.deployment import GenerateOptions, MemoryPlan
@@ -19,12 +19,16 @@ from mcu_quant.memory import find_blocks, least_bytes, plan_memory
 
 @dataclass(frozen=True)
 class Fit:
-    """graph: with layers in bands as one node. kernels: one per node. cycles: modelled."""
+    """graph: with layers in bands as one node. kernels: one per node. cycles: modelled.
+
+    slowdown: cycles over those of the cheapest kernels.
+    """
 
     graph: Graph
     kernels: tuple[Kernel, ...]
     plan: MemoryPlan
     cycles: float
+    slowdown: float = 1.0
 
 
 def choose_and_plan(graph: Graph, core: Core, options: GenerateOptions, ram: int | None = None) -> Fit:
@@ -35,21 +39,26 @@ def choose_and_plan(graph: Graph, core: Core, options: GenerateOptions, ram: int
     """
     families = ("portable",) if options.kernels == "portable" else None
     able = able_kernels(graph, core, options.optimize, families)
+    cheapest = [kernels[0] for kernels in able]
     if ram is None:
-        return _planned(graph, [kernels[0] for kernels in able], core, options)
+        return _planned(graph, cheapest, core, options)
     found = [_fit(graph, able, core, options, ram)]
     if found[0].plan.arena_bytes > ram:
         banding = Banding(graph, able, core, options, families)
         found.append(_fit(*banding.cheapest(ram), core, options, ram))
         if found[1].plan.arena_bytes > ram:
             found.append(_fit(*banding.smallest(), core, options, ram))
-    return min(found, key=lambda fit: (max(fit.plan.arena_bytes, ram), fit.cycles))
+    best = min(found, key=lambda fit: (max(fit.plan.arena_bytes, ram), fit.cycles))
+    return replace(best, slowdown=best.cycles / max(_cycles(graph, cheapest, core), 1.0))
 
 
 def _planned(graph: Graph, kernels: Sequence[Kernel], core: Core, options: GenerateOptions) -> Fit:
     plan = plan_memory(graph, kernels, keep_input=options.keep_input)
-    cycles = sum(kernel.cycles(n, core) for kernel, n in zip(kernels, graph.bound_nodes(), strict=True))
-    return Fit(graph, tuple(kernels), plan, cycles)
+    return Fit(graph, tuple(kernels), plan, _cycles(graph, kernels, core))
+
+
+def _cycles(graph: Graph, kernels: Sequence[Kernel], core: Core) -> float:
+    return sum(k.cycles(node, core) for k, node in zip(kernels, graph.bound_nodes(), strict=True))
 
 
 def _fit(

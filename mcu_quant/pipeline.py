@@ -172,6 +172,19 @@ def deploy(
     over, and layers run in bands of rows. Raises UnsupportedModelError, and DoesNotFitError for
     options.ram; check_fits asks for the board.
     """
+    deployment = deploy_smallest(model, core, options, name, board)
+    require_ram(model.name, deployment.plan.arena_bytes, options.ram)
+    return deployment
+
+
+def deploy_smallest(
+    model: TfliteModel,
+    core: Core,
+    options: GenerateOptions,
+    name: str | None = None,
+    board: Board | None = None,
+) -> Deployment:
+    """deploy, with the smallest arena that is found where none fits options.ram."""
     from mcu_quant.fitting import choose_and_plan
     from mcu_quant.ops.support import require_supported
     from mcu_quant.optimize import optimize
@@ -180,7 +193,6 @@ def deploy(
     limits = [options.ram, None if board is None else board.ram_bytes - board.stack_bytes]
     ram = min((limit for limit in limits if limit is not None), default=None)
     fit = choose_and_plan(graph, core, options, ram)
-    require_ram(model.name, fit.plan.arena_bytes, options.ram)
     return Deployment(
         name or model.name,
         fit.graph,
@@ -190,6 +202,7 @@ def deploy(
         options,
         model.fingerprint,
         source=model.graph,
+        slowdown=fit.slowdown,
     )
 
 
@@ -315,4 +328,5 @@ def profile(
     """The JSON of `profile`: exact instructions, memory and flash of the linked image."""
     from mcu_quant.verify.profile import profile_on_qemu
 
-    return profile_on_qemu(deploy(model, core_named(board.core), options, board=board), board, inputs)
+    deployment = deploy(model, core_named(board.core), options, board=board)
+    return profile_on_qemu(deployment, board, inputs) | {"fitting": deployment.fitting()}

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from mcu_quant.cli import _options as options
-from mcu_quant.cli._output import print_json, print_table
+from mcu_quant.cli._output import note_fitting, print_json, print_table
 
 
 @click.command("profile")
@@ -41,6 +41,7 @@ def command(
     facts = dict(
         pipeline.profile(integer, chosen, [x[:1] for x in arrays], options.generate_options(generating))
     )
+    note_fitting(facts["fitting"])
     if as_json:
         print_json(facts)
         return
