@@ -99,6 +99,9 @@ class Code:
     def __getitem__(self, address: int) -> Instruction:
         return self._at[address]
 
+    def __contains__(self, address: int) -> bool:
+        return address in self._at
+
     def before(self, address: int) -> Instruction | None:
         """The instruction that ends where another begins."""
         return self._ending_at.get(address)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import platform
 import re
 import subprocess
+import tempfile
 from collections.abc import Iterable
+from functools import lru_cache
 from pathlib import Path
 
 from mcu_quant.boards import Board
@@ -43,14 +45,22 @@ def trace_blocks(
 
 
 def _build(folder: Path) -> str:
-    """Compiling takes less than a tenth of a second."""
+    (folder / "blocks.so").write_bytes(_plugin(tuple(find_compiler()), _api()))
+    return "blocks.so"
+
+
+@lru_cache(maxsize=4)
+def _plugin(compiler: tuple[str, ...], api: int) -> bytes:
+    """The compiled plugin, which takes a tenth of a second."""
     flags = _LIBRARY_FLAGS.get(platform.system())
     if flags is None:
         raise EngineFailedError("QEMU loads plugins on Linux and macOS only")
     source = directory("templates") / "qemu" / "blocks.c"
-    options = ["-std=c99", "-O2", "-fPIC", "-fvisibility=hidden", f"-DBLOCKS_API={_api()}", *flags]
-    run_tool([*find_compiler(), *options, str(source), "-o", "blocks.so"], folder)
-    return "blocks.so"
+    options = ("-std=c99", "-O2", "-fPIC", "-fvisibility=hidden", f"-DBLOCKS_API={api}", *flags)
+    with tempfile.TemporaryDirectory(prefix="mcu_quant_") as text:
+        folder = Path(text)
+        run_tool([*compiler, *options, str(source), "-o", "blocks.so"], folder)
+        return (folder / "blocks.so").read_bytes()
 
 
 def _api() -> int:
