@@ -43,6 +43,7 @@ _MODULES = (
     "dsp.depthwise_planar_s8",
     "dsp.add_s8_dsp",
     "dsp.average_pool_2d_s8_dsp",
+    "dsp.max_pool_2d_s8_dsp",
     "dsp.mean_s8_dsp",
     "mve.conv_2d_s8_mve",
     "mve.conv_2d_columns_s8_mve",
