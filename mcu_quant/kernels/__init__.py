@@ -51,6 +51,7 @@ _MODULES = (
     "mve.depthwise_conv_2d_s8_mve",
     "mve.depthwise_conv_1d_s8_mve",
     "mve.average_pool_2d_s8_mve",
+    "mve.max_pool_2d_s8_mve",
     "mve.add_s8_mve",
     "dsp.winograd_dsp_s8",
 )

@@ -15,6 +15,7 @@ from mcu_quant.ir import BoundNode
 from mcu_quant.kernels.base import Assembly, Core, KernelCall
 from mcu_quant.kernels.dsp.straight_line import add_immediate, move_immediate
 from mcu_quant.kernels.portable.pooling import PoolingKernel
+from mcu_quant.kernels.portable.windows import whole_windows
 from mcu_quant.ops.base import activation_range
 from mcu_quant.ops.pooling import pool_axes
 from mcu_quant.ops.windows import WindowAxis
@@ -74,7 +75,7 @@ class MaxPool2DS8Dsp(PoolingKernel):
 
     def call(self, node: BoundNode) -> KernelCall:
         plain = super().call(node)
-        first, count = _whole_windows(pool_axes(node)[1])
+        first, count = whole_windows(pool_axes(node)[1])
         params = {**plain.params, "whole_first": first, "whole_count": count}
         function = Assembly(
             "max_pool",
@@ -103,7 +104,7 @@ class MaxPool2DS8Dsp(PoolingKernel):
             loops += 4 + taps / _CHUNK * (2 + branch) + (window.runs > 1) * window.runs * (4 + branch)
         clamp = 2 * (window.low != INT8_MIN) + 2 * (window.high != INT8_MAX)
         word = taps * (load + 2) + loops + clamp + branch
-        rows, columns = _whole_windows(height)[1], _whole_windows(width)[1]
+        rows, columns = whole_windows(height)[1], whole_windows(width)[1]
         cut = height.output_size * width.output_size - rows * columns
         whole = rows * columns * (words * word - 2 * words + 3 + branch)
         taps_in_c = _taps_inside(height) * _taps_inside(width) - rows * columns * taps
@@ -120,16 +121,6 @@ def _window(node: BoundNode) -> _Window:
     if run == width.input_size:  # rows of the window follow each other
         runs, run = 1, runs * run
     return _Window(runs, run, row_bytes, channels, width.stride * channels, low, high)
-
-
-def _whole_windows(axis: WindowAxis) -> tuple[int, int]:
-    """(the first output whose window is inside the input, how many there are)."""
-    whole = [
-        index
-        for index in range(axis.output_size)
-        if 0 <= index * axis.stride - axis.before <= axis.input_size - axis.filter_size
-    ]
-    return (whole[0], len(whole)) if whole else (0, 0)
 
 
 def _taps_inside(axis: WindowAxis) -> int:
