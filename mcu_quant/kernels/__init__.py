@@ -17,6 +17,7 @@ _MODULES = (
     "portable.mean_s8",
     "portable.pad_s8",
     "portable.softmax_s8",
+    "portable.softmax_table_s8",
     "portable.lookup_s8",
     "portable.add_s8",
     "portable.mul_s8",
