@@ -65,8 +65,8 @@ class Deployment:
     """One model made ready for one core. kernels and plan.scratch run parallel to graph.nodes.
 
     name: the C prefix. fingerprint: SHA-256 (hex) of the .tflite file. source: the file's graph, where
-    `graph` is an exact rewrite of it; what says which outputs are right. slowdown: modelled cycles over
-    those without a limit of RAM.
+    `graph` is an exact rewrite of it; what says which outputs are right. slowdown: cycles, as
+    the kernels estimate them, over those without a limit of RAM.
     """
 
     name: str

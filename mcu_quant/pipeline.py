@@ -323,10 +323,18 @@ def verify(
 
 
 def profile(
-    model: TfliteModel, board: Board, inputs: Sequence[np.ndarray], options: GenerateOptions
+    model: TfliteModel,
+    board: Board,
+    inputs: Sequence[np.ndarray],
+    options: GenerateOptions,
+    *,
+    note: Callable[[str], None] = lambda text: None,
 ) -> Mapping[str, Any]:
-    """The JSON of `profile`: exact instructions, memory and flash of the linked image."""
+    """The JSON of `profile`: exact instructions, modelled cycles, memory and flash of the linked image.
+
+    note: told why cycles are left out, if they are.
+    """
     from mcu_quant.verify.profile import profile_on_qemu
 
     deployment = deploy(model, core_named(board.core), options, board=board)
-    return profile_on_qemu(deployment, board, inputs) | {"fitting": deployment.fitting()}
+    return profile_on_qemu(deployment, board, inputs, note=note) | {"fitting": deployment.fitting()}

@@ -37,7 +37,8 @@ def note_fitting(fitting: Mapping[str, Any], model: str = "") -> None:
         count = len(bands["layers"])
         note(f"{prefix}{count} layers in {bands['bands']} bands of rows, so as to fit: {bands['name']}")
     if fitting["slowdown"] > 1:
-        note(f"{prefix}modelled cycles are {100 * (fitting['slowdown'] - 1):.1f} % more than with RAM enough")
+        percent = 100 * (fitting["slowdown"] - 1)
+        note(f"{prefix}about {percent:.1f} % more cycles than with RAM enough, by the kernels' own estimates")
 
 
 def print_json(payload: dict[str, Any]) -> None:

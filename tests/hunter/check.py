@@ -26,11 +26,16 @@ QEMU_TIMEOUT_SECONDS = 60
 
 
 class Mismatch(AssertionError):
-    """Two engines disagree, or one of ours fails. cases: what to keep, each a Case or a ModelSpec."""
+    """Two engines disagree, or one of ours fails.
 
-    def __init__(self, message: str, *cases: Any) -> None:
+    kind: what disagreed, by which a smaller case is known to fail in the same way.
+    case: a Case or a ModelSpec.
+    """
+
+    def __init__(self, message: str, kind: str, case: Any) -> None:
         super().__init__(message)
-        self.cases = cases
+        self.kind = kind
+        self.case = case
 
 
 @dataclass(frozen=True)
@@ -66,7 +71,7 @@ def check_case(case: Case, engines: Engines, tally: Tally) -> None:
     except Mismatch:
         raise
     except Exception as error:
-        raise Mismatch(f"{failure(error)}\n{describe(case.graph)}", case) from error
+        raise Mismatch(f"{failure(error)}\n{describe(case.graph)}", kind_of(error), case) from error
     tally.operators.update(node.op for node in case.graph.nodes)
 
 
@@ -107,12 +112,13 @@ def _compare(name: str, actual: Sequence[np.ndarray], expected: Sequence[np.ndar
     for index, (a, e, output) in enumerate(zip(actual, expected, case.graph.output_tensors(), strict=True)):
         if a.dtype != e.dtype or a.size != e.size:
             message = f"{name}: output {index} is {a.dtype} {a.shape}, the reference's {e.dtype} {e.shape}"
-            raise Mismatch(message, case)
+            raise Mismatch(message, name, case)
         wrong = np.flatnonzero(_bits(a) != _bits(e))
         if len(wrong):
             raise Mismatch(
                 f"{name} differs from the reference in {len(wrong)} of {_bits(e).size} bytes of output "
                 f"{output.name}, first at {wrong[0]}\n{describe(case.graph)}",
+                name,
                 case,
             )
 
@@ -120,6 +126,11 @@ def _compare(name: str, actual: Sequence[np.ndarray], expected: Sequence[np.ndar
 def failure(error: Exception) -> str:
     """What failed, and where in our code."""
     return "".join(traceback.format_exception(error, limit=-3)).strip()
+
+
+def kind_of(error: Exception) -> str:
+    """The error's class and the function that raised it."""
+    return f"{type(error).__name__} in {traceback.extract_tb(error.__traceback__)[-1].name}"
 
 
 def _bits(array: np.ndarray) -> np.ndarray:

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import random
 from dataclasses import dataclass, field
 from pathlib import Path
-
-import hypothesis
-from hypothesis import HealthCheck, Phase
-from hypothesis import strategies as st
 
 from tests.hunter import regressions
 from tests.hunter.check import QEMU_BOARDS, Engines, Mismatch, Tally, check_case
 from tests.hunter.check_keras import check_spec
-from tests.hunter.graphs import quantized_cases
-from tests.hunter.keras_specs import model_specs
+from tests.hunter.draws import drawn
+from tests.hunter.graphs import Case, quantized_cases
+from tests.hunter.keras_specs import ModelSpec, model_specs
+from tests.hunter.shrink import shrink_case, shrink_spec
 
 #: A hunt in which more cases than this are passed over sees too little, and fails.
 MOST_SKIPPED = 0.1
@@ -49,58 +47,61 @@ def hunt(plan: Plan) -> Report:
     """Run the plan's cases. The first that fails of either kind is shrunk and saved, and ends its kind."""
     report = Report()
     graphs = plan.cases // 2
-    _hunt_kind(plan, graphs, report, _graph_test(plan, report.tally))
-    _hunt_kind(plan, plan.cases - graphs, report, _keras_test(plan, report.tally))
+    choices = random.Random(plan.seed)
+    _hunt_graphs(plan, graphs, choices, report)
+    _hunt_keras(plan, plan.cases - graphs, choices, report)
     return report
 
 
-def _graph_test(plan: Plan, tally: Tally) -> Callable[[], None]:
-    @hypothesis.given(quantized_cases(), _boards(plan))
-    def test(case, board):  # type: ignore[no-untyped-def]
-        tally.cases["quantized graphs"] += 1
-        check_case(case, Engines(plan.host, board), tally)
-
-    return test
-
-
-def _keras_test(plan: Plan, tally: Tally) -> Callable[[], None]:
-    @hypothesis.given(model_specs(), _boards(plan), _share(plan.keras_share))
-    def test(spec, board, with_keras):  # type: ignore[no-untyped-def]
-        tally.cases["Keras models"] += 1
-        check_spec(spec, Engines(plan.host, board), tally, with_keras)
-
-    return test
+def _hunt_graphs(plan: Plan, count: int, choices: random.Random, report: Report) -> None:
+    for case in drawn(quantized_cases(), count, plan.seed):
+        engines = _engines(plan, choices)
+        report.tally.cases["quantized graphs"] += 1
+        try:
+            check_case(case, engines, report.tally)
+        except Mismatch as mismatch:
+            report.mismatches.append(_kept(mismatch, engines, False, plan.regressions))
+            return
 
 
-def _hunt_kind(plan: Plan, cases: int, report: Report, test: Callable[[], None]) -> None:
-    if cases < 1:
-        return
-    settings = hypothesis.settings(
-        max_examples=cases,
-        database=None,
-        deadline=None,
-        print_blob=False,
-        report_multiple_bugs=False,
-        phases=(Phase.generate, Phase.shrink),
-        suppress_health_check=list(HealthCheck),
-    )
-    try:
-        hypothesis.seed(plan.seed)(settings(test))()
-    except Mismatch as mismatch:
-        paths = [str(regressions.save(case, plan.regressions)) for case in mismatch.cases]
-        report.mismatches.append(f"{mismatch}\nsaved as {', '.join(paths)}")
-    except hypothesis.errors.Flaky as error:
-        report.mismatches.append(f"a case failed once and not again: {error}")
+def _hunt_keras(plan: Plan, count: int, choices: random.Random, report: Report) -> None:
+    for spec in drawn(model_specs(), count, plan.seed):
+        engines, with_keras = _engines(plan, choices), choices.random() < plan.keras_share
+        report.tally.cases["Keras models"] += 1
+        try:
+            check_spec(spec, engines, report.tally, with_keras)
+        except Mismatch as mismatch:
+            report.mismatches.append(_kept(mismatch, engines, with_keras, plan.regressions))
+            return
 
 
-def _share(share: float) -> st.SearchStrategy[bool]:
-    """True that often. False is simpler: a failure shrinks to the cheaper engines if they show it."""
-    return st.integers(0, 9999).map(lambda draw: draw >= 10_000 * (1 - share))
+def _engines(plan: Plan, choices: random.Random) -> Engines:
+    board = choices.choice(QEMU_BOARDS)
+    return Engines(plan.host, board if choices.random() < plan.qemu_share else None)
 
 
-def _boards(plan: Plan) -> st.SearchStrategy[str | None]:
-    boards = st.sampled_from(QEMU_BOARDS)
-    return _share(plan.qemu_share).flatmap(lambda wanted: boards if wanted else st.none())
+def _kept(mismatch: Mismatch, engines: Engines, with_keras: bool, directory: Path) -> str:
+    """Shrink what failed and save it; returns what to say of it."""
+    found = mismatch
+
+    def fails(case: Case | ModelSpec) -> bool:
+        nonlocal found
+        try:
+            if isinstance(case, Case):
+                check_case(case, engines, Tally())
+            else:
+                check_spec(case, engines, Tally(), with_keras)
+        except Mismatch as smaller:
+            if smaller.kind == mismatch.kind:
+                found = smaller
+                return True
+        return False
+
+    if isinstance(mismatch.case, Case):
+        case: Case | ModelSpec = shrink_case(mismatch.case, fails)
+    else:
+        case = shrink_spec(mismatch.case, fails)
+    return f"{found}\nsaved as {regressions.save(case, directory)}"
 
 
 def describe(report: Report, seconds: float) -> str:
