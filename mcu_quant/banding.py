@@ -74,7 +74,7 @@ class Banding:
                 best = min(found, key=lambda candidate: (candidate.bytes, candidate.extra))
             if not found or best.bytes >= need:
                 break
-            choices = _with_bands(situation.graph, situation.able, best)
+            choices = with_bands(situation.graph, situation.able, best.indices, best.kernels)
             situation = _Situation(*choices, self._core, self._keep_input)
         return situation.graph, situation.able
 
@@ -159,12 +159,12 @@ def _meets(block: Block, indices: range) -> bool:
     return block.first < indices.stop and indices.start <= block.last
 
 
-def _with_bands(graph: Graph, able: Sequence[tuple[Kernel, ...]], candidate: _Candidate) -> Choices:
-    """The graph with that segment as one node."""
-    start, stop = candidate.indices.start, candidate.indices.stop
-    banded = candidate.kernels[0].banded
-    inner = banded.segment.graph
-    name = f"{graph.nodes[start].name} to {graph.nodes[stop - 1].name}"
-    node = Node(name, BANDS.name, BandsAttrs(inner, banded.schedule.rows), inner.inputs, inner.outputs)
-    fused = graph.with_(nodes=(*graph.nodes[:start], node, *graph.nodes[stop:]))
-    return check(fused), [*able[:start], candidate.kernels, *able[stop:]]
+def with_bands(
+    graph: Graph, able: Sequence[tuple[Kernel, ...]], indices: range, kernels: tuple[BandsKernel, ...]
+) -> Choices:
+    """The graph with those nodes, a segment, as one. kernels: ways to compute it, the cheapest first."""
+    schedule, inner = kernels[0].banded.schedule, kernels[0].banded.segment.graph
+    name = f"{inner.nodes[0].name} to {inner.nodes[-1].name}"
+    node = Node(name, BANDS.name, BandsAttrs(inner, schedule.rows), inner.inputs, inner.outputs)
+    fused = graph.with_(nodes=(*graph.nodes[: indices.start], node, *graph.nodes[indices.stop :]))
+    return check(fused), [*able[: indices.start], kernels, *able[indices.stop :]]

@@ -89,7 +89,8 @@ class Schedule:
 
     def low(self, name: str, band: int) -> int:
         """The first row of a stage's output that is in its buffer while the band runs."""
-        return min(self.first_needed(name, band), self.made(name, band).start)
+        made = self.made(name, band)
+        return min(self.first_needed(name, band), made.start) if name in self._readers else made.start
 
     def kept(self, name: str, band: int) -> range:
         """The rows that earlier bands made and that this one, or a later one, reads."""

@@ -73,7 +73,7 @@ class BandsWriter:
             call,
             f"{self.stem}_{stage}",
             title,
-            lambda name: names[name],
+            lambda name: names[name] if name in names else self._operand(stage, name),
             f"arena + {self._scratch(stage)}" if kernel.scratch_bytes(node) else "NULL",
         )
         types = {
@@ -91,6 +91,16 @@ class BandsWriter:
             tuple(parameters),
             text,
         )
+
+    def _operand(self, stage: int, name: str) -> str:
+        """The table of a constant that the kernel takes as a tensor."""
+        tensor, layer = (
+            self.kernel.banded.segment.graph.tensors[name],
+            self.kernel.banded.segment.nodes[stage],
+        )
+        assert tensor.data is not None
+        stem = f"{self.stem}_{stage}_operand"
+        return self.writer.tables.add(stem, tensor.data, f"{comment(layer.name)}, operand")
 
     def _statement(self, statement: Statement, functions: dict[tuple[int, int], BandFunction]) -> str:
         if isinstance(statement, Move):
