@@ -20,7 +20,7 @@ from mcu_quant.ops.bands import BANDS, BandsAttrs
 #: Bands of so many rows are tried.
 _ROWS = (1, 2, 4, 8, 16)
 #: So many segments are worked out for a layer that is too large, the most promising first.
-_TRIED = 12
+_TRIED = 24
 
 #: A graph, and for each node its kernels, the cheapest first.
 Choices = tuple[Graph, list[tuple[Kernel, ...]]]

@@ -123,14 +123,14 @@ def _dead(banded: BandedSegment, band: int, stage: int) -> int:
 
 
 def _output_distance(banded: BandedSegment, roots: dict[str, str]) -> int:
-    """A band's output rows end no later than the input that is still read when they are begun."""
+    """A band's output rows end no later than the input that is still read when they are begun, if any is."""
     segment, schedule = banded.segment, banded.schedule
-    (output,) = segment.graph.outputs
+    (source,), (output,) = segment.graph.input_tensors(), segment.graph.outputs
     first = min(i for i, stage in enumerate(segment.stages) if roots[stage.output] == output)
-    return max(
-        schedule.made(output, band).stop * segment.row_bytes(output) - _dead(banded, band, first)
-        for band in range(schedule.bands)
-    )
+    dead = [_dead(banded, band, first) for band in range(schedule.bands)]
+    made = [schedule.made(output, band).stop * segment.row_bytes(output) for band in range(schedule.bands)]
+    distances = [m - d for m, d in zip(made, dead, strict=True) if d < source.bytes]
+    return max(distances, default=-source.bytes)
 
 
 def _orders(blocks: Sequence[Block]) -> list[list[int]]:

@@ -74,6 +74,8 @@ def _tightened(deployment: Deployment) -> Deployment | None:
         return None
     if not distance <= at - plan.addresses[output] < distance + TENSOR_ALIGN:
         return None
+    if distance == -bound.input(0).bytes:
+        return None  # all of the input is read before the first output is written
     return replace(deployment, plan=replace(plan, addresses={**plan.addresses, source: at - TENSOR_ALIGN}))
 
 
