@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from mcu_quant.bands.choice import KernelChoice
@@ -14,13 +14,15 @@ from mcu_quant.deployment import GenerateOptions
 from mcu_quant.ir import Graph, Node, check
 from mcu_quant.kernels import usable_kernels
 from mcu_quant.kernels.base import Core, Kernel
-from mcu_quant.memory import Block, find_blocks, least_bytes
+from mcu_quant.memory import Block, find_blocks, footprints, least_bytes
 from mcu_quant.ops.bands import BANDS, BandsAttrs
 
 #: Bands of so many rows are tried.
 _ROWS = (1, 2, 4, 8, 16)
 #: So many segments are worked out for a layer that is too large, the most promising first.
 _TRIED = 24
+#: So many of them are tried as the first, the others following from it.
+_FIRST = 3
 
 #: A graph, and for each node its kernels, the cheapest first.
 Choices = tuple[Graph, list[tuple[Kernel, ...]]]
@@ -54,81 +56,115 @@ class Banding:
         self._keep_input = options.keep_input
         self._choice = KernelChoice(core, usable_kernels(core, options.optimize, families))
         self._pool = VariantPool()
+        self._known: dict[tuple[str, str, int], tuple[BandsKernel, ...]] = {}
 
-    def cheapest(self, ram: int) -> Choices:
-        """Bands for layers that take more than `ram` whatever their kernels, at the least cost."""
-        return self._band(ram)
+    def ways(self, ram: int) -> Iterator[Choices]:
+        """Graphs with bands for the layers that take more than `ram`: with their cheapest kernels, or any.
 
-    def smallest(self) -> Choices:
-        """Bands wherever they make the largest layer smaller, whatever the cost."""
-        return self._band(0)
+        The first has bands wherever they make the largest layer smaller, whatever the cost: it is the only
+        one if even that is too large.
+        """
+        graph, able = smallest = self._band(0, lean=True)
+        yield smallest
+        if max(_Situation(graph, able, True, self._core, self._keep_input).needs) <= ram:
+            for lean in (False, True):
+                yield from (self._band(ram, lean, first) for first in range(_FIRST))
 
-    def _band(self, ram: int) -> Choices:
-        situation = _Situation(self._graph, self._able, self._core, self._keep_input)
-        while (need := situation.need) > ram:
-            found = list(self._candidates(situation, ram))
-            fitting = [candidate for candidate in found if candidate.bytes <= ram]
-            if fitting:
-                best = min(fitting, key=lambda candidate: (candidate.extra, candidate.bytes))
-            elif found:
-                best = min(found, key=lambda candidate: (candidate.bytes, candidate.extra))
-            if not found or best.bytes >= need:
-                break
-            choices = with_bands(situation.graph, situation.able, best.indices, best.kernels)
-            situation = _Situation(*choices, self._core, self._keep_input)
-        return situation.graph, situation.able
+    def _band(self, ram: int, lean: bool, first: int = 0) -> Choices:
+        """The layer that needs most runs in bands, then the next. first: which segment is the first."""
+        graph, able = self._graph, self._able
+        given_up: set[str] = set()
+        while True:
+            situation = _Situation(graph, able, lean, self._core, self._keep_input)
+            worst = situation.worst(given_up)
+            if worst is None or situation.needs[worst] <= ram:
+                return graph, able
+            ranked = _ranked(self._candidates(situation, worst, ram), ram)
+            best = ranked[min(first, len(ranked) - 1)] if ranked else None
+            if best is not None and best.bytes < situation.needs[worst]:
+                graph, able = with_bands(graph, able, best.indices, best.kernels)
+                first = 0
+            elif ram:
+                given_up.add(graph.nodes[worst].name)
+            else:
+                return graph, able
 
-    def _candidates(self, situation: _Situation, ram: int) -> Iterator[_Candidate]:
-        """Segments with the layer that needs most, worked out."""
-        for indices, segment, schedule in _promising(situation, ram):
-            banded = BandedSegment(segment, schedule, self._pool)
-            kernels = tuple(self._choice.kernels(banded)) if is_aligned(banded) else ()
+    def _candidates(self, situation: _Situation, worst: int, ram: int) -> Iterator[_Candidate]:
+        """Segments with that layer, worked out."""
+        for indices, segment, schedule in _promising(situation, worst, ram):
+            kernels = self._kernels(segment, schedule)
             needs = [situation.with_bands(indices, kernel) for kernel in kernels]
-            first = next((i for i, need in enumerate(needs) if need <= ram), 0)
+            cheapest = next((i for i, need in enumerate(needs) if need <= ram), 0)
             if kernels:
-                extra = kernels[first].cycles(situation.nodes[indices.start], self._core)
+                extra = kernels[cheapest].cycles(situation.nodes[indices.start], self._core)
                 extra -= sum(situation.cycles(i) for i in indices)
-                size = needs[first] if needs[first] <= ram else min(needs)
-                yield _Candidate(indices, kernels[first:], size, extra)
+                size = needs[cheapest] if needs[cheapest] <= ram else min(needs)
+                yield _Candidate(indices, kernels[cheapest:], size, extra)
+
+    def _kernels(self, segment: Segment, schedule: Schedule) -> tuple[BandsKernel, ...]:
+        key = (segment.nodes[0].name, segment.nodes[-1].name, schedule.rows)
+        if key not in self._known:
+            banded = BandedSegment(segment, schedule, self._pool)
+            self._known[key] = tuple(self._choice.kernels(banded)) if is_aligned(banded) else ()
+        return self._known[key]
 
 
-def _promising(situation: _Situation, ram: int) -> list[tuple[range, Segment, Schedule]]:
-    """Segments with the layer that needs most: those that may fit, by calls; or else by what they need."""
+def _ranked(found: Iterable[_Candidate], ram: int) -> list[_Candidate]:
+    """The best of each segment: those that fit by their cost; if none does, the smallest first."""
+    candidates = list(found)
+    fitting = [candidate for candidate in candidates if candidate.bytes <= ram]
+    if fitting:
+        ordered = sorted(fitting, key=lambda candidate: (candidate.extra, candidate.bytes))
+    else:
+        ordered = sorted(candidates, key=lambda candidate: (candidate.bytes, candidate.extra))
+    best: dict[range, _Candidate] = {}
+    for candidate in ordered:
+        best.setdefault(candidate.indices, candidate)
+    return list(best.values())
+
+
+def _promising(situation: _Situation, worst: int, ram: int) -> list[tuple[range, Segment, Schedule]]:
+    """Segments with that layer: those that may fit, by calls; or else by what they need."""
     found = []
-    for indices, segment in find_segments(situation.graph, situation.worst):
+    for indices, segment in find_segments(situation.graph, worst):
         beside = situation.beside(indices, segment)
-        if beside + segment.least_bytes >= situation.need or not situation.has_input(segment):
+        if beside + segment.least_bytes >= situation.needs[worst] or not situation.has_input(segment):
             continue
         for rows in (rows for rows in _ROWS if rows < segment.height):
             schedule = Schedule(segment.stages, rows)
             least = beside + segment.live_rows_bytes(schedule)
-            if least < situation.need:
+            if least < situation.needs[worst]:
                 found.append((least, schedule.bands * len(indices), indices, segment, schedule))
     fitting = sorted((f for f in found if f[0] <= ram), key=lambda f: f[1])
     return [f[2:] for f in (fitting or sorted(found, key=lambda f: f[:2]))[:_TRIED]]
 
 
 class _Situation:
-    """A graph with its kernels of the least scratch: what every layer needs at least.
+    """What every layer of a graph needs: with its cheapest kernel, or (lean) with that which needs least.
 
-    able: for each node its kernels, the cheapest first. worst: the layer that needs most, `need` bytes.
+    able: for each node its kernels, the cheapest first. needs: bytes, of each node.
     """
 
-    def __init__(self, graph: Graph, able: list[tuple[Kernel, ...]], core: Core, keep_input: bool) -> None:
-        self.graph, self.able, self._core = graph, able, core
+    def __init__(
+        self, graph: Graph, able: Sequence[Sequence[Kernel]], lean: bool, core: Core, keep_input: bool
+    ) -> None:
+        self.graph, self._able, self._core = graph, able, core
         self.nodes = list(graph.bound_nodes())
-        leanest = [
-            min(kernels, key=lambda kernel: kernel.scratch_bytes(node))
-            for node, kernels in zip(self.nodes, able, strict=True)
+        sizes = footprints(graph, able, keep_input)
+        kernels = [
+            choices[size.index(min(size)) if lean else 0] for choices, size in zip(able, sizes, strict=True)
         ]
-        self._blocks = find_blocks(graph, leanest, keep_input)
-        needs = [least_bytes(self._blocks, step) for step in range(len(self.nodes))]
-        self.need = max(needs, default=0)
-        self.worst = needs.index(self.need) if needs else 0
+        self._blocks = find_blocks(graph, kernels, keep_input)
+        self.needs = [least_bytes(self._blocks, step) for step in range(len(self.nodes))]
+
+    def worst(self, given_up: Container[str]) -> int | None:
+        """The layer that needs most, but for those."""
+        left = [index for index, node in enumerate(self.nodes) if node.name not in given_up]
+        return max(left, key=lambda index: self.needs[index], default=None)
 
     def cycles(self, index: int) -> float:
         """Of a layer as it is, with its cheapest kernel."""
-        return self.able[index][0].cycles(self.nodes[index], self._core)
+        return self._able[index][0].cycles(self.nodes[index], self._core)
 
     def has_input(self, segment: Segment) -> bool:
         """Whether the segment's input is in the arena: it may be a constant's bytes."""

@@ -6,15 +6,21 @@ layers that run in bands of rows (mcu_quant/bands), so that what is between them
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from mcu_quant.banding import Banding
 from mcu_quant.deployment import GenerateOptions, MemoryPlan
-from mcu_quant.ir import BoundNode, Graph
+from mcu_quant.ir import Graph
 from mcu_quant.kernels import able_kernels
 from mcu_quant.kernels.base import Core, Kernel
-from mcu_quant.memory import find_blocks, least_bytes, plan_memory
+from mcu_quant.memory import find_blocks, footprints, least_bytes, plan_memory
+
+#: Bands are not looked for if other kernels fit at so little more cost.
+_CLOSE = 1.02
+#: So many choices of kernels are planned, where none fits, to say how small it gets.
+_PLANNED = 6
 
 
 @dataclass(frozen=True)
@@ -39,17 +45,16 @@ def choose_and_plan(graph: Graph, core: Core, options: GenerateOptions, ram: int
     """
     families = ("portable",) if options.kernels == "portable" else None
     able = able_kernels(graph, core, options.optimize, families)
-    cheapest = [kernels[0] for kernels in able]
-    if ram is None:
-        return _planned(graph, cheapest, core, options)
-    found = [_fit(graph, able, core, options, ram)]
-    if found[0].plan.arena_bytes > ram:
-        banding = Banding(graph, able, core, options, families)
-        found.append(_fit(*banding.cheapest(ram), core, options, ram))
-        if found[1].plan.arena_bytes > ram:
-            found.append(_fit(*banding.smallest(), core, options, ram))
+    cheapest = _planned(graph, [kernels[0] for kernels in able], core, options)
+    if ram is None or cheapest.plan.arena_bytes <= ram:
+        return cheapest
+    found = [cheapest, _fit(graph, able, core, options, ram)]
+    if found[1].plan.arena_bytes > ram or found[1].cycles > _CLOSE * cheapest.cycles:
+        ways = Banding(graph, able, core, options, families).ways(ram)
+        different = {tuple(node.name for node in banded.nodes): (banded, able) for banded, able in ways}
+        found += [_fit(banded, able, core, options, ram) for banded, able in different.values()]
     best = min(found, key=lambda fit: (max(fit.plan.arena_bytes, ram), fit.cycles))
-    return replace(best, slowdown=best.cycles / max(_cycles(graph, cheapest, core), 1.0))
+    return replace(best, slowdown=best.cycles / max(cheapest.cycles, 1.0))
 
 
 def _planned(graph: Graph, kernels: Sequence[Kernel], core: Core, options: GenerateOptions) -> Fit:
@@ -64,30 +69,30 @@ def _cycles(graph: Graph, kernels: Sequence[Kernel], core: Core) -> float:
 def _fit(
     graph: Graph, able: Sequence[Sequence[Kernel]], core: Core, options: GenerateOptions, ram: int
 ) -> Fit:
-    """The layer that needs most gets its next cheaper kernel in scratch, until the arena fits.
+    """The layer that needs most gets its next cheaper kernel in memory, until the arena fits.
 
-    able: for each node its kernels, the cheapest first. If nothing fits, the smallest of the plans made:
-    none is made for kernels that cannot fit, but for the last.
+    able: for each node its kernels, the cheapest first. If nothing fits, the smallest arena of those with
+    kernels that need least.
     """
-    nodes = list(graph.bound_nodes())
-    kernels = [choices[0] for choices in able]
-    plans: list[Fit] = []
+    sizes = footprints(graph, able, options.keep_input)
+    chosen = [0] * len(able)
+    smaller: list[list[Kernel]] = []
+    least = math.inf
     while True:
+        kernels = [choices[i] for choices, i in zip(able, chosen, strict=True)]
         blocks = find_blocks(graph, kernels, options.keep_input)
-        needs = [least_bytes(blocks, step) for step in range(len(nodes))]
-        worst_first = sorted(range(len(nodes)), key=lambda i: -needs[i])
-        better = next(
-            (pair for i in worst_first if (pair := _leaner(nodes[i], kernels[i], able[i], i))), None
-        )
-        if better is None or max(needs) <= ram:
-            plans.append(_planned(graph, kernels, core, options))
-            if better is None or plans[-1].plan.arena_bytes <= ram:
-                return min(plans, key=lambda fit: fit.plan.arena_bytes)
-        index, kernel = better
-        kernels[index] = kernel
-
-
-def _leaner(node: BoundNode, kernel: Kernel, able: Sequence[Kernel], index: int) -> tuple[int, Kernel] | None:
-    """The cheapest kernel that needs less scratch than that one."""
-    scratch = kernel.scratch_bytes(node)
-    return next(((index, other) for other in able if other.scratch_bytes(node) < scratch), None)
+        needs = [least_bytes(blocks, step) for step in range(len(able))]
+        if (need := max(needs, default=0)) <= ram:
+            fit = _planned(graph, kernels, core, options)
+            if fit.plan.arena_bytes <= ram:
+                return fit
+        if need < least:
+            smaller, least = [*smaller, kernels], need
+        for index in sorted(range(len(able)), key=lambda i: -needs[i]):
+            leaner = [i for i, size in enumerate(sizes[index]) if size < sizes[index][chosen[index]]]
+            if leaner:
+                chosen[index] = leaner[0]
+                break
+        else:
+            fits = [_planned(graph, kernels, core, options) for kernels in smaller[-_PLANNED:]]
+            return min(fits, key=lambda fit: fit.plan.arena_bytes)

@@ -136,6 +136,20 @@ def least_bytes(blocks: Sequence[Block], step: int) -> int:
     return sum(block.bytes for block in live.values()) - saved
 
 
+def footprints(graph: Graph, able: Sequence[Sequence[Kernel]], keep_input: bool) -> list[list[int]]:
+    """For each node, what it needs with each of its kernels, in bytes; what else is alive is left out."""
+    kept = set(graph.outputs) | (set(graph.inputs) if keep_input else set())
+    found: list[list[int]] = []
+    for node, kernels in reversed(list(zip(graph.bound_nodes(), able, strict=True))):
+        read = {t.name for t in node.inputs if t is not None and not t.is_constant}
+        tensors = {t.name: t for t in (*node.inputs, *node.outputs) if t is not None}
+        outputs = (*node.node.outputs, *sorted(read & kept))
+        alone = Graph(node.name, (node.node,), tensors, tuple(sorted(read)), outputs)
+        found.append([least_bytes(find_blocks(alone, [kernel], False), 0) for kernel in kernels])
+        kept |= read
+    return found[::-1]
+
+
 def _lifetimes(
     graph: Graph, storage: dict[str, str], keep_input: bool
 ) -> tuple[dict[str, int], dict[str, int]]:
