@@ -132,7 +132,7 @@ def _promising(situation: _Situation, worst: int, ram: int) -> list[tuple[range,
             continue
         for rows in (rows for rows in _ROWS if rows < segment.height):
             schedule = Schedule(segment.stages, rows)
-            least = beside + segment.live_rows_bytes(schedule)
+            least = beside + segment.live_bytes(schedule)
             if least < situation.needs[worst]:
                 found.append((least, schedule.bands * len(indices), indices, segment, schedule))
     fitting = sorted((f for f in found if f[0] <= ram), key=lambda f: f[1])

@@ -45,6 +45,11 @@ class Stage:
     height: int
     reads: tuple[tuple[str, Reach] | None, ...]
 
+    @property
+    def is_by_rows(self) -> bool:
+        """Whether each row is made from one row of every input."""
+        return all(read is None or read[1].is_identity for read in self.reads)
+
 
 class Schedule:
     """stages: in order; every output but the last is read by a later stage. rows: of the last, in a band."""

@@ -12,6 +12,8 @@ from mcu_quant.ir import BoundNode, Graph
 
 #: A segment has at least so many nodes: one alone has no tensor inside that could be smaller.
 LEAST_NODES = 2
+#: Longer ones need more for what is kept between bands than they save.
+MOST_NODES = 16
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,21 +52,24 @@ class Segment:
     def row_bytes(self, name: str) -> int:
         return row_bytes(self.graph.tensors[name])
 
-    def live_rows_bytes(self, schedule: Schedule) -> int:
-        """What no layout is below: between bands, input still to be read, rows kept, and output made."""
-        (source,), (output,) = self.graph.inputs, self.graph.outputs
-        inside = [stage.output for stage in self.stages if stage.output != output]
-        whole = self.graph.tensors[source].bytes
-        return max(
-            self.least_bytes,
-            *(
-                whole
-                - schedule.first_needed(source, band) * self.row_bytes(source)
-                + schedule.made(output, band).start * self.row_bytes(output)
-                + sum(len(schedule.kept(name, band)) * self.row_bytes(name) for name in inside)
-                for band in range(1, schedule.bands)
-            ),
-        )
+    def live_bytes(self, schedule: Schedule) -> int:
+        """What no layout is below: rows that are still read and output made, in some of the bands."""
+        last = schedule.bands - 1
+        bands = sorted({0, min(1, last), last // 2, max(last - 1, 0), last})
+        stages = range(len(self.stages))
+        return max(self.least_bytes, *(self._live_at(schedule, b, i) for b in bands for i in stages))
+
+    def _live_at(self, schedule: Schedule, band: int, index: int) -> int:
+        """While that stage runs; what it makes may lie over what it reads row by row."""
+        (source,), stage = self.graph.input_tensors(), self.stages[index]
+        live = source.bytes - schedule.first_needed(source.name, band, index) * self.row_bytes(source.name)
+        for other, maker in enumerate(self.stages):
+            made = schedule.made(maker.output, band)
+            end = made.stop if other < index or (other == index and not stage.is_by_rows) else made.start
+            is_read = other < len(self.stages) - 1
+            start = schedule.first_needed(maker.output, band, index) if is_read else 0
+            live += max(end - start, 0) * self.row_bytes(maker.output)
+        return live
 
 
 def find_segments(graph: Graph, index: int) -> list[tuple[range, Segment]]:
@@ -78,7 +83,7 @@ def find_segments(graph: Graph, index: int) -> list[tuple[range, Segment]]:
         for stop in range(max(index + 1, first + LEAST_NODES), len(graph.nodes) + 1):
             if not all(maps_rows[first:stop]):
                 break
-            inner = _inner_graph(graph, range(first, stop))
+            inner = _inner_graph(graph, range(first, stop)) if stop - first <= MOST_NODES else None
             if inner is not None:
                 found.append((range(first, stop), Segment(inner)))
     return found
