@@ -83,7 +83,7 @@ def test_one_row_too_few_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     """The simulation is not blind for what the schedule gets wrong."""
     right = Schedule.low
     seen = []
-    for seed in range(20):
+    for seed in range(8):
         monkeypatch.setattr(Schedule, "low", right)
         assert not simulate(deployments(seed))
         monkeypatch.setattr(
@@ -92,7 +92,7 @@ def test_one_row_too_few_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
             lambda self, name, band: min(right(self, name, band) + 1, self.made(name, band).start),
         )
         seen.append(bool(simulate(deployments(seed))))
-    assert sum(seen) > 10  # the others keep no rows
+    assert sum(seen) >= 4  # the others keep no rows
 
 
 @pytest.mark.parametrize("seed", range(60))
