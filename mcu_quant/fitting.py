@@ -16,6 +16,7 @@ from mcu_quant.ir import Graph
 from mcu_quant.kernels import able_kernels
 from mcu_quant.kernels.base import Core, Kernel
 from mcu_quant.memory import find_blocks, footprints, least_bytes, plan_memory
+from mcu_quant.ordering import best_order, reordered
 
 #: Bands are not looked for if other kernels fit at so little more cost.
 _CLOSE = 1.02
@@ -45,6 +46,7 @@ def choose_and_plan(graph: Graph, core: Core, options: GenerateOptions, ram: int
     """
     families = ("portable",) if options.kernels == "portable" else None
     able = able_kernels(graph, core, options.optimize, families)
+    graph, able = _ordered(graph, able, core, options)
     cheapest = _planned(graph, [kernels[0] for kernels in able], core, options)
     if ram is None or cheapest.plan.arena_bytes <= ram:
         return cheapest
@@ -55,6 +57,18 @@ def choose_and_plan(graph: Graph, core: Core, options: GenerateOptions, ram: int
         found += [_fit(banded, able, core, options, ram) for banded, able in different.values()]
     best = min(found, key=lambda fit: (max(fit.plan.arena_bytes, ram), fit.cycles))
     return replace(best, slowdown=best.cycles / max(cheapest.cycles, 1.0))
+
+
+def _ordered(
+    graph: Graph, able: list[tuple[Kernel, ...]], core: Core, options: GenerateOptions
+) -> tuple[Graph, list[tuple[Kernel, ...]]]:
+    """Nodes in another order where that makes the arena of the cheapest kernels smaller."""
+    order = best_order(graph, [kernels[0] for kernels in able], options.keep_input)
+    if order == sorted(order):
+        return graph, able
+    ways = [(graph, able), (reordered(graph, order), [able[index] for index in order])]
+    fits = [_planned(way, [kernels[0] for kernels in choices], core, options) for way, choices in ways]
+    return ways[1] if fits[1].plan.arena_bytes < fits[0].plan.arena_bytes else ways[0]
 
 
 def _planned(graph: Graph, kernels: Sequence[Kernel], core: Core, options: GenerateOptions) -> Fit:

@@ -7,7 +7,7 @@ far as the kernel says (Kernel.overlap; 0 means in place). `placement.py` finds 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass, field, replace
 
 from mcu_quant.deployment import TENSOR_ALIGN, MemoryPlan
@@ -136,17 +136,22 @@ def least_bytes(blocks: Sequence[Block], step: int) -> int:
     return sum(block.bytes for block in live.values()) - saved
 
 
+def footprint(node: BoundNode, kernel: Kernel, kept: Container[str] = ()) -> int:
+    """What a node needs with that kernel if it is all there is, in bytes. kept: inputs that others read."""
+    read = {t.name for t in node.inputs if t is not None and not t.is_constant}
+    tensors = {t.name: t for t in (*node.inputs, *node.outputs) if t is not None}
+    outputs = (*node.node.outputs, *sorted(name for name in read if name in kept))
+    alone = Graph(node.name, (node.node,), tensors, tuple(sorted(read)), outputs)
+    return least_bytes(find_blocks(alone, [kernel], keep_input=False), 0)
+
+
 def footprints(graph: Graph, able: Sequence[Sequence[Kernel]], keep_input: bool) -> list[list[int]]:
-    """For each node, what it needs with each of its kernels, in bytes; what else is alive is left out."""
+    """For each node, its footprint with each of its kernels."""
     kept = set(graph.outputs) | (set(graph.inputs) if keep_input else set())
     found: list[list[int]] = []
     for node, kernels in reversed(list(zip(graph.bound_nodes(), able, strict=True))):
-        read = {t.name for t in node.inputs if t is not None and not t.is_constant}
-        tensors = {t.name: t for t in (*node.inputs, *node.outputs) if t is not None}
-        outputs = (*node.node.outputs, *sorted(read & kept))
-        alone = Graph(node.name, (node.node,), tensors, tuple(sorted(read)), outputs)
-        found.append([least_bytes(find_blocks(alone, [kernel], False), 0) for kernel in kernels])
-        kept |= read
+        found.append([footprint(node, kernel, kept) for kernel in kernels])
+        kept |= {name for name in node.node.inputs if name is not None}
     return found[::-1]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -39,9 +40,12 @@ def limited(shared: Path, name: str, core: str) -> tuple[TfliteModel, Deployment
     return model, deployment
 
 
-@pytest.mark.parametrize(
-    "name", ["vww_96_int8", *(pytest.param(n, marks=pytest.mark.slow) for n in list(LIMITS)[1:])]
-)
+def of_each(quick: str) -> pytest.MarkDecorator:
+    """One model in CI, all with MQ_BANDS=1."""
+    return pytest.mark.parametrize("name", list(LIMITS) if os.environ.get("MQ_BANDS") else [quick])
+
+
+@of_each("vww_96_int8")
 def test_golden_samples_on_this_computer(name: str, shared: Path) -> None:
     """With the kernels of Cortex-M4, whose assembly has its twins in C here."""
     model, deployment = limited(shared, name, "cortex-m4")
@@ -52,7 +56,7 @@ def test_golden_samples_on_this_computer(name: str, shared: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.qemu
-@pytest.mark.parametrize("name", LIMITS)
+@of_each("pretrainedResnet_quant")
 def test_golden_samples_on_a_board(name: str, shared: Path) -> None:
     model, deployment = limited(shared, name, "cortex-m4")
     board = load_board("mps2_an386")
