@@ -21,7 +21,7 @@ from tests.codegen.deployments import random_inputs
 
 #: More graphs than CI tries: MQ_BANDS=2000 pytest tests/bands.
 COUNT = int(os.environ.get("MQ_BANDS", "0"))
-CORES = ("generic", "cortex-m4", "cortex-m0", "cortex-m3")
+CORES = ("generic", "cortex-m4", "cortex-m0", "cortex-m3", "cortex-m55")
 
 
 def deployments(seed: int, core: str | None = None) -> Deployment:
