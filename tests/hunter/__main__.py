@@ -9,29 +9,22 @@ import os
 import sys
 import time
 
-from tests.hunter.hunt import Plan, Report, describe, hunt
+from mcu_quant.kernels.base import CORES
+from tests.hunter.check import BOARDS
+from tests.hunter.hunt import HOST_CORES, QEMU_CORES, Plan, Report, describe, hunt, never_used
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(
-        prog="python -m tests.hunter", description="Random models, every engine."
-    )
-    parser.add_argument("--n", type=int, default=1000, help="cases")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes")
-    parser.add_argument("--qemu-share", type=float, default=0.02, help="of the cases, on QEMU too")
-    parser.add_argument(
-        "--keras-share", type=float, default=0.02, help="of the Keras models, run by Keras too"
-    )
-    parser.add_argument("--no-host", action="store_true", help="leave out the C on this machine")
-    options = parser.parse_args()
+    options = _options()
     plans = [
         Plan(
             cases=options.n // options.jobs + (job < options.n % options.jobs),
             seed=options.seed * 1000 + job,
-            host=not options.no_host,
+            host_cores=() if options.no_host else options.cores or HOST_CORES,
+            qemu_cores=tuple(c for c in options.cores or QEMU_CORES if c in BOARDS),
             qemu_share=options.qemu_share,
             keras_share=options.keras_share,
+            most_failures=options.failures,
         )
         for job in range(options.jobs)
     ]
@@ -42,7 +35,36 @@ def main() -> int:
         for part in pool.map(hunt, plans):
             report.update(part)
     print(describe(report, time.perf_counter() - start))
+    unused = never_used(report, plans[0])
+    print(f"kernels that no case used: {', '.join(unused) or 'none'}")
     return 1 if report.failed() else 0
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.hunter", description="Random models, every engine."
+    )
+    parser.add_argument("--n", type=int, default=1000, help="cases")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes")
+    parser.add_argument(
+        "--cores", type=_cores, help=f"of {', '.join(CORES)}; these on QEMU too: {', '.join(QEMU_CORES)}"
+    )
+    parser.add_argument("--qemu-share", type=float, default=1.0, help="of the cases, on QEMU too")
+    parser.add_argument(
+        "--keras-share", type=float, default=0.02, help="of the Keras models, run by Keras too"
+    )
+    parser.add_argument("--no-host", action="store_true", help="leave out the C on this machine")
+    parser.add_argument("--failures", type=int, default=10, help="a process ends after so many of a kind")
+    return parser.parse_args()
+
+
+def _cores(text: str) -> tuple[str, ...]:
+    names = tuple(text.split(","))
+    unknown = [name for name in names if name not in CORES]
+    if unknown:
+        raise argparse.ArgumentTypeError(f"there is no core {', '.join(unknown)}")
+    return names
 
 
 if __name__ == "__main__":

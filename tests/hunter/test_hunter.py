@@ -16,9 +16,10 @@ from mcu_quant.ir import Graph, QuantParams, Tensor
 from mcu_quant.ops import OPERATORS, linear
 from mcu_quant.passes import prepare
 from mcu_quant.quantize import assign
+from tests.conftest import require_tools
 from tests.hunter import check_keras, regressions
 from tests.hunter.check import Engines, Mismatch, Tally, check_case
-from tests.hunter.check_keras import check_spec
+from tests.hunter.check_keras import quantized_case
 from tests.hunter.draws import drawn
 from tests.hunter.elementwise import BY_THE_WAY
 from tests.hunter.graphs import EMITTERS, Case, quantized_cases
@@ -30,7 +31,7 @@ Break = Callable[[pytest.MonkeyPatch], None]
 
 
 def test_a_short_hunt_finds_nothing(tmp_path: Path) -> None:
-    report = hunt(Plan(CASES, host=False, regressions=tmp_path))
+    report = hunt(Plan(CASES, host_cores=(), regressions=tmp_path))
     assert not report.failed(), describe(report, 0)
 
 
@@ -42,11 +43,12 @@ def test_a_short_hunt_with_compiled_c_finds_nothing(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("path", regressions.saved(), ids=lambda path: path.name)
 def test_what_was_caught_before_stays_right(path: Path) -> None:
-    case, tally = regressions.load(path), Tally()
-    if isinstance(case, Case):
-        check_case(case, Engines(), tally)
-    else:
-        check_spec(case, Engines(), tally, with_keras=False)
+    found, engines, tally = regressions.load(path), regressions.engines(path), Tally()
+    if engines.qemu is not None:
+        require_tools("qemu-system-arm", "arm-none-eabi-gcc")
+    case = quantized_case(found, tally, with_keras=False) if isinstance(found, ModelSpec) else found
+    assert case is not None
+    check_case(case, engines, tally)
     assert not tally.skipped
 
 
@@ -103,7 +105,7 @@ def test_a_planted_fault_is_caught_shrunk_and_saved(
 ) -> None:
     with monkeypatch.context() as broken:
         plant(broken)
-        report = hunt(Plan(100, host=False, regressions=tmp_path))
+        report = hunt(Plan(100, host_cores=(), regressions=tmp_path))
         assert report.failed()
         saved = [
             case for path in regressions.saved(tmp_path) if isinstance(case := regressions.load(path), Case)
@@ -111,8 +113,8 @@ def test_a_planted_fault_is_caught_shrunk_and_saved(
         assert saved
         assert [len(case.graph.nodes) for case in saved] == [1] * len(saved)
         with pytest.raises(Mismatch):
-            check_case(saved[0], Engines(host=False), Tally())
-    check_case(saved[0], Engines(host=False), Tally())
+            check_case(saved[0], Engines(host=None), Tally())
+    check_case(saved[0], Engines(host=None), Tally())
 
 
 def clipping_quantizer(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -149,10 +151,10 @@ def test_a_fault_of_the_quantizer_or_a_pass_is_caught(
 ) -> None:
     with monkeypatch.context() as broken:
         plant(broken)
-        report = hunt(Plan(300, host=False, regressions=tmp_path))
+        report = hunt(Plan(300, host_cores=(), regressions=tmp_path))
     assert len(report.mismatches) == 1
     (spec,) = (
         case for path in regressions.saved(tmp_path) if isinstance(case := regressions.load(path), ModelSpec)
     )
     assert len(spec.layers) == 1
-    check_spec(spec, Engines(host=False), Tally(), with_keras=False)
+    assert quantized_case(spec, Tally(), with_keras=False) is not None
