@@ -22,8 +22,7 @@ from mcu_quant.verify.compiler import find_compiler, run_tool
 from mcu_quant.verify.image import link_images
 from mcu_quant.verify.qemu import emulate
 
-#: -O1: larger levels cost time, and are what the images are compiled with.
-_HOST_FLAGS = ("-std=c99", "-O1", "-ffp-contract=off", "-fPIC", "-shared")
+_HOST_FLAGS = ("-std=c99", "-O2", "-ffp-contract=off", "-fPIC", "-shared")
 _GUARD_BYTES, _GUARD_VALUE = 64, 0xC5
 _BATCH_SECONDS = 120
 
