@@ -22,7 +22,8 @@ from mcu_quant.verify.compiler import find_compiler, run_tool
 from mcu_quant.verify.image import link_images
 from mcu_quant.verify.qemu import emulate
 
-_HOST_FLAGS = ("-std=c99", "-O2", "-ffp-contract=off", "-fPIC", "-shared")
+#: -O0 takes a quarter of the time of -O2, with which the images are compiled.
+_HOST_FLAGS = ("-std=c99", "-O0", "-ffp-contract=off", "-fPIC", "-shared")
 _GUARD_BYTES, _GUARD_VALUE = 64, 0xC5
 _BATCH_SECONDS = 120
 

@@ -6,7 +6,7 @@ import itertools
 import random
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -46,6 +46,8 @@ HOST_CORES = ("generic", "cortex-m4", "cortex-m55", "cortex-m0plus", "cortex-m3"
 QEMU_CORES = ("cortex-m4", "cortex-m55", "cortex-m0plus", "cortex-m3")
 #: Cases that are compiled together.
 BATCH = 30
+#: Cases of a plan when there are many plans: whole batches of both kinds.
+PLAN = 8 * BATCH
 #: So many failures of one kind are shrunk and saved.
 MOST_OF_A_KIND = 2
 
@@ -55,13 +57,15 @@ class Plan:
     """cases: half of them quantized graphs, half Keras models.
 
     host_cores and qemu_cores: whose C is run, each batch for one of them in one --optimize mode, in turn.
-    shares: of all cases, in [0, 1]. most_failures: so many of quantized graphs, or Keras models, end these.
+    turn: how many batches of each kind were before. shares: of all cases, in [0, 1].
+    most_failures: so many of quantized graphs, or Keras models, end these.
     """
 
     cases: int
     seed: int = 0
     host_cores: tuple[str, ...] = HOST_CORES
     qemu_cores: tuple[str, ...] = ()
+    turn: int = 0
     qemu_share: float = 1.0
     keras_share: float = 0.0
     most_failures: int = 1
@@ -131,9 +135,8 @@ class _Hunt:
             raise _EnoughFailures
 
     def _targets(self, cores: Sequence[str]) -> Iterator[Target]:
-        targets = [Target(core, mode) for core in cores for mode in OPTIMIZE_MODES]
-        self.choices.shuffle(targets)
-        return itertools.cycle(targets)
+        targets = [Target(core, mode) for mode in OPTIMIZE_MODES for core in cores]
+        return itertools.islice(itertools.cycle(targets), self.plan.turn % max(len(targets), 1), None)
 
     def _check_file(self, case: Case) -> Checked | None:
         try:
@@ -243,6 +246,15 @@ def _kept(mismatch: Mismatch, engines: Engines, with_keras: bool, directory: Pat
     else:
         case = shrink_spec(mismatch.case, fails)
     return f"{found[-1]}\nsaved as {regressions.save(case, engines, directory)}"
+
+
+def plans_for(count: int, plan: Plan) -> list[Plan]:
+    """That many cases in plans like the one given, with seeds of their own, each target in turn."""
+    starts = range(0, count, PLAN)
+    return [
+        replace(plan, cases=min(PLAN, count - start), seed=plan.seed * 1000 + k, turn=k * PLAN // BATCH // 2)
+        for k, start in enumerate(starts)
+    ]
 
 
 def never_used(report: Report, plan: Plan) -> list[str]:
