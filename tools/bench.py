@@ -1,4 +1,4 @@
-"""The published models, measured, beside TFLM + CMSIS-NN: docs/benchmarks.json and BENCHMARKS.md (`make bench`).
+"""The published models beside TFLM + CMSIS-NN (`make bench`): docs/benchmarks.json and docs/BENCHMARKS.md.
 
     python tools/bench.py [--optimize MODE ...] [--board BOARD ...] [--check]
 
@@ -52,11 +52,11 @@ LAYERS_OF = "time"
 
 HEAD = """# Benchmarks
 
-Instructions of one inference (exact, on QEMU), cycles (a model of the core with memory that never waits, docs/DESIGN.md;
-not silicon) and bytes, made by `make bench`. The ratio is of instructions, to TensorFlow Lite Micro with CMSIS-NN, the
-best of its builds on that core (docs/baselines.toml). vww leaves out the channels that are constant for every input; vww
-(kept) has them (`--keep-constant-channels`). docs/benchmarks.json has these figures and those of every layer;
-`make bench CHECK=1` compares with it.
+Instructions of one inference (exact, on QEMU), cycles (a model of the core with memory that never waits, see
+docs/DESIGN.md; not silicon) and bytes, made by `make bench`. The ratio is of instructions, to TensorFlow Lite
+Micro with CMSIS-NN, the best of its builds on that core (docs/baselines.toml). vww leaves out the channels that
+are constant for every input; vww (kept) has them (`--keep-constant-channels`). docs/benchmarks.json has these
+figures and those of every layer; `make bench CHECK=1` compares with it.
 """
 
 

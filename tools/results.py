@@ -13,8 +13,8 @@ FILE = ROOT / "docs" / "benchmarks.json"
 GUARDED = ("instructions", "arena_bytes", "code_bytes", "const_bytes")
 MAX_GROWTH = 0.01
 
-#: instructions, modelled_cycles, arena_bytes, stack_bytes, code_bytes, const_bytes; layers: [operator, kernel,
-#: MACs, instructions, modelled cycles] each. None: the model does not fit the board.
+#: instructions, modelled_cycles, arena_bytes, stack_bytes, code_bytes, const_bytes; layers, each
+#: [operator, kernel, MACs, instructions, modelled cycles]. None: the model does not fit the board.
 Result = dict[str, Any] | None
 
 
