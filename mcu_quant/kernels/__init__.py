@@ -17,6 +17,7 @@ _MODULES = (
     "portable.mean_s8",
     "portable.pad_s8",
     "portable.softmax_s8",
+    "portable.softmax_table_s8",
     "portable.lookup_s8",
     "portable.add_s8",
     "portable.mul_s8",
@@ -43,6 +44,7 @@ _MODULES = (
     "dsp.depthwise_planar_s8",
     "dsp.add_s8_dsp",
     "dsp.average_pool_2d_s8_dsp",
+    "dsp.max_pool_2d_s8_dsp",
     "dsp.mean_s8_dsp",
     "mve.conv_2d_s8_mve",
     "mve.conv_2d_columns_s8_mve",
@@ -50,6 +52,7 @@ _MODULES = (
     "mve.depthwise_conv_2d_s8_mve",
     "mve.depthwise_conv_1d_s8_mve",
     "mve.average_pool_2d_s8_mve",
+    "mve.max_pool_2d_s8_mve",
     "mve.add_s8_mve",
     "dsp.winograd_dsp_s8",
 )
