@@ -1,4 +1,4 @@
-"""Random cases for any kernel: what all families' makers draw for its operators, made harder, if it takes them.
+"""Random cases for any kernel: what all families' makers draw for its operators, made harder, if it takes it.
 
 The makers are gathered by operator, so that a kernel of any family, a new one too, gets the shapes that
 were thought of for the others.
