@@ -34,7 +34,7 @@ def random_max_pool(index: int) -> Case:
 
 
 def random_binary(index: int) -> Case:
-    """Sums, differences and products; operands of one shape or that broadcast, either one, constant or not."""
+    """Sums, differences and products; operands of one shape or that broadcast, either one, constants too."""
     rng = np.random.default_rng([2, index])
     op = ("add", "sub", "mul")[index % 3]
     full = (1, *(int(n) for n in rng.integers(1, 9, 3)))
