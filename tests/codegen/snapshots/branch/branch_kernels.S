@@ -195,6 +195,34 @@ branch_sweep_27x4:
     .size branch_sweep_27x4, . - branch_sweep_27x4
 #endif
 
+/* mq_max_pool_2d_s8_dsp_function_t; the same in C: mq_max_pool_2d_s8_dsp_twin */
+#if defined(__ARM_FEATURE_DSP)
+    .section .text.branch_max_pool, "ax", %progbits
+    .balign 4
+    .global branch_max_pool
+    .type branch_max_pool, %function
+    .thumb_func
+branch_max_pool:
+    push {r4-r11, lr}
+1:
+    ldr r4, [r0, #20]
+    ldr r5, [r0, #16]
+    ldr r6, [r0, #4]
+    ldr r7, [r0], #4
+    ssub8 r12, r4, r5
+    sel r4, r4, r5
+    ssub8 r12, r4, r6
+    sel r4, r4, r6
+    ssub8 r12, r4, r7
+    sel r4, r4, r7
+    str r4, [r1], #4
+    addw r0, r0, #4
+    subs r2, r2, #1
+    bne 1b
+    pop {r4-r11, pc}
+    .size branch_max_pool, . - branch_max_pool
+#endif
+
 /* mq_depthwise_planar_planes_function_t; the same in C: mq_depthwise_planar_planes_twin */
 #if defined(__ARM_FEATURE_DSP)
     .section .text.branch_depthwise_planes, "ax", %progbits

@@ -12,11 +12,13 @@
 
 #include "dense_weights.h"
 
-/* GCC 12 rewrites some loops to addresses relative to 0, then takes these for null pointers and the function for one
- * that does nothing, and drops its calls. The option keeps it from that.
+/* GCC 12 may rewrite a loop's addresses as sums that begin with 0, then take them for null pointers and the function
+ * for one without effects, and drop its calls (-fno-delete-null-pointer-checks forbids it). This line is an effect.
  */
 #if defined(__GNUC__) && !defined(__clang__)
-#pragma GCC optimize("no-delete-null-pointer-checks")
+#define MQ_HAS_EFFECTS __asm__ volatile("")
+#else
+#define MQ_HAS_EFFECTS (void)0
 #endif
 
 /* The compiler decides which calls of a kernel are compiled for their own sizes. */
@@ -78,6 +80,7 @@ static void dense_layer_0_hidden(int8_t *arena) {
         .activation_min = -128,
         .activation_max = 127,
     };
+    MQ_HAS_EFFECTS;
     mq_fully_connected_dsp_s8(&params,
                               arena + 0,
                               dense_0_hidden_blocks,
@@ -126,6 +129,7 @@ static void dense_layer_1_scores(int8_t *arena) {
         .activation_min = -128,
         .activation_max = 127,
     };
+    MQ_HAS_EFFECTS;
     mq_conv_2d_dsp_s8(&params,
                       arena + 20,
                       dense_1_scores_blocks,
