@@ -164,15 +164,17 @@ def run_kernel(
     *,
     overlapped: bool = False,
     which: int = 0,
+    call: KernelCall | None = None,
 ) -> list[np.ndarray]:
     """The node's outputs by the kernel's C. inputs, outputs: [N, *shape], constants their own shape.
 
     overlapped: input `which` lies as near to the output as Kernel.overlap or in_place allows.
+    call: what kernel.call(node) gives, if it is known already, or another call in its place.
     """
     over = which if overlapped else None
     samples = max(len(x) for x, tensor in zip(inputs, node.inputs, strict=True) if _is_activation(tensor))
     outputs: list[list[np.ndarray]] = []
-    call = kernel.call(node)
+    call = kernel.call(node) if call is None else call
     for sample in range(samples):
         one = [
             None if x is None else x[sample] if _is_activation(tensor) else x
@@ -227,8 +229,8 @@ def _overlapped(
     }
 
 
-def _call(kernel: Kernel, call: KernelCall, views: dict[str, np.ndarray], scratch: np.ndarray) -> None:
-    ffi, library = _library()
+def _params(kernel: Kernel, call: KernelCall) -> Any:
+    ffi, _ = _library()
     expected = signatures()[kernel.function]
     assert tuple(call.params) == expected.params, (
         f"{kernel.name}: {tuple(call.params)} is not {expected.params}"
@@ -237,6 +239,19 @@ def _call(kernel: Kernel, call: KernelCall, views: dict[str, np.ndarray], scratc
     params = ffi.new(f"mq_{kernel.function}_params_t *")
     for name, value in call.params.items():
         setattr(params, name, list(value) if isinstance(value, tuple) else value)
+    return params
+
+
+def params_bytes(kernel: Kernel, call: KernelCall) -> bytes:
+    """The parameter struct as memory has it; fields are integers of fixed size, so every core agrees."""
+    ffi, _ = _library()
+    return bytes(ffi.buffer(_params(kernel, call)))
+
+
+def _call(kernel: Kernel, call: KernelCall, views: dict[str, np.ndarray], scratch: np.ndarray) -> None:
+    ffi, library = _library()
+    params = _params(kernel, call)
+    expected = signatures()[kernel.function]
     kept, pointers = [], []
     for argument, declared in zip(call.arguments, expected.arguments[1:], strict=True):
         c_type = _type_of(declared)
