@@ -25,13 +25,13 @@
 #define MQ_KERNEL static inline
 #include "mq_common.h"
 #include "mq_add_s8_dsp.h"
+#include "mq_binary_s8_dsp.h"
 #include "mq_conv_2d_dsp_s8.h"
 #include "mq_depthwise_planar_s8.h"
 #include "mq_dsp.h"
 #include "mq_dsp_linear.h"
 #include "mq_fully_connected_dsp_s8.h"
 #include "mq_max_pool_2d_s8_dsp.h"
-#include "mq_mul_s8.h"
 #include "mq_softmax.h"
 #include "mq_softmax_table_s8.h"
 #include "mq_walk.h"
@@ -39,7 +39,7 @@
 #if MQ_KERNELS_VERSION != 1
 #error "branch.c was generated for kernels of version 1: generate the model again, or take its own mq_*.h"
 #endif
-#if BRANCH_BUILD != 0x6a3d0672u || BRANCH_WEIGHTS_BUILD != 0x6a3d0672u
+#if BRANCH_BUILD != 0xb0d68977u || BRANCH_WEIGHTS_BUILD != 0xb0d68977u
 #error "branch.c, branch.h and branch_weights.h are of different generations: take all from one"
 #endif
 
@@ -74,6 +74,11 @@ mq_depthwise_planar_rows_function_t branch_depthwise_rows;
 mq_add_s8_dsp_function_t branch_add;
 #else
 #define branch_add mq_add_s8_dsp_twin
+#endif
+#if defined(__ARM_FEATURE_DSP)
+mq_binary_s8_dsp_function_t branch_mul;
+#else
+#define branch_mul mq_binary_s8_dsp_twin
 #endif
 #if defined(__ARM_FEATURE_DSP)
 mq_fully_connected_dsp_s8_function_t branch_rows_16x4;
@@ -192,6 +197,7 @@ static void branch_layer_2_deep(int8_t *arena) {
         .line_output = 2,
         .line_stride = 1,
         .filter_rows = 3,
+        .row_dilation = 1,
         .filter_columns = 3,
         .input_zero_point = -128,
         .shift = 12,
@@ -235,22 +241,29 @@ static void branch_layer_3_join(int8_t *arena) {
 }
 
 /* Layer 4: gain
- * mul, by mq_mul_s8
+ * mul, by mq_binary_s8_dsp
  * input: 1x2x2x4 int8, scale 0.15, zero_point -20
  * constant: 4 int8, scale 0.01, zero_point 2
  * output: 1x2x2x4 int8, scale 0.1, zero_point 0
  */
 static void branch_layer_4_gain(int8_t *arena) {
-    static const mq_mul_s8_params_t params = {
+    static const mq_binary_s8_dsp_params_t params = {
         .rows = 4,
         .columns = 4,
         .sizes = {1, 1, 1, 4},
         .first_steps = {4, 4, 4, 4},
         .first_stride = 1,
+        .first_zero_point = -20,
+        .first_multiplier = 0,
+        .first_shift = 0,
+        .first_sign = 1,
         .second_steps = {4, 4, 4, 0},
         .second_stride = 1,
-        .first_zero_point = -20,
         .second_zero_point = 2,
+        .second_multiplier = 0,
+        .second_shift = 0,
+        .second_sign = 1,
+        .is_product = 1,
         .output_zero_point = 0,
         .output_multiplier = 2061584307,
         .output_shift = -6,
@@ -258,10 +271,11 @@ static void branch_layer_4_gain(int8_t *arena) {
         .activation_max = 127,
     };
     MQ_HAS_EFFECTS;
-    mq_mul_s8(&params,
-              arena + 0,
-              branch_4_gain_operand,
-              arena + 0);
+    mq_binary_s8_dsp(&params,
+                     branch_mul,
+                     arena + 0,
+                     branch_4_gain_operand,
+                     arena + 0);
 }
 
 /* Layer 5: flat

@@ -11,7 +11,7 @@
 #include "mq_common.h"
 #include "branch.h"
 
-#if BRANCH_BUILD != 0x6a3d0672u || BRANCH_WEIGHTS_BUILD != 0x6a3d0672u
+#if BRANCH_BUILD != 0xb0d68977u || BRANCH_WEIGHTS_BUILD != 0xb0d68977u
 #error "branch_weights.c, branch_weights.h and branch.h are of different generations: take all from one"
 #endif
 
