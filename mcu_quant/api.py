@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from mcu_quant import pipeline, samples
+from mcu_quant.boards import Board
 from mcu_quant.c_names import c_name, check_c_name
 from mcu_quant.deployment import Deployment, GenerateOptions
 from mcu_quant.errors import BitsDifferError, InvalidInputError
@@ -101,15 +102,33 @@ class Generated:
 
     def profile(self, inputs: Inputs | None = None) -> dict[str, Any]:
         """Instructions, memory and flash on the project's board: the object of `profile --json`."""
+        board = self._board()
+        arrays = [x[:1] for x in self._inputs(inputs, 1)]
+        return {"schema": 1, **pipeline.profile(self.model, board, arrays, self.deployment.options)}
+
+    def certify(
+        self, output_dir: str | Path, inputs: Inputs | None = None, *, force: bool = False
+    ) -> dict[str, Any]:
+        """Write the certificate (`profile --certificate`): JSON, C header and picture of the arena.
+
+        Returns what profile() returns. force: replace what is there.
+        """
+        board = self._board()
+        path = _output_path(output_dir)
+        check_directory(path, force=force)
+        arrays = [x[:1] for x in self._inputs(inputs, 1)]
+        facts, files = pipeline.certify(self.model, board, arrays, self.deployment.options)
+        write_directory(path, files, {"model": facts["model"], "board": board.name}, force=force)
+        return {"schema": 1, **facts}
+
+    def _board(self) -> Board:
         if self.board is None:
             raise InvalidInputError(
                 "a library for a core cannot be profiled",
                 value=self.deployment.core.name,
                 hint="generate(board=…)",
             )
-        board = pipeline.board_named(self.board)
-        arrays = [x[:1] for x in self._inputs(inputs, 1)]
-        return {"schema": 1, **pipeline.profile(self.model, board, arrays, self.deployment.options)}
+        return pipeline.board_named(self.board)
 
     def _inputs(self, inputs: Inputs | None, count: int) -> list[Array]:
         graph = self.model.graph

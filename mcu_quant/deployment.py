@@ -41,12 +41,38 @@ class GenerateOptions:
 
 
 @dataclass(frozen=True)
+class ArenaBlock:
+    """What has a place in the arena from step `first` to step `last`, both included.
+
+    Step -1 is before the run (the caller writes inputs), step i is node i, step len(nodes) is after it
+    (the caller reads outputs). name: of the first tensor that it stores, or of the node whose scratch it
+    is. kind: "input", "output", "tensor" or "scratch". address, bytes: from the arena's start.
+    """
+
+    name: str
+    kind: str
+    address: int
+    bytes: int
+    first: int
+    last: int
+
+    @property
+    def end(self) -> int:
+        return self.address + self.bytes
+
+    def meets(self, other: ArenaBlock) -> bool:
+        """Whether some step needs both."""
+        return self.first <= other.last and other.first <= self.last
+
+
+@dataclass(frozen=True)
 class MemoryPlan:
     """Where everything is in the arena, in bytes from its start.
 
     addresses: every activation (tensors that are the same bytes share one). scratch: (address,
     bytes) per node, (0, 0) where none. live_bytes: bytes live while each node runs, scratch included.
     lower_bound: the largest of live_bytes without scratch; no plan of disjoint buffers is smaller.
+    blocks: everything that has a place, with the steps that it is needed for.
     """
 
     arena_bytes: int
@@ -54,6 +80,26 @@ class MemoryPlan:
     scratch: tuple[tuple[int, int], ...]
     live_bytes: tuple[int, ...]
     lower_bound: int
+    blocks: tuple[ArenaBlock, ...] = ()
+
+    def used_bytes(self, step: int) -> int:
+        """Bytes of the arena that a step needs; those that two blocks share count once."""
+        count, end = 0, 0
+        for block in sorted(self.blocks, key=lambda block: block.address):
+            if block.first <= step <= block.last:
+                count += max(0, block.end - max(block.address, end))
+                end = max(end, block.end)
+        return count
+
+    @property
+    def scratch_bytes(self) -> int:
+        """Of the layer that needs most."""
+        return max((size for _, size in self.scratch), default=0)
+
+    @property
+    def largest_layer(self) -> int:
+        """The layer that uses most of the arena, the first of several; 0 for a model without layers."""
+        return max(range(len(self.live_bytes)), key=self.used_bytes, default=0)
 
 
 @dataclass(frozen=True)

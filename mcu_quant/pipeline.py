@@ -315,3 +315,15 @@ def profile(
     from mcu_quant.verify.profile import profile_on_qemu
 
     return profile_on_qemu(deploy(model, core_named(board.core), options, board=board), board, inputs)
+
+
+def certify(
+    model: TfliteModel, board: Board, inputs: Sequence[np.ndarray], options: GenerateOptions
+) -> tuple[Mapping[str, Any], dict[str, str | bytes]]:
+    """The JSON of `profile`, and the files of the certificate."""
+    from mcu_quant.codegen.certificate import render_certificate
+    from mcu_quant.verify.profile import profile_on_qemu
+
+    deployment = deploy(model, core_named(board.core), options, board=board)
+    facts = profile_on_qemu(deployment, board, inputs)
+    return facts, {**render_certificate(deployment, facts)}

@@ -117,6 +117,34 @@ def constant_bytes(deployment: Deployment) -> int:
     return int(_context(deployment, kernel_headers(deployment.kernels))["const_bytes"])
 
 
+def build_number(deployment: Deployment) -> str:
+    """What <NAME>_BUILD of the generated header is."""
+    return str(_context(deployment, kernel_headers(deployment.kernels))["build"])
+
+
+@dataclass(frozen=True)
+class LayerAssembly:
+    """What a layer's kernel is handed. given: (type of the C function, symbol), for hosts the twin, too."""
+
+    function: str
+    kernel: str
+    given: tuple[tuple[str, str], ...]
+
+
+def assembly_of_layers(deployment: Deployment) -> list[LayerAssembly]:
+    """For each layer that runs a kernel."""
+    tables, assemblies = Tables(deployment.name), Assemblies(deployment.name)
+    layers = _layers(deployment, tables, assemblies)
+    functions = {function.symbol: function.source for function in assemblies}
+    found = []
+    for layer in layers:
+        if layer.arguments is not None:
+            symbols = [argument for argument in layer.arguments if argument in functions]
+            pairs = [(functions[s].function_type, n) for s in symbols for n in (s, functions[s].twin)]
+            found.append(LayerAssembly(layer.function, layer.kernel, tuple(pairs)))
+    return found
+
+
 @cache
 def _environment() -> Environment:
     """One for the process: it keeps the compiled templates."""
@@ -151,6 +179,9 @@ def _context(deployment: Deployment, headers: dict[str, str]) -> dict[str, Any]:
         "options": deployment.options.canonical(),
         "arena_bytes": deployment.plan.arena_bytes,
         "arena_align": ARENA_ALIGN,
+        "scratch_bytes": deployment.plan.scratch_bytes,
+        "largest_layer": deployment.plan.largest_layer,
+        "largest_layer_bytes": deployment.plan.used_bytes(deployment.plan.largest_layer),
         "keep_input": deployment.options.keep_input,
         "macs": sum(OPERATORS[node.node.op].macs(node) for node in nodes),
         "inputs": inputs,

@@ -20,6 +20,8 @@ from mcu_quant.verify.tools import beside, find_tool, untranslated
 
 _OVERFLOW = re.compile(r"region `(\w+)' overflowed by (\d+) bytes")
 _COMPILER_SECONDS = 600
+#: What the compiler is to say of its code, for the certificate; the code is the same without.
+_FACTS_FLAGS = ("-g1", "-fstack-usage")
 
 
 @dataclass(frozen=True)
@@ -123,8 +125,13 @@ def _write(folder: Path, files: Mapping[str, str]) -> None:
 
 def _compile(gcc: str, flags: list[str], folder: Path, source: str) -> str:
     target = source.replace("/", "_")[:-2] + ".o"
-    _run([gcc, *flags, "-c", source, "-o", target], folder)
+    _run([gcc, *flags, *_FACTS_FLAGS, "-c", source, "-o", target], folder)
     return target
+
+
+def usage_files(folder: Path) -> list[Path]:
+    """What the compiler said of the stack of the model library that was built there."""
+    return sorted(folder.glob("model_*.su"))
 
 
 def _link(

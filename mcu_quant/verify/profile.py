@@ -23,7 +23,8 @@ from mcu_quant.codegen.project import pack_samples
 from mcu_quant.deployment import Deployment
 from mcu_quant.errors import EngineFailedError
 from mcu_quant.ops import OPERATORS
-from mcu_quant.verify.image import ImageSizes, build_images, read_sizes
+from mcu_quant.verify.certificate import certify
+from mcu_quant.verify.image import ImageSizes, build_images, read_sizes, usage_files
 from mcu_quant.verify.qemu import emulate
 
 _FINE_SHIFT, _COARSE_SHIFT = 10, 5
@@ -59,7 +60,20 @@ def profile_on_qemu(
         program, profiler = build_images(board, deployment, ("main", "profile"), folder)
         (folder / f"{deployment.name}_inputs.bin").write_bytes(pack_samples([x[:1] for x in inputs]))
         counts = count_instructions(deployment, board, profiler, folder, timeout)
-        return _report(deployment, board, counts, read_sizes(program))
+        certificate = certify(deployment, board, program, profiler, usage_files(folder))
+        _require_bound(deployment, board, counts.stack_bytes, certificate["stack_bound_bytes"])
+        return _report(deployment, board, counts, read_sizes(program)) | {"certificate": certificate}
+
+
+def _require_bound(deployment: Deployment, board: Board, measured: int, bound: int) -> None:
+    """The bound is proven from the image's code: a run that takes more shows that the proof is wrong."""
+    if measured > bound:
+        raise EngineFailedError(
+            "no run may take more stack than its bound",
+            layer=f"{deployment.name} on {board.name}",
+            value=f"{measured} bytes measured, bound {bound}",
+            hint="please report it, with the model",
+        )
 
 
 def count_instructions(
