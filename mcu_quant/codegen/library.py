@@ -20,7 +20,7 @@ from mcu_quant.c_names import check_c_name
 from mcu_quant.codegen import literals
 from mcu_quant.codegen.assembly import Assemblies
 from mcu_quant.codegen.names import comment, identifier
-from mcu_quant.codegen.tables import Tables
+from mcu_quant.codegen.tables import Table, Tables
 from mcu_quant.deployment import ARENA_ALIGN, Deployment
 from mcu_quant.ir import BoundNode, Tensor
 from mcu_quant.kernels.base import Activation, Assembly, Constant, Kernel, Scratch, storage_of
@@ -112,9 +112,14 @@ def render_library(deployment: Deployment) -> dict[str, str]:
     return files | headers
 
 
+def library_tables(deployment: Deployment) -> list[Table]:
+    """The tables of <name>_weights.c."""
+    return list(_context(deployment, kernel_headers(deployment.kernels))["tables"])
+
+
 def constant_bytes(deployment: Deployment) -> int:
     """What the tables of <name>_weights.c take in flash."""
-    return int(_context(deployment, kernel_headers(deployment.kernels))["const_bytes"])
+    return sum(table.bytes for table in library_tables(deployment))
 
 
 def build_number(deployment: Deployment) -> str:

@@ -61,11 +61,11 @@ def profile_on_qemu(
         (folder / f"{deployment.name}_inputs.bin").write_bytes(pack_samples([x[:1] for x in inputs]))
         counts = count_instructions(deployment, board, profiler, folder, timeout)
         certificate = certify(deployment, board, program, profiler, usage_files(folder))
-        _require_bound(deployment, board, counts.stack_bytes, certificate["stack_bound_bytes"])
+        require_bound(deployment, board, counts.stack_bytes, certificate["stack_bound_bytes"])
         return _report(deployment, board, counts, read_sizes(program)) | {"certificate": certificate}
 
 
-def _require_bound(deployment: Deployment, board: Board, measured: int, bound: int) -> None:
+def require_bound(deployment: Deployment, board: Board, measured: int, bound: int) -> None:
     """The bound is proven from the image's code: a run that takes more shows that the proof is wrong."""
     if measured > bound:
         raise EngineFailedError(

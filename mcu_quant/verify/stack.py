@@ -18,7 +18,7 @@ from mcu_quant.errors import EngineFailedError
 from mcu_quant.verify.disassembly import Code, Flow, Function, Instruction, UnknownStackError
 
 #: More is taken for a loop that pushes.
-_MOST_BYTES = 2**20
+_MOST_BYTES = 2**16
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ class _Walk:
     def __init__(self, code: Code, function: Function) -> None:
         self._code, self._function = code, function
         inside = (code.instructions.get(address) for address in range(function.address, function.end, 2))
-        self._inside = [i for i in inside if i is not None and i.word is None]
+        self._inside = [i for i in inside if i is not None and i.word is None and i.mnemonic != "nop"]
         self._registers = dict(pair for i in self._inside if (pair := i.literal(code.words)) is not None)
         self._depths: dict[int, int] = {}
         self.calls: set[tuple[int, int, int | None]] = set()
@@ -98,7 +98,9 @@ class _Walk:
                 waiting += self._step(self._code.instructions[address], depth)
 
     def _step(self, instruction: Instruction, depth: int) -> list[tuple[int, int]]:
-        """Where an instruction may lead to, and with which depth."""
+        """Where an instruction may lead to, and with which depth; data leads nowhere, for it is no code."""
+        if instruction.word is not None:
+            return []
         after = depth + instruction.stack_change(self._code.words, self._registers)
         if not 0 <= after <= _MOST_BYTES:
             raise UnknownStackError(f"{instruction.mnemonic} {instruction.operands} at depth {depth}")

@@ -11,7 +11,7 @@
 #include "mq_common.h"
 #include "dense.h"
 
-#if DENSE_BUILD != 0x19eafd53u || DENSE_WEIGHTS_BUILD != 0x19eafd53u
+#if DENSE_BUILD != 0xbc398be3u || DENSE_WEIGHTS_BUILD != 0xbc398be3u
 #error "dense_weights.c, dense_weights.h and dense.h are of different generations: take all from one"
 #endif
 
