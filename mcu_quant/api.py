@@ -16,6 +16,7 @@ from mcu_quant.deployment import Deployment, GenerateOptions
 from mcu_quant.errors import BitsDifferError, InvalidInputError
 from mcu_quant.ir import Graph
 from mcu_quant.outputs import check_directory, write_directory, write_file
+from mcu_quant.sections import UNPLACED, Placement, placement_of, read_placement
 from mcu_quant.verify.compare import Comparison
 
 Array = np.ndarray
@@ -189,12 +190,16 @@ def generate(
     keep_constant_channels: bool = False,
     keep_input: bool = False,
     ram: int | None = None,
+    placement: str | Path | Mapping[str, str] | None = None,
 ) -> Generated:
     """Write a C library for a core (target) or a firmware project for a board into output_dir.
 
     optimize ("time", "balanced", "size") to ram (the arena's limit in bytes): as on the command line.
+    placement: the TOML file of --placement, or its table: layer name or pattern → linker section.
     """
-    options = GenerateOptions(optimize, kernels, keep_constant_channels, keep_input, ram)
+    options = GenerateOptions(
+        optimize, kernels, keep_constant_channels, keep_input, ram, _placement(placement)
+    )
     prefix = None if name is None else check_c_name(name)
     loaded = model if isinstance(model, (FloatModel, QuantizedModel)) else load(model)
     if isinstance(loaded, FloatModel):
@@ -211,6 +216,12 @@ def generate(
     facts = pipeline.manifest_facts([deployment], chosen)
     write_directory(path, pipeline.render([deployment], chosen), facts, force=force)
     return Generated(path, deployment, loaded.model, board)
+
+
+def _placement(source: str | Path | Mapping[str, str] | None) -> Placement:
+    if source is None:
+        return UNPLACED
+    return placement_of(source) if isinstance(source, Mapping) else read_placement(Path(source))
 
 
 def _inputs(x: Inputs, graph: Graph) -> list[Array]:

@@ -9,6 +9,7 @@ from mcu_quant.choices import KERNEL_CHOICES, OPTIMIZE_MODES, require_choice
 from mcu_quant.errors import InvalidInputError
 from mcu_quant.ir import Graph
 from mcu_quant.kernels.base import Core, Kernel
+from mcu_quant.sections import UNPLACED, Placement
 
 #: Every activation starts at a multiple of this in the arena, and so does the arena, in bytes.
 ARENA_ALIGN = 16
@@ -17,13 +18,17 @@ TENSOR_ALIGN = 4
 
 @dataclass(frozen=True)
 class GenerateOptions:
-    """The options that generate, run, verify, profile and inspect share. ram: the arena's limit in bytes."""
+    """The options that generate, run, verify, profile and inspect share.
+
+    ram: the arena's limit in bytes. placement: the linker sections of weights.
+    """
 
     optimize: str = "balanced"
     kernels: str = "auto"
     keep_constant_channels: bool = False
     keep_input: bool = False
     ram: int | None = None
+    placement: Placement = UNPLACED
 
     def __post_init__(self) -> None:
         require_choice("optimize mode", self.optimize, OPTIMIZE_MODES)
@@ -37,6 +42,7 @@ class GenerateOptions:
         words += ["--keep-constant-channels"] if self.keep_constant_channels else []
         words += ["--keep-input"] if self.keep_input else []
         words += [] if self.ram is None else [f"--ram {self.ram}"]
+        words += [] if self.placement == UNPLACED else [f"--placement {self.placement.canonical()}"]
         return " ".join(words)
 
 

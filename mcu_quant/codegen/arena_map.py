@@ -11,6 +11,7 @@ from functools import cache
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from mcu_quant.codegen.names import comment
 from mcu_quant.deployment import ArenaBlock, Deployment
 from mcu_quant.resources import directory
 
@@ -92,7 +93,7 @@ def render_arena_map(deployment: Deployment) -> str:
         .render(
             name=deployment.name,
             core=deployment.core.name,
-            options=deployment.options.canonical(),
+            options=comment(deployment.options.canonical(), longest=60),
             arena_bytes=plan.arena_bytes,
             layers=len(deployment.graph.nodes),
             fullest=plan.largest_layer,

@@ -10,8 +10,9 @@ from elftools.elf.elffile import ELFFile
 
 from mcu_quant.verify.disassembly import read_symbols
 
-#: Sections of the linker script that hold the model library alone, and what they hold.
-SECTIONS = {".mq_code": "code", ".mq_const": "const", ".mq_data": "data", ".mq_bss": "zero"}
+#: Sections of the linker script that hold the model library alone begin so; those of --placement, too.
+PREFIX = ".mq_"
+_KINDS = {".mq_code": "code", ".mq_data": "data", ".mq_bss": "zero"}
 #: What is between symbols: bytes that align the next one.
 PADDING = "(padding)"
 
@@ -36,6 +37,11 @@ class Symbol:
         }
 
 
+def kind_of(section: str) -> str:
+    """What a section of the model library holds; constants if it is no other."""
+    return _KINDS.get(section, "const")
+
+
 def library_symbols(image: Path) -> list[Symbol]:
     """Every byte of the model library, by address: the sums by kind are the sizes of its sections."""
     found: list[Symbol] = []
@@ -47,7 +53,7 @@ def library_symbols(image: Path) -> list[Symbol]:
     with image.open("rb") as stream:
         elf = ELFFile(stream)
         for index, section in enumerate(elf.iter_sections()):
-            if section.name in SECTIONS and section["sh_size"]:
+            if section.name.startswith(PREFIX) and section["sh_size"]:
                 inside = [(value & ~1, size, name) for where, value, size, name in symbols if where == index]
                 end = section["sh_addr"] + section["sh_size"]
                 found += _cover(section.name, section["sh_addr"], end, inside)
@@ -56,7 +62,7 @@ def library_symbols(image: Path) -> list[Symbol]:
 
 def _cover(section: str, start: int, end: int, symbols: Iterable[tuple[int, int, str]]) -> list[Symbol]:
     """Symbols of one section and what is between them. Aliases of one address count once."""
-    found, kind = [], SECTIONS[section]
+    found, kind = [], kind_of(section)
     for address, size, name in sorted(symbols):
         if address > start:
             found.append(Symbol(PADDING, kind, section, start, address - start))

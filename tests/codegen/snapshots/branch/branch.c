@@ -29,7 +29,7 @@
 #if MQ_KERNELS_VERSION != 1
 #error "branch.c was generated for kernels of version 1: generate the model again, or take its own mq_*.h"
 #endif
-#if BRANCH_BUILD != 0x48b1067eu || BRANCH_WEIGHTS_BUILD != 0x48b1067eu
+#if BRANCH_BUILD != 0x2c771312u || BRANCH_WEIGHTS_BUILD != 0x2c771312u
 #error "branch.c, branch.h and branch_weights.h are of different generations: take all from one"
 #endif
 

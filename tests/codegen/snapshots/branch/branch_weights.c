@@ -11,7 +11,7 @@
 #include "mq_common.h"
 #include "branch.h"
 
-#if BRANCH_BUILD != 0x48b1067eu || BRANCH_WEIGHTS_BUILD != 0x48b1067eu
+#if BRANCH_BUILD != 0x2c771312u || BRANCH_WEIGHTS_BUILD != 0x2c771312u
 #error "branch_weights.c, branch_weights.h and branch.h are of different generations: take all from one"
 #endif
 

@@ -11,7 +11,7 @@
 
 #include <stdint.h>
 
-#define BRANCH_WEIGHTS_BUILD 0x48b1067eu
+#define BRANCH_WEIGHTS_BUILD 0x2c771312u
 
 /* Tables start at words: kernels may read them by words, and no compiler may count on more. */
 #if defined(__GNUC__)

@@ -23,7 +23,7 @@
 #if MQ_KERNELS_VERSION != 1
 #error "dense.c was generated for kernels of version 1: generate the model again, or take its own mq_*.h"
 #endif
-#if DENSE_BUILD != 0xbc398be3u || DENSE_WEIGHTS_BUILD != 0xbc398be3u
+#if DENSE_BUILD != 0x126f1d87u || DENSE_WEIGHTS_BUILD != 0x126f1d87u
 #error "dense.c, dense.h and dense_weights.h are of different generations: take all from one"
 #endif
 

@@ -11,7 +11,7 @@
 #include "mq_common.h"
 #include "dense.h"
 
-#if DENSE_BUILD != 0xbc398be3u || DENSE_WEIGHTS_BUILD != 0xbc398be3u
+#if DENSE_BUILD != 0x126f1d87u || DENSE_WEIGHTS_BUILD != 0x126f1d87u
 #error "dense_weights.c, dense_weights.h and dense.h are of different generations: take all from one"
 #endif
 
