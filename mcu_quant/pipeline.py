@@ -317,21 +317,35 @@ def verify(
 
 
 def profile(
-    model: TfliteModel, board: Board, inputs: Sequence[np.ndarray], options: GenerateOptions
+    model: TfliteModel,
+    board: Board,
+    inputs: Sequence[np.ndarray],
+    options: GenerateOptions,
+    *,
+    note: Callable[[str], None] = lambda text: None,
 ) -> Mapping[str, Any]:
-    """The JSON of `profile`: exact instructions, memory and flash of the linked image."""
+    """The JSON of `profile`: exact instructions, modelled cycles, memory and flash of the linked image.
+
+    note: told why cycles are left out, if they are.
+    """
     from mcu_quant.verify.profile import profile_on_qemu
 
-    return profile_on_qemu(deploy(model, core_named(board.core), options, board=board), board, inputs)
+    deployment = deploy(model, core_named(board.core), options, board=board)
+    return profile_on_qemu(deployment, board, inputs, note=note)
 
 
 def certify(
-    model: TfliteModel, board: Board, inputs: Sequence[np.ndarray], options: GenerateOptions
+    model: TfliteModel,
+    board: Board,
+    inputs: Sequence[np.ndarray],
+    options: GenerateOptions,
+    *,
+    note: Callable[[str], None] = lambda text: None,
 ) -> tuple[Mapping[str, Any], dict[str, str | bytes]]:
-    """The JSON of `profile`, and the files of the certificate."""
+    """The JSON of `profile`, and the files of the certificate. note: as in profile."""
     from mcu_quant.codegen.certificate import render_certificate
     from mcu_quant.verify.profile import profile_on_qemu
 
     deployment = deploy(model, core_named(board.core), options, board=board)
-    facts = profile_on_qemu(deployment, board, inputs)
+    facts = profile_on_qemu(deployment, board, inputs, note=note)
     return facts, {**render_certificate(deployment, facts)}

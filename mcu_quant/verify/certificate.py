@@ -12,7 +12,7 @@ from mcu_quant.boards import Board
 from mcu_quant.codegen.pointers import pointer_calls
 from mcu_quant.codegen.project import compile_flags
 from mcu_quant.deployment import Deployment
-from mcu_quant.verify.disassembly import Code
+from mcu_quant.verify.control_flow import Program
 from mcu_quant.verify.stack import StackAnalysis, read_usage
 from mcu_quant.verify.symbols import library_symbols
 from mcu_quant.verify.tools import find_tool
@@ -27,8 +27,8 @@ def certify(
     """
     has_mve, hook = "mve" in deployment.core.families, f"{deployment.name}_invoke_with_hook"
     frames, pointers = read_usage(usage), pointer_calls(deployment)
-    plain = StackAnalysis(Code(program, has_mve=has_mve), frames, pointers)
-    hooked = StackAnalysis(Code(profiler, has_mve=has_mve), frames, pointers, hook)
+    plain = StackAnalysis(Program(program, has_mve=has_mve), frames, pointers)
+    hooked = StackAnalysis(Program(profiler, has_mve=has_mve), frames, pointers, hook)
     bound = plain.bound(f"{deployment.name}_invoke")
     symbols = library_symbols(program)
     ours = {symbol.name for symbol in symbols}

@@ -1,250 +1,145 @@
-"""The instructions of a linked image, as far as they concern the stack and the flow of control.
-
-Thumb as objdump prints it. What moves the stack pointer in a way that cannot be followed is refused,
-never guessed.
-"""
+"""The instructions of a linked image, as GNU objdump shows them."""
 
 from __future__ import annotations
 
 import re
 import subprocess
-from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum
+from functools import cached_property
 from pathlib import Path
-
-from elftools.elf.elffile import ELFFile
-from elftools.elf.sections import Symbol, SymbolTableSection
 
 from mcu_quant.verify.tools import beside, find_tool, untranslated
 
-_LINE = re.compile(r"^ *([0-9a-f]+):\t([0-9a-f ]+)\t(\S+)(?:\t([^@]*))?")
-_TARGET = re.compile(r"\b([0-9a-f]+) <[^>]*>$")
-_CONDITION = "(?:eq|ne|cs|hs|cc|lo|mi|pl|vs|vc|hi|ls|ge|lt|gt|le|al)"
-_BRANCH = re.compile(f"b{_CONDITION}?|cbn?z|le|letp|wls|wlstp(?:\\.\\d+)?")
-_CALL = re.compile(f"bl{_CONDITION}?")
-_CALL_REGISTER = re.compile(f"blx{_CONDITION}?")
-_BRANCH_REGISTER = re.compile(f"bx{_CONDITION}?")
-_SWITCH_HELPER = re.compile(r"<__gnu_thumb1_case_\w+>")
-_REGISTERS = re.compile(r"\{([^}]*)\}")
-_STEP_BEFORE = re.compile(r"\[sp, #(-?\d+)\]!$")
-_STEP_AFTER = re.compile(r"\[sp\], #(-?\d+)$")
-_IMMEDIATE = re.compile(r"sp, (?:sp, )?#(\d+)")
-_BY_REGISTER = re.compile(r"sp, (?:sp, )?(r\d+)")
-_PUSHES = ("push", "vpush", "stmdb", "vstmdb")
-_POPS = ("pop", "vpop", "ldmia", "ldm", "vldmia")
-_MOVES_LIST = ("push", "vpush", "pop", "vpop", "stm", "vstm", "ldm", "vldm")
-_STEPS = ("str", "strd", "strb", "strh", "vstr", "ldr", "ldrd", "ldrb", "ldrh", "vldr")
-#: These have the stack pointer as first operand and only read it.
-_READERS = ("cmp", "cmn", "tst", "teq", "str", "stm", "ldm", "vstm", "vldm")
+_LINE = re.compile(r"\s*([0-9a-f]+):\t([0-9a-f]{4})(?: ([0-9a-f]{4}))? +\t([^\s@;]*)(?:\t([^@;]*))?")
+_CONDITION = "(?:eq|ne|cs|cc|hs|lo|mi|pl|vs|vc|hi|ls|ge|lt|gt|le|al)?"
+_BRANCH = re.compile(rf"(?:b|bl|bx|blx|bxns|blxns){_CONDITION}$|cbn?z$|tb[bh]$|le$|letp$|wls$|wlstp\.\d+$")
+_MULTIPLE = re.compile(r"v?(?:ldm|stm|push|pop)")
+_MULTIPLY = re.compile(r"(?:mul|mla|mls|[us]mul|[us]mla|[us]mls|umaal|smm|smu|sml)")
+_REGISTER = re.compile(r"\b(?:r\d+|sb|sl|fp|ip|sp|lr|pc|[sd]\d+)\b")
+_RANGE = re.compile(r"([sdr])(\d+)-[sdr](\d+)")
 
 
-class UnknownStackError(Exception):
-    """An instruction moves the stack pointer by what is known only when it runs."""
+class Kind(Enum):
+    """What costs differ by. PAIR: two words; MULTIPLE: as many as the list has."""
 
-
-class Flow(Enum):
-    """Where an instruction goes next. JUMP may fall through, too, if `Instruction.falls_through`."""
-
-    NEXT = "next"
-    JUMP = "jump"
-    CALL = "call"
-    CALL_REGISTER = "call register"
-    JUMP_REGISTER = "jump register"
-    TABLE = "table"
-    RETURN = "return"
+    LOAD = "load"
+    STORE = "store"
+    PAIR = "pair"
+    MULTIPLE = "multiple"
+    MULTIPLY = "multiply"
+    DIVIDE = "divide"
+    BRANCH = "branch"
+    OTHER = "other"
 
 
 @dataclass(frozen=True)
 class Instruction:
-    """mnemonic: without .n and .w. operands: without comments. word: of data, None for instructions."""
+    """One Thumb instruction. encoding: 16 bits, or 32 with the first halfword in the upper half.
+
+    mnemonic: without .n and .w; "" for what objdump does not know (2.40: CSINC and its kin). operands: as
+    printed.
+    """
 
     address: int
-    bytes: int
+    size: int
+    encoding: int
     mnemonic: str
     operands: str
-    word: int | None = None
 
-    @property
-    def target(self) -> int | None:
-        """Of a branch or call to a fixed address."""
-        match = _TARGET.search(self.operands)
-        return int(match[1], 16) if match else None
+    @cached_property
+    def kind(self) -> Kind:
+        name = self.mnemonic
+        if _BRANCH.match(name):
+            return Kind.BRANCH
+        if name.startswith(("ldrd", "strd")) or (name in ("vldr", "vstr") and self.operands.startswith("d")):
+            return Kind.PAIR
+        if name.startswith(("ldr", "vldr")):
+            return Kind.LOAD
+        if name.startswith(("str", "vstr")):
+            return Kind.STORE
+        if _MULTIPLE.match(name):
+            return Kind.MULTIPLE
+        if name.startswith(("sdiv", "udiv", "vdiv", "vsqrt")):
+            return Kind.DIVIDE
+        return Kind.MULTIPLY if _MULTIPLY.match(name) else Kind.OTHER
 
-    @property
-    def flow(self) -> Flow:
-        name, operands = self.mnemonic, self.operands
-        if _SWITCH_HELPER.search(operands) or name in ("tbb", "tbh"):
-            return Flow.TABLE
-        if _CALL.fullmatch(name):
-            return Flow.CALL
-        if _CALL_REGISTER.fullmatch(name):
-            return Flow.CALL if self.target is not None else Flow.CALL_REGISTER
-        if _BRANCH.fullmatch(name):
-            return Flow.JUMP
-        if _BRANCH_REGISTER.fullmatch(name):
-            return Flow.RETURN if operands == "lr" else Flow.JUMP_REGISTER
-        if _writes_pc(name, operands):
-            is_return = "sp" in operands or operands == "pc, lr" or name.startswith("pop")
-            return Flow.RETURN if is_return else Flow.TABLE
-        return Flow.RETURN if name == "udf" else Flow.NEXT
+    @cached_property
+    def words(self) -> int:
+        """Words that a PAIR or MULTIPLE moves."""
+        if self.kind is Kind.PAIR:
+            return 2
+        listed = self.operands.partition("{")[2]
+        expanded = _RANGE.sub(_spell_out, listed)
+        return sum(2 if name.startswith("d") else 1 for name in _REGISTER.findall(expanded))
 
-    @property
-    def falls_through(self) -> bool:
-        """Whether the next instruction may come next."""
-        if self.flow in (Flow.NEXT, Flow.CALL, Flow.CALL_REGISTER):
-            return True
-        return self.flow is not Flow.TABLE and self._is_conditional
+    @cached_property
+    def registers(self) -> tuple[str, ...]:
+        """Every register named, in order."""
+        return tuple(_REGISTER.findall(self.operands))
 
-    @property
-    def _is_conditional(self) -> bool:
-        plain = ("b", "bx", "pop", "mov", "ldr", "ldmia", "ldm", "udf")
-        return self.mnemonic not in plain
-
-    def stack_change(self, words: Mapping[int, int], registers: Mapping[str, int]) -> int:
-        """By how many bytes the stack grows, if the instruction runs.
-
-        words: the image's data by address. registers: those that were loaded with a known word.
-        Raises UnknownStackError.
-        """
-        name, operands = self.mnemonic, self.operands
-        if operands.startswith(("{", "sp!")) and name.startswith(_MOVES_LIST):
-            return self._certain(_PUSHES, _list_bytes(operands)) or self._certain(
-                _POPS, -_list_bytes(operands)
-            )
-        if step := _STEP_BEFORE.search(operands) or _STEP_AFTER.search(operands):
-            return self._certain(_STEPS, -int(step[1]))
-        if not re.match(r"sp\b", operands) or name.startswith(_READERS):
-            return 0
-        return self._arithmetic(registers)
-
-    def _certain(self, names: Sequence[str], change: int) -> int:
-        """The change if the instruction is one of names, else 0. One that may not run must be a return."""
-        if self.mnemonic in names:
-            return change
-        if self.mnemonic.startswith(tuple(names)) and self.flow is not Flow.RETURN:
-            raise UnknownStackError(f"{self.mnemonic} {self.operands}")
-        return 0
-
-    def _arithmetic(self, registers: Mapping[str, int]) -> int:
-        sign = {"sub": 1, "subw": 1, "add": -1, "addw": -1}.get(self.mnemonic)
-        if sign is not None and (match := _IMMEDIATE.fullmatch(self.operands)):
-            return sign * int(match[1])
-        if sign is not None and (match := _BY_REGISTER.fullmatch(self.operands)) and match[1] in registers:
-            return sign * registers[match[1]]
-        raise UnknownStackError(f"{self.mnemonic} {self.operands}")
-
-    def literal(self, words: Mapping[int, int]) -> tuple[str, int] | None:
-        """(register, signed value) of a load from the code's own constants."""
-        match = re.match(r"(r\d+|ip|lr), \[pc, #\d+\]$", self.operands)
-        if not self.mnemonic.startswith("ldr") or match is None:
-            return None
-        offset = int(self.operands.rsplit("#", 1)[1].rstrip("]"))
-        value = words.get((self.address & ~3) + 4 + offset)
-        return None if value is None else (match[1], value - 2**32 if value >= 2**31 else value)
+    @cached_property
+    def address_registers(self) -> frozenset[str]:
+        return frozenset(_REGISTER.findall(self.operands.partition("[")[2]))
 
 
-def _writes_pc(name: str, operands: str) -> bool:
-    if operands.startswith("pc,") and not name.startswith(("cmp", "str")):
-        return True
-    return bool(re.search(r"\bpc\}", operands)) and name.startswith(("pop", "ldm"))
-
-
-def _list_bytes(operands: str) -> int:
-    """Of a list of registers: {r4, r5, lr}, {d8-d15}."""
-    match = _REGISTERS.search(operands)
-    assert match is not None, operands
-    count = 0
-    for part in match[1].split(","):
-        first, _, last = part.strip().partition("-")
-        number = 1 if not last else int(last[1:]) - int(first[1:]) + 1
-        count += number * (8 if first.startswith("d") else 4)
-    return count
-
-
-@dataclass(frozen=True)
-class Function:
-    """A symbol of code: [address, end)."""
-
-    name: str
-    address: int
-    end: int
+def _spell_out(found: re.Match[str]) -> str:
+    letter, first, last = found[1], int(found[2]), int(found[3])
+    return ", ".join(f"{letter}{n}" for n in range(first, last + 1))
 
 
 class Code:
-    """All code of an image. Raises ToolMissingError without objdump."""
+    """Instructions by address."""
 
-    def __init__(self, image: Path, *, has_mve: bool = False) -> None:
-        self._image = image
-        self.instructions = _disassemble(image, has_mve)
-        self.words = {i.address: i.word for i in self.instructions.values() if i.word is not None}
-        self.functions = _functions(image)
-        self._starts = [function.address for function in self.functions]
+    def __init__(self, instructions: Iterable[Instruction]) -> None:
+        self._at = {one.address: one for one in instructions}
+        self._ending_at = {one.address + one.size: one for one in self._at.values()}
 
-    def function_at(self, address: int) -> Function:
-        """The function that has that address in it. Raises KeyError."""
-        index = bisect_right(self._starts, address) - 1
-        if index < 0 or address >= self.functions[index].end:
-            raise KeyError(hex(address))
-        return self.functions[index]
+    def __getitem__(self, address: int) -> Instruction:
+        return self._at[address]
 
-    def lines(self, addresses: Sequence[int]) -> dict[int, tuple[str, int]]:
-        """(name of the source file, line from 1) of instructions, where the debug information has them."""
-        command = [beside(find_tool("arm-none-eabi-gcc"), "addr2line"), "-e", str(self._image)]
-        shown = _output([*command, *map(hex, addresses)]).splitlines() if addresses else []
-        found = {}
-        for address, text in zip(addresses, shown, strict=True):
-            path, _, line = text.split(" ")[0].rpartition(":")
-            if line.isdigit():
-                found[address] = (path.rsplit("/", 1)[-1], int(line))
-        return found
+    def __iter__(self) -> Iterator[Instruction]:
+        return iter(self._at.values())
 
-    def named(self, name: str) -> Function | None:
-        return next((function for function in self.functions if function.name == name), None)
+    def __contains__(self, address: int) -> bool:
+        return address in self._at
+
+    def before(self, address: int) -> Instruction | None:
+        """The instruction that ends where another begins."""
+        return self._ending_at.get(address)
+
+    def span(self, first: int, last: int) -> Iterator[Instruction]:
+        """From the instruction at first to that at last, which is included."""
+        address = first
+        while address <= last:
+            instruction = self._at[address]
+            yield instruction
+            address += instruction.size
 
 
-def _disassemble(image: Path, has_mve: bool) -> dict[int, Instruction]:
+def disassemble(image: Path, architecture: str | None = None) -> Code:
+    """The executable sections of an ELF file. Raises ToolMissingError.
+
+    architecture: objdump's name of it. Without, what an image says of itself, which leaves out MVE.
+    """
     objdump = beside(find_tool("arm-none-eabi-gcc"), "objdump")
-    architecture = ["-m", "armv8.1-m.main"] if has_mve else []
-    matches = map(_LINE.match, _output([objdump, "-d", "-z", *architecture, str(image)]).splitlines())
-    found = (_parse(match) for match in matches if match)
-    return {instruction.address: instruction for instruction in found}
-
-
-def _output(command: list[str]) -> str:
-    return subprocess.run(
-        command, env=untranslated(), capture_output=True, text=True, errors="replace", check=True
+    shown = subprocess.run(
+        [objdump, "-d", *(["-m", architecture] if architecture else []), str(image)],
+        env=untranslated(),
+        capture_output=True,
+        text=True,
+        check=True,
     ).stdout
+    return Code(parse(shown.splitlines()))
 
 
-def _parse(match: re.Match[str]) -> Instruction:
-    address, code, mnemonic, operands = match.groups(default="")
-    size = len(code.replace(" ", "")) // 2
-    operands = operands.strip()
-    word = int(operands, 16) if mnemonic == ".word" else 0 if mnemonic.startswith(".") else None
-    return Instruction(int(address, 16), size, re.sub(r"\.[nw]$", "", mnemonic), operands, word)
-
-
-def _functions(image: Path) -> list[Function]:
-    """By address; a symbol without a size reaches to the next."""
-    symbols = sorted(
-        (symbol["st_value"] & ~1, symbol["st_size"], symbol.name)
-        for symbol in read_symbols(image)
-        if symbol["st_info"]["type"] == "STT_FUNC" and symbol["st_shndx"] != "SHN_UNDEF"
-    )
-    starts = sorted({start for start, _, _ in symbols})
-    functions = []
-    for start, size, name in symbols:
-        after = bisect_right(starts, start)
-        following = starts[after] if after < len(starts) else start + 2
-        functions.append(Function(name, start, start + size if size else following))
-    return functions
-
-
-def read_symbols(image: Path) -> list[Symbol]:
-    """The symbol table of an image; pyelftools' symbols, which outlive the file."""
-    with image.open("rb") as stream:
-        table = ELFFile(stream).get_section_by_name(".symtab")
-        assert isinstance(table, SymbolTableSection), image
-        return list(table.iter_symbols())
+def parse(lines: Iterable[str]) -> Iterator[Instruction]:
+    """Instructions of `objdump -d`; data among them is left out."""
+    for line in lines:
+        found = _LINE.match(line)
+        if found and not found[4].startswith("."):
+            first, second = found[2], found[3] or ""
+            mnemonic = found[4].removesuffix(".n").removesuffix(".w")
+            size = 4 if second else 2
+            yield Instruction(int(found[1], 16), size, int(first + second, 16), mnemonic, found[5] or "")

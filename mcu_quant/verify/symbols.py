@@ -8,7 +8,7 @@ from pathlib import Path
 
 from elftools.elf.elffile import ELFFile
 
-from mcu_quant.verify.disassembly import read_symbols
+from mcu_quant.verify.control_flow import read_symbols
 
 #: Sections of the linker script that hold the model library alone begin so; those of --placement, too.
 PREFIX = ".mq_"
