@@ -66,7 +66,7 @@ class Banding:
         """
         graph, able = smallest = self._band(0, lean=True)
         yield smallest
-        if max(_Situation(graph, able, True, self._core, self._keep_input).needs) <= ram:
+        if max(_Situation(graph, able, True, self._core, self._keep_input).needs, default=0) <= ram:
             for lean in (False, True):
                 yield from (self._band(ram, lean, first) for first in range(_FIRST))
 

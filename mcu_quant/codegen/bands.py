@@ -67,12 +67,11 @@ class BandsWriter:
         kernel, node = self.kernel.kernels[stage], self.kernel.banded.variants[stage][variant]
         call = kernel.call(node)
         names = _parameter_names(node)
-        title = comment(node.name)
         text = self.writer.write(
             kernel.function,
             call,
             f"{self.stem}_{stage}",
-            title,
+            node.name,
             lambda name: names[name] if name in names else self._operand(stage, name),
             f"arena + {self._scratch(stage)}" if kernel.scratch_bytes(node) else "NULL",
         )
@@ -86,7 +85,7 @@ class BandsWriter:
         ]
         return BandFunction(
             f"{self.prefix}_{stage}{chr(ord('a') + variant)}_{identifier(node.name, 24)}",
-            title,
+            comment(node.name),
             _facts(node, self.kernel.banded.counts[stage][variant]),
             tuple(parameters),
             text,
@@ -94,13 +93,10 @@ class BandsWriter:
 
     def _operand(self, stage: int, name: str) -> str:
         """The table of a constant that the kernel takes as a tensor."""
-        tensor, layer = (
-            self.kernel.banded.segment.graph.tensors[name],
-            self.kernel.banded.segment.nodes[stage],
-        )
-        assert tensor.data is not None
-        stem = f"{self.stem}_{stage}_operand"
-        return self.writer.tables.add(stem, tensor.data, f"{comment(layer.name)}, operand")
+        segment = self.kernel.banded.segment
+        data = segment.graph.tensors[name].data
+        assert data is not None
+        return self.writer.table(f"{self.stem}_{stage}", segment.nodes[stage].name, "operand", data)
 
     def _statement(self, statement: Statement, functions: dict[tuple[int, int], BandFunction]) -> str:
         if isinstance(statement, Move):

@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
+
 from mcu_quant.codegen import literals
 from mcu_quant.codegen.assembly import Assemblies
+from mcu_quant.codegen.names import comment
 from mcu_quant.codegen.tables import Tables
 from mcu_quant.kernels.base import Activation, Argument, Assembly, Constant, KernelCall
+from mcu_quant.sections import Placement
 
 
 @dataclass(frozen=True)
@@ -22,21 +26,22 @@ class CallText:
 
 @dataclass(frozen=True)
 class CallWriter:
-    """tables, assemblies: where what calls need is collected."""
+    """tables, assemblies: where what calls need is collected. placement: sections of layers' tables."""
 
     tables: Tables
     assemblies: Assemblies
+    placement: Placement
 
     def write(
         self,
         function: str,
         call: KernelCall,
         stem: str,
-        title: str,
+        layer: str,
         activation: Callable[[str], str],
         scratch: str,
     ) -> CallText:
-        """function: of the kernel. stem: of new tables' symbols. title: the layer, in comments.
+        """function: of the kernel. stem: of new tables' symbols. layer: the node's name.
 
         activation: the C expression for a tensor. scratch: the one for the kernel's scratch.
         """
@@ -45,13 +50,16 @@ class CallWriter:
             if isinstance(argument, Assembly):
                 return self.assemblies.add(argument)
             if isinstance(argument, Constant):
-                return self.tables.add(
-                    f"{stem}_{argument.label}", argument.data, f"{title}, {argument.label}"
-                )
+                return self.table(stem, layer, argument.label, argument.data)
             return activation(argument.tensor) if isinstance(argument, Activation) else scratch
 
         params = tuple((field, literals.initializer(value)) for field, value in call.params.items())
         return CallText(f"mq_{function}", params, tuple(map(text, call.arguments)))
+
+    def table(self, stem: str, layer: str, label: str, data: np.ndarray) -> str:
+        """The symbol of a layer's table."""
+        section = self.placement.section_of(layer)
+        return self.tables.add(f"{stem}_{label}", data, f"{comment(layer)}, {label}", section)
 
 
 def arena_pointer(dtype: str, address: int, step: str = "") -> str:

@@ -22,13 +22,14 @@ from mcu_quant.codegen import literals
 from mcu_quant.codegen.assembly import Assemblies
 from mcu_quant.codegen.bands import BandsText, BandsWriter
 from mcu_quant.codegen.calls import CallText, CallWriter, arena_pointer
-from mcu_quant.codegen.names import comment, identifier
-from mcu_quant.codegen.tables import Tables
+from mcu_quant.codegen.names import UniqueNames, comment, identifier
+from mcu_quant.codegen.tables import Table, Tables
 from mcu_quant.deployment import ARENA_ALIGN, Deployment
 from mcu_quant.ir import BoundNode, Tensor
 from mcu_quant.kernels.base import Kernel, storage_of
 from mcu_quant.ops import OPERATORS
 from mcu_quant.resources import directory
+from mcu_quant.sections import RODATA
 
 #: File name to template; `{}` is the model's name.
 _FILES = {
@@ -101,8 +102,11 @@ class Layer:
     bands: BandsText | None = None
 
     @property
-    def runs(self) -> bool:
-        return self.call is not None or self.bands is not None
+    def calls(self) -> tuple[tuple[str, CallText], ...]:
+        """(C function, the kernel's call in it), none where nothing has to run."""
+        if self.bands is not None:
+            return tuple((function.name, function.call) for function in self.bands.functions)
+        return () if self.call is None else ((self.function, self.call),)
 
 
 def render_library(deployment: Deployment) -> dict[str, str]:
@@ -118,9 +122,37 @@ def render_library(deployment: Deployment) -> dict[str, str]:
     return files | headers
 
 
-def constant_bytes(deployment: Deployment) -> int:
-    """What the tables of <name>_weights.c take in flash."""
-    return int(_context(deployment, kernel_headers(deployment.kernels))["const_bytes"])
+def library_tables(deployment: Deployment) -> list[Table]:
+    """The tables of <name>_weights.c."""
+    return list(_context(deployment, kernel_headers(deployment.kernels))["tables"])
+
+
+def build_number(deployment: Deployment) -> str:
+    """What <NAME>_BUILD of the generated header is."""
+    return str(_context(deployment, kernel_headers(deployment.kernels))["build"])
+
+
+@dataclass(frozen=True)
+class LayerAssembly:
+    """What a layer's kernel is handed. given: (type of the C function, symbol), for hosts the twin, too."""
+
+    function: str
+    kernel: str
+    given: tuple[tuple[str, str], ...]
+
+
+def assembly_of_layers(deployment: Deployment) -> list[LayerAssembly]:
+    """For each function that calls a kernel: of a layer, or of one in bands."""
+    tables, assemblies = Tables(deployment.name), Assemblies(deployment.name)
+    layers = _layers(deployment, tables, assemblies)
+    functions = {function.symbol: function.source for function in assemblies}
+    found = []
+    for layer in layers:
+        for function, call in layer.calls:
+            symbols = [argument for argument in call.arguments if argument in functions]
+            pairs = [(functions[s].function_type, n) for s in symbols for n in (s, functions[s].twin)]
+            found.append(LayerAssembly(function, call.kernel, tuple(pairs)))
+    return found
 
 
 @cache
@@ -154,15 +186,19 @@ def _context(deployment: Deployment, headers: dict[str, str]) -> dict[str, Any]:
         "tool_version": mcu_quant.__version__,
         "fingerprint": deployment.fingerprint,
         "core": deployment.core.name,
-        "options": deployment.options.canonical(),
+        "options": comment(deployment.options.canonical(), longest=2000),
         "arena_bytes": deployment.plan.arena_bytes,
         "arena_align": ARENA_ALIGN,
+        "scratch_bytes": deployment.plan.scratch_bytes,
+        "largest_layer": deployment.plan.largest_layer,
+        "largest_layer_bytes": deployment.plan.used_bytes(deployment.plan.largest_layer),
         "keep_input": deployment.options.keep_input,
         "macs": sum(OPERATORS[node.node.op].macs(node) for node in nodes),
         "inputs": inputs,
         "outputs": outputs,
         "layers": layers,
         "tables": list(tables),
+        "section_macros": _section_macros(deployment.name.upper(), list(tables)),
         "assemblies": list(assemblies),
         "const_bytes": sum(table.bytes for table in tables),
         "kernel_includes": [name for name in headers if name != "mq_common.h"],
@@ -177,14 +213,15 @@ def _build_number(context: dict[str, Any]) -> str:
     """Names one generation's content, so that its files notice when they are mixed with another's."""
     content = {key: context[key] for key in context if key != "tables"}
     content["tables"] = [
-        (t.symbol, t.c_type, hashlib.sha256(t.data.tobytes()).hexdigest()) for t in context["tables"]
+        (t.symbol, t.c_type, t.section, hashlib.sha256(t.data.tobytes()).hexdigest())
+        for t in context["tables"]
     ]
     return "0x" + hashlib.sha256(repr(sorted(content.items())).encode()).hexdigest()[:8] + "u"
 
 
 def _layers(deployment: Deployment, tables: Tables, assemblies: Assemblies) -> list[Layer]:
     storage = storage_of(deployment.graph, deployment.kernels)
-    writer = CallWriter(tables, assemblies)
+    writer = CallWriter(tables, assemblies, deployment.options.placement)
     layers = []
     for index, (node, kernel) in enumerate(
         zip(deployment.graph.bound_nodes(), deployment.kernels, strict=True)
@@ -200,8 +237,8 @@ def _layers(deployment: Deployment, tables: Tables, assemblies: Assemblies) -> l
                 kernel.function,
                 kernel.call(node),
                 stem,
-                layer.title,
-                partial(_activation, deployment, storage, tables, stem, layer.title),
+                node.name,
+                partial(_activation, deployment, storage, writer, stem, node.name),
                 _scratch(deployment, index),
             )
             layer = replace(layer, call=call)
@@ -222,12 +259,12 @@ def _bands(deployment: Deployment, writer: CallWriter, index: int, kernel: Bands
 
 
 def _activation(
-    deployment: Deployment, storage: dict[str, str], tables: Tables, stem: str, title: str, name: str
+    deployment: Deployment, storage: dict[str, str], writer: CallWriter, stem: str, layer: str, name: str
 ) -> str:
     tensor = deployment.graph.tensors[name]
     root = deployment.graph.tensors[storage[name]]
     if root.data is not None:
-        return tables.add(f"{stem}_operand", root.data, f"{title}, operand")
+        return writer.table(stem, layer, "operand", root.data)
     return arena_pointer(tensor.dtype, deployment.plan.addresses[name])
 
 
@@ -236,11 +273,22 @@ def _scratch(deployment: Deployment, index: int) -> str:
     return f"arena + {address}" if size else "NULL"
 
 
+def _section_macros(prefix: str, tables: Sequence[Table]) -> dict[str, str]:
+    """Section → the macro that puts a table there; for RODATA, the one that has always been."""
+    macros, names = {RODATA: f"{prefix}_WEIGHTS_SECTION"}, UniqueNames()
+    for section in dict.fromkeys(table.section for table in tables):
+        if section not in macros:
+            macros[section] = names.take(f"{prefix}_SECTION_{identifier(section).upper()}")
+    return macros
+
+
 def _port(deployment: Deployment, kind: str, index: int, tensor: Tensor, tables: Tables) -> Port:
     root = deployment.graph.tensors[storage_of(deployment.graph, deployment.kernels)[tensor.name]]
     table = None
     if root.data is not None:
-        table = tables.add(f"{kind}_{index}", root.data, f"{kind} {index}")
+        table = tables.add(
+            f"{kind}_{index}", root.data, f"{kind} {index}", deployment.options.placement.default
+        )
     return Port(
         function=f"{deployment.name}_{kind}_{index}",
         macro=f"{deployment.name.upper()}_{kind.upper()}_{index}",
