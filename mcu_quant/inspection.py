@@ -18,12 +18,15 @@ from mcu_quant.ops.bands import BandsAttrs
 def inspect_graph(graph: Graph) -> dict[str, Any]:
     """Layers, shapes, types, MACs, parameters, and what has no integer form."""
     layers = [_layer(index, node) for index, node in enumerate(graph.bound_nodes())]
+    tensors = dict(graph.tensors)
+    for node in graph.nodes:
+        tensors |= node.attrs.graph.tensors if isinstance(node.attrs, BandsAttrs) else {}
     return {
         "inputs": [_tensor(tensor) for tensor in graph.input_tensors()],
         "outputs": [_tensor(tensor) for tensor in graph.output_tensors()],
         "layers": layers,
         "macs": sum(layer["macs"] for layer in layers),
-        "parameters": sum(tensor.elements for tensor in graph.tensors.values() if tensor.is_constant),
+        "parameters": sum(tensor.elements for tensor in tensors.values() if tensor.is_constant),
     }
 
 
