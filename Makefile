@@ -4,7 +4,7 @@ export PYTHON
 
 # Tests at a time.
 JOBS ?= auto
-# Random graphs that `make fuzz` tries.
+# Random models that `make fuzz` tries, on TFLM, on this machine and on QEMU.
 N ?= 1000
 
 BIN := .venv/bin

@@ -43,6 +43,7 @@ _MODULES = (
     "dsp.fully_connected_dsp_s8",
     "dsp.depthwise_planar_s8",
     "dsp.add_s8_dsp",
+    "dsp.binary_s8_dsp",
     "dsp.average_pool_2d_s8_dsp",
     "dsp.max_pool_2d_s8_dsp",
     "dsp.mean_s8_dsp",

@@ -112,34 +112,29 @@ def _up(address: int) -> int:
 class Machine:
     """The board's machine with one C function of kernels, which many kernels may share.
 
-    flags: after the board's own. headers: name to text, in place of the templates' own.
+    flags: after the board's own. folder: all sources, headers too, and what is made of them.
     """
 
-    def __init__(
-        self,
-        board: Board,
-        kernel: Kernel,
-        *,
-        flags: Sequence[str] = ("-O2",),
-        headers: dict[str, str] | None = None,
-    ) -> None:
-        self.board, self._function = board, kernel.function
+    def __init__(self, board: Board, kernel: Kernel, *, flags: Sequence[str] = ("-O2",)) -> None:
+        self.board = board
         self._temporary = tempfile.TemporaryDirectory(prefix="mcu_quant_machine_")
         self.folder = Path(self._temporary.name)
         self._flags = [*C_FLAGS, *board.cpu_flags, *flags]
-        self._compile(kernel, headers or {})
+        self._set_up(kernel)
 
-    def _compile(self, kernel: Kernel, headers: dict[str, str]) -> None:
-        for name, text in _board_files(self.board).items():
+    def _set_up(self, kernel: Kernel) -> None:
+        files = {p.name: p.read_text("utf-8") for p in _headers(kernel.family)}
+        files |= _board_files(self.board) | {
+            f"mq_{kernel.function}.h": header_path(kernel).read_text("utf-8")
+        }
+        files |= {"driver.c": _DRIVER.read_text("utf-8"), "kernel.c": _wrapper(kernel)}
+        for name, text in files.items():
             (self.folder / name).write_text(text, "utf-8")
-        (self.folder / f"mq_{kernel.function}.h").write_text(header_path(kernel).read_text("utf-8"), "utf-8")
-        for name, text in headers.items():
-            (self.folder / name).write_text(text, "utf-8")
-        (self.folder / "driver.c").write_text(_DRIVER.read_text("utf-8"), "utf-8")
-        (self.folder / "kernel.c").write_text(_wrapper(kernel), "utf-8")
-        folders = ["-I.", f"-I{TEMPLATES / kernel.family}", f"-I{TEMPLATES}"]
         for source in ("driver.c", "kernel.c", "startup.c", "port.c"):
-            self._gcc(*self._flags, *folders, "-c", source)
+            self.compile(source)
+
+    def compile(self, source: str) -> None:
+        self._gcc(*self._flags, "-I.", "-c", source)
 
     def _gcc(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         command = ["arm-none-eabi-gcc", *arguments]
@@ -147,9 +142,15 @@ class Machine:
         assert done.returncode == 0 or not check, f"{' '.join(command)}\n{done.stderr[:3000]}"
         return done
 
-    def image(self, tasks: Sequence[Task], variants: Sequence[AssemblyFunction] = ()) -> Path:
-        """An image with those tasks. variants: other functions that are to be in it."""
-        self.assemble("cases", [*_text(tasks, self.folder / "tables.bin", variants)])
+    def image(
+        self, tasks: Sequence[Task], variants: Sequence[AssemblyFunction] = (), *, watchdog_ticks: int = 0
+    ) -> Path:
+        """An image with those tasks. variants: other functions that are to be in it.
+
+        watchdog_ticks: of SysTick, that a call may take; only with QEMU's -icount are they the same
+        whatever else the computer does.
+        """
+        self.assemble("cases", [*_text(tasks, self.folder / "tables.bin", variants, watchdog_ticks)])
         objects = [f"{name}.o" for name in ("driver", "kernel", "startup", "port", "cases")]
         self._gcc(*self.board.cpu_flags, *LINK_FLAGS, "-T", "linker.ld", *objects, "-o", "cases.elf")
         return self.folder / "cases.elf"
@@ -159,14 +160,19 @@ class Machine:
         (self.folder / f"{name}.S").write_text("\n".join(lines) + "\n", "utf-8")
         return self._gcc(*self.board.cpu_flags, "-c", f"{name}.S", check=check).stderr
 
-    def run(self, image: Path, tasks: Sequence[Task], timeout: float = 60.0) -> list[np.ndarray]:
-        """Each task's arenas after the calls. Raises EngineFailedError if the machine hangs or faults."""
+    def run(
+        self, image: Path, tasks: Sequence[Task], *, timeout: float = 60.0, arguments: Sequence[str] = ()
+    ) -> list[np.ndarray]:
+        """Each task's arenas after the calls. Raises EngineFailedError if the machine hangs or faults.
+
+        arguments: QEMU's, beside the board's.
+        """
         with tempfile.TemporaryDirectory(prefix="mcu_quant_machine_") as name:
             folder = Path(name)
             (folder / "inputs.bin").write_bytes(b"".join(task.arenas.tobytes() for task in tasks))
             outputs = folder / "outputs.bin"
             outputs.touch()
-            emulate(self.board, image, folder, timeout=timeout, progress=outputs)
+            emulate(self.board, image, folder, timeout=timeout, arguments=arguments, progress=outputs)
             data = np.frombuffer(outputs.read_bytes(), np.uint8)
         ends = np.cumsum([task.arenas.size for task in tasks])
         assert len(data) == ends[-1]
@@ -195,6 +201,10 @@ class Machine:
             yield group
 
 
+def _headers(family: str) -> list[Path]:
+    return [*sorted(TEMPLATES.glob("*.h")), *sorted((TEMPLATES / family).glob("mq_*.h"))]
+
+
 def _board_files(board: Board) -> dict[str, str]:
     """Start-up, port and linker script, as a project has them."""
     files = render_sources(board, [deploy(tiny_model(), board)], ())
@@ -214,7 +224,9 @@ def _wrapper(kernel: Kernel) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _text(tasks: Sequence[Task], blob: Path, variants: Sequence[AssemblyFunction]) -> Iterator[str]:
+def _text(
+    tasks: Sequence[Task], blob: Path, variants: Sequence[AssemblyFunction], watchdog_ticks: int
+) -> Iterator[str]:
     """The assembly file of an image: functions, tables, the list of cases, the arena."""
     functions, data = Assemblies("f"), bytearray()
     tables: list[str] = []
@@ -233,8 +245,11 @@ def _text(tasks: Sequence[Task], blob: Path, variants: Sequence[AssemblyFunction
     for function in [*functions, *variants]:
         yield from function_text(function)
     yield from ['.section .rodata.tables, "a"', *tables]
-    yield from ['.section .rodata.cases, "a"', ".balign 4", ".global cases, case_count", "cases:", *records]
-    yield f"case_count: .word {len(tasks)}"
+    yield from ['.section .rodata.cases, "a"', ".balign 4", ".global cases", "cases:", *records]
+    yield from [".global case_count, watchdog_ticks", f"case_count: .word {len(tasks)}"]
+    yield f"watchdog_ticks: .word {watchdog_ticks}"
+    # So that the linker keeps them.
+    yield from (f".word {function.symbol}" for function in variants)
     yield from [".bss", ".balign 16", ".global arena", "arena:"]
     yield f".space {max(task.arenas.shape[1] for task in tasks)}"
 

@@ -1,4 +1,4 @@
-"""Depthwise convolution on planes of int16 with SMLAD: any filter without dilation (Cortex-M4, M7, M33).
+"""Depthwise convolution on planes of int16 with SMLAD (Cortex-M4, M7, M33).
 
 depthwise_geometry.py has the way through the image, depthwise_table.py the proven arithmetic,
 depthwise_planes.py and depthwise_rows.py the assembly.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from mcu_quant.ir import BoundNode
 from mcu_quant.kernels.base import Activation, Assembly, Constant, Core, Kernel, KernelCall, Scratch
-from mcu_quant.kernels.dsp.depthwise_geometry import GROUP, Geometry, choose_geometry, image_axes
+from mcu_quant.kernels.dsp.depthwise_geometry import GROUP, Geometry, choose_geometry
 from mcu_quant.kernels.dsp.depthwise_planes import PlanesCode, planes_code
 from mcu_quant.kernels.dsp.depthwise_rows import Requantization, RowsCode, filter_words, rows_code
 from mcu_quant.kernels.dsp.depthwise_table import ChannelConstants, channel_table, requantization
@@ -51,9 +51,6 @@ class DepthwisePlanarS8(Kernel):
         self._c_cycles = c_cycles
 
     def refusal(self, node: BoundNode) -> str | None:
-        rows, columns, _ = image_axes(node)
-        if rows.dilation != 1 or columns.dilation != 1:
-            return "filters must not be dilated"
         geometry = self._geometry(node)
         if filter_words(geometry.across.filter_size) * geometry.filter_rows > _MAX_WORDS:
             return "the filter must be small"
@@ -89,6 +86,7 @@ class DepthwisePlanarS8(Kernel):
             "line_output": across.output_size,
             "line_stride": across.stride,
             "filter_rows": geometry.filter_rows,
+            "row_dilation": geometry.row_dilation,
             "filter_columns": across.filter_size,
             "input_zero_point": x.zero_point,
             "shift": how.shift or 0,
@@ -167,7 +165,7 @@ def _lines_moved(geometry: Geometry, groups: int) -> int:
         return 0
     if geometry.whole or not geometry.by_channel:
         return 2 * geometry.planes
-    kept = max(geometry.filter_rows - geometry.rows.stride, 0)
+    kept = max(geometry.filter_reach - geometry.rows.stride, 0)
     return (2 + kept * (len(geometry.bands()) - 1)) * geometry.planes * groups
 
 

@@ -11,16 +11,21 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from mcu_quant.ir import QuantParams
 from mcu_quant.kernels import KERNELS
 from mcu_quant.kernels.base import Kernel
+from mcu_quant.ops.binary import ArithmeticAttrs
 from mcu_quant.ops.pooling import Pool2DAttrs
 from tests.kernel_harness import run_kernel
-from tests.kernels.dsp.weightless_cases import random_max_pool
+from tests.kernels.dsp.weightless_cases import binary_case, every_pair, random_binary, random_max_pool
 from tests.kernels.on_board import run_on_board
-from tests.ops.driver import Case, may_overlap, operands, reference, unary_case
+from tests.ops.driver import Case, activation, may_overlap, operands, reference, unary_case
 
 ON_BOARD = range(int(os.environ.get("MCU_QUANT_CASES", "16")))
-MAKERS: dict[str, Callable[[int], Case]] = {"max_pool_2d_s8_dsp": random_max_pool}
+MAKERS: dict[str, Callable[[int], Case]] = {
+    "max_pool_2d_s8_dsp": random_max_pool,
+    "binary_s8_dsp": random_binary,
+}
 
 
 def kernel_named(name: str) -> Kernel:
@@ -75,3 +80,35 @@ def test_long_windows_are_loops() -> None:
         for shape, size in shapes
     ]
     check_on_board("mps2_an386", [(case, kernel_named("max_pool_2d_s8_dsp")) for case in cases])
+
+
+@pytest.mark.qemu
+def test_sums_and_products_of_every_pair_of_bytes() -> None:
+    kernel = kernel_named("binary_s8_dsp")
+    cases = [every_pair(index) for index in range(len(ON_BOARD) // 4)]
+    assert all(kernel.refusal(case.node()) is None for case in cases)
+    check_on_board("mps2_an386", [(case, kernel) for case in cases])
+
+
+@pytest.mark.parametrize(
+    ("op", "scale", "inside", "outside"),
+    [("mul", 1.0, 2.0**-0.5, 1.5), ("mul", 1.0, 2.0**-22.5, 2.0**-23.5), ("add", 1.0, 2.0**-3.5, 2.0**-4.5)],
+)
+def test_scales_beyond_which_the_shifts_do_not_fit(
+    op: str, scale: float, inside: float, outside: float
+) -> None:
+    """inside, outside: the ratio of scales of the operands, or their product, to the output."""
+    operands = [activation(name, (1, 4), scale, 3) for name in "ab"]
+    taken = []
+    for ratio in (inside, outside):
+        quant = QuantParams.per_tensor(1 / ratio, -128)
+        case = Case("scales", op, ArithmeticAttrs(), tuple(operands), quant)
+        taken.append(kernel_named("binary_s8_dsp").refusal(case.node()) is None)
+    assert taken == [True, False]
+
+
+@pytest.mark.parametrize(("exponent", "taken"), [(-29, True), (-31, False), (-40, False)])
+def test_operands_that_hardly_count(exponent: int, taken: bool) -> None:
+    operands = [activation("a", (1, 4), 1.0, 3), activation("b", (1, 4), 1.01 * 2.0**exponent, -8)]
+    case = binary_case("small", "sub", operands, 5, 1.0)
+    assert (kernel_named("binary_s8_dsp").refusal(case.node()) is None) == taken
