@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from mcu_quant.boards import Board
-from mcu_quant.codegen.library import render_library
+from mcu_quant.boards import Board, Section
+from mcu_quant.codegen.library import library_tables, render_library
 from mcu_quant.codegen.literals import C_TYPES
 from mcu_quant.deployment import ARENA_ALIGN, Deployment
 from mcu_quant.ir import Tensor
@@ -79,6 +79,7 @@ def render_project(board: Board, deployments: Sequence[Deployment]) -> dict[str,
         "qemu_arguments": qemu_arguments(board),
         "model_objects": objects["model/"],
         "board_objects": objects["board/"],
+        "sections": placed_sections(board, deployments),
     }
     return files | {name: _render(board, f"{name}.j2", context) for name in ("Makefile", "README.md")}
 
@@ -88,13 +89,20 @@ def render_sources(
 ) -> dict[str, str]:
     """model/, board/ and those of "main.c", "validate.c" and "profile.c" (which is of the first model)."""
     models = [_model_facts(deployment) for deployment in deployments]
-    context = {"board": board, "models": models, "model": models[0]}
+    sections = placed_sections(board, deployments)
+    context = {"board": board, "models": models, "model": models[0], "sections": sections}
     files = {name: _render(board, f"{name}.j2", context) for name in programs}
     for deployment in deployments:
         files |= {f"model/{name}": text for name, text in render_library(deployment).items()}
     for name, source in {**_BOARD_FILES, "timer.c": board.timer.source}.items():
         files[f"board/{name}"] = _render(board, source, context)
     return files
+
+
+def placed_sections(board: Board, deployments: Sequence[Deployment]) -> list[Section]:
+    """The board's sections that weights of these models go to."""
+    used = {table.section for deployment in deployments for table in library_tables(deployment)}
+    return [section for section in board.sections if section.name in used]
 
 
 def render_vectors(deployment: Deployment, inputs: Sequence[np.ndarray]) -> dict[str, bytes]:

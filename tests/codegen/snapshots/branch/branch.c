@@ -39,11 +39,13 @@
 #if MQ_KERNELS_VERSION != 1
 #error "branch.c was generated for kernels of version 1: generate the model again, or take its own mq_*.h"
 #endif
-#if BRANCH_BUILD != 0xb0d68977u || BRANCH_WEIGHTS_BUILD != 0xb0d68977u
+#if BRANCH_BUILD != 0xe13a7013u || BRANCH_WEIGHTS_BUILD != 0xe13a7013u
 #error "branch.c, branch.h and branch_weights.h are of different generations: take all from one"
 #endif
 
 MQ_STATIC_ASSERT(BRANCH_ARENA_ALIGN % sizeof(int32_t) == 0, arena_align);
+MQ_STATIC_ASSERT(BRANCH_SCRATCH_BYTES <= BRANCH_LARGEST_LAYER_BYTES, scratch);
+MQ_STATIC_ASSERT(BRANCH_LARGEST_LAYER_BYTES <= BRANCH_ARENA_BYTES, largest_layer);
 MQ_STATIC_ASSERT(BRANCH_INPUT_0_BYTES == BRANCH_INPUT_0_ELEMENTS * sizeof(int8_t), input_0_bytes);
 MQ_STATIC_ASSERT(152 + BRANCH_INPUT_0_BYTES <= BRANCH_ARENA_BYTES, input_0_in_arena);
 MQ_STATIC_ASSERT(BRANCH_OUTPUT_0_BYTES == BRANCH_OUTPUT_0_ELEMENTS * sizeof(int8_t), output_0_bytes);

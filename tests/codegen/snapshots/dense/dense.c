@@ -32,11 +32,13 @@
 #if MQ_KERNELS_VERSION != 1
 #error "dense.c was generated for kernels of version 1: generate the model again, or take its own mq_*.h"
 #endif
-#if DENSE_BUILD != 0x0f521d3eu || DENSE_WEIGHTS_BUILD != 0x0f521d3eu
+#if DENSE_BUILD != 0x5d25b3cau || DENSE_WEIGHTS_BUILD != 0x5d25b3cau
 #error "dense.c, dense.h and dense_weights.h are of different generations: take all from one"
 #endif
 
 MQ_STATIC_ASSERT(DENSE_ARENA_ALIGN % sizeof(int32_t) == 0, arena_align);
+MQ_STATIC_ASSERT(DENSE_SCRATCH_BYTES <= DENSE_LARGEST_LAYER_BYTES, scratch);
+MQ_STATIC_ASSERT(DENSE_LARGEST_LAYER_BYTES <= DENSE_ARENA_BYTES, largest_layer);
 MQ_STATIC_ASSERT(DENSE_INPUT_0_BYTES == DENSE_INPUT_0_ELEMENTS * sizeof(int8_t), input_0_bytes);
 MQ_STATIC_ASSERT(0 + DENSE_INPUT_0_BYTES <= DENSE_ARENA_BYTES, input_0_in_arena);
 MQ_STATIC_ASSERT(DENSE_OUTPUT_0_BYTES == DENSE_OUTPUT_0_ELEMENTS * sizeof(int8_t), output_0_bytes);

@@ -22,6 +22,10 @@ extern "C" {
  */
 #define DENSE_ARENA_BYTES 26
 #define DENSE_ARENA_ALIGN 16
+/* Of these, what one layer uses for itself alone at most; and the layer that uses most, and how much. */
+#define DENSE_SCRATCH_BYTES 8
+#define DENSE_LARGEST_LAYER 0
+#define DENSE_LARGEST_LAYER_BYTES 26
 
 #define DENSE_MACS 90
 #define DENSE_LAYERS 2
@@ -49,7 +53,7 @@ extern "C" {
 #define DENSE_OUTPUT_0_ZERO_POINT 10
 
 /* Names this generation: files of different generations refuse to be compiled together. */
-#define DENSE_BUILD 0x0f521d3eu
+#define DENSE_BUILD 0x5d25b3cau
 
 /* The SHA-256 of the .tflite file, in hexadecimal, and the version of the generator. */
 extern const char dense_fingerprint[];

@@ -11,7 +11,7 @@
 #include "mq_common.h"
 #include "dense.h"
 
-#if DENSE_BUILD != 0x0f521d3eu || DENSE_WEIGHTS_BUILD != 0x0f521d3eu
+#if DENSE_BUILD != 0x5d25b3cau || DENSE_WEIGHTS_BUILD != 0x5d25b3cau
 #error "dense_weights.c, dense_weights.h and dense.h are of different generations: take all from one"
 #endif
 
