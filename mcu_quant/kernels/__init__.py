@@ -47,6 +47,7 @@ _MODULES = (
     "dsp.average_pool_2d_s8_dsp",
     "dsp.max_pool_2d_s8_dsp",
     "dsp.mean_s8_dsp",
+    "dsp.quantize_f32_dsp",
     "mve.conv_2d_s8_mve",
     "mve.conv_2d_columns_s8_mve",
     "mve.fully_connected_s8_mve",
