@@ -56,6 +56,7 @@ _MODULES = (
     "mve.average_pool_2d_s8_mve",
     "mve.max_pool_2d_s8_mve",
     "mve.add_s8_mve",
+    "mve.mul_s8_mve",
     "dsp.winograd_dsp_s8",
 )
 

@@ -73,7 +73,7 @@ MAKERS: dict[str, tuple[Maker, ...]] = {
     ),
     "add": _SUMS,
     "sub": _SUMS,
-    "mul": (_BINARY,),
+    "mul": (_BINARY, mve.product),
     "quantize": (_indexed(weightless_cases.random_quantize),),
     "max_pool_2d": (mve.max_pool, _indexed(weightless_cases.random_max_pool)),
     "average_pool_2d": (mve.average_pool, _indexed(channel_cases.random_pool)),
