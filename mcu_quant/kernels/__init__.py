@@ -47,6 +47,7 @@ _MODULES = (
     "dsp.average_pool_2d_s8_dsp",
     "dsp.max_pool_2d_s8_dsp",
     "dsp.mean_s8_dsp",
+    "dsp.quantize_f32_dsp",
     "mve.conv_2d_s8_mve",
     "mve.conv_2d_columns_s8_mve",
     "mve.fully_connected_s8_mve",
@@ -55,6 +56,7 @@ _MODULES = (
     "mve.average_pool_2d_s8_mve",
     "mve.max_pool_2d_s8_mve",
     "mve.add_s8_mve",
+    "mve.mul_s8_mve",
     "dsp.winograd_dsp_s8",
 )
 
