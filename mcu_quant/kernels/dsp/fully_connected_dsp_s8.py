@@ -20,6 +20,9 @@ from mcu_quant.kernels.dsp.linear import (
 from mcu_quant.kernels.dsp.linear_assembly import LARGEST_IMMEDIATE, Shape, sweep_body
 from mcu_quant.kernels.dsp.linear_assembly_small import small_sweep_body
 
+#: With fewer, a function for that shape alone is not worth its code.
+_FEW_WEIGHTS = 4096
+
 
 class FullyConnectedDspS8(Kernel):
     """is_small: the assembly is the same for all shapes."""
@@ -43,13 +46,15 @@ class FullyConnectedDspS8(Kernel):
 
     def call(self, node: BoundNode) -> KernelCall:
         units, size = node.input(1).shape
+        requantization = requantization_params(node)
         params = {
             "pairs": size // 2,
             "input_size": size,
             "output_bytes": padded(units, BLOCK),
+            "shift": requantization.pop("shift"),
             "rows": node.input(0).elements // size,
             "output_size": units,
-            **requantization_params(node),
+            **requantization,
         }
         arguments = (
             Activation(node.input(0).name),
@@ -83,7 +88,7 @@ class FullyConnectedDspS8(Kernel):
     def _assembly(self, node: BoundNode) -> Assembly:
         units, size = node.input(1).shape
         short = packed_layer(node).short
-        if self._is_small:
+        if self._is_small or units * size < _FEW_WEIGHTS:
             stem, body = "rows", small_sweep_body(False, short)
         else:
             output_bytes = padded(units, BLOCK)

@@ -46,9 +46,34 @@ class Shape:
         return 4 if self.is_expanded else 2
 
 
+#: Most steps of a turn; a loop has two turns at least.
+_MOST_STRAIGHT = 32
+#: Of two pixels: instructions of a loop's turn, bytes of a step, bytes of the rest of the function.
+_TURN, _STEP_BYTES, _REST_BYTES = 3, 56, 250
+#: Instructions that the function for all shapes takes more for each pair of inputs, and for each block.
+_SHARED_PAIR, _SHARED_BLOCK = 1.5, 15
+
+
+def best_straight_pairs(pairs: int, blocks: float, byte_worth: float) -> int:
+    """How many steps are best written one after another; 0 if the function for all shapes is better.
+
+    blocks: how many are gone through, for two pixels each. byte_worth: instructions that may be spent to
+    save a byte of code.
+    """
+
+    def cost(straight: int) -> float:
+        straight, turns = _turns(pairs, straight)
+        steps = straight + pairs - straight * turns
+        loop = _TURN * turns if turns > 1 else 0
+        return blocks * loop + byte_worth * (_STEP_BYTES * steps + _REST_BYTES)
+
+    best = min(range(1, min(pairs, _MOST_STRAIGHT) + 1), key=cost)
+    return best if cost(best) < blocks * (_SHARED_PAIR * pairs + _SHARED_BLOCK) else 0
+
+
 def two_pixels_fit(pairs: int, pixel_bytes: int, output_bytes: int) -> bool:
     """The second pixel is within reach of the first one's pointers."""
-    reach = pixel_bytes + 4 * min(pairs, 16)
+    reach = pixel_bytes + 4 * min(pairs, 2 * _MOST_STRAIGHT)
     return reach <= LARGEST_OFFSET and output_bytes + 4 <= LARGEST_OFFSET
 
 
@@ -152,7 +177,7 @@ def _pair_of_two() -> list[str]:
 def _one_pixel(shape: Shape, short: ShortRequantization) -> list[str]:
     """Labels 5 (pixels), 6 (blocks), 7 (inputs)."""
     doubles = shape.pairs // 2
-    straight, turns = _turns(doubles, shape.straight_pairs // 3)
+    straight, turns = _turns(doubles, max(shape.straight_pairs // 3, 1))
     rest = doubles - straight * turns
     loop = ["7:"] if turns > 1 else []
     loop += double_step(shape) * straight
@@ -228,7 +253,11 @@ def odd_sums(sums: Sequence[str]) -> list[str]:
 
 
 def requantized_and_stored(
-    short: ShortRequantization, output_bytes: int, pixels: tuple[tuple[str, ...], ...], out: str
+    short: ShortRequantization,
+    output_bytes: int,
+    pixels: tuple[tuple[str, ...], ...],
+    out: str,
+    shift: str | None = None,
 ) -> list[str]:
     """Outputs of a block from the sums of one or two pixels; moves `out` on by the block.
 
@@ -236,15 +265,20 @@ def requantized_and_stored(
     """
     lines = ["/* Requantize and store. */"]
     for channel in range(4):
-        lines += requantized(short, channel, [sums[channel] for sums in pixels])
+        lines += requantized(short, channel, [sums[channel] for sums in pixels], shift)
         for index, sums in enumerate(pixels):
             if index or channel:
                 lines += [f"strb {sums[channel]}, [{out}, #{index * output_bytes + channel}]"]
     return [*lines, f"strb {pixels[0][0]}, [{out}], #4"]
 
 
-def requantized(short: ShortRequantization, channel: int, sums: Sequence[str]) -> list[str]:
-    """The outputs of one channel of a block in place of its sums; r2-r5 hold constants."""
+def requantized(
+    short: ShortRequantization, channel: int, sums: Sequence[str], shift: str | None = None
+) -> list[str]:
+    """The outputs of one channel of a block in place of its sums; r2-r5 hold constants.
+
+    shift: the register that has the layer's shift, if it is not part of the code.
+    """
     multiplier, offset = "r2", "r3"
     lines = []
     if short.has_steps:
@@ -254,19 +288,21 @@ def requantized(short: ShortRequantization, channel: int, sums: Sequence[str]) -
     else:
         multiplier, offset = "r4", "r5"
     for register in sums:
-        lines += _requantized_one(short, register, channel % 2 == 0, multiplier, offset)
+        lines += _scaled(short, register, channel % 2 == 0, multiplier, offset)
+        if shift is None:
+            lines += [f"ssat {register}, #8, {register}, asr #{short.shift}"]
+        else:
+            lines += [f"asr {register}, {register}, {shift}", f"ssat {register}, #8, {register}"]
+        lines += limited(short, register)
     return lines
 
 
-def _requantized_one(
-    short: ShortRequantization, a: str, is_even: bool, multiplier: str, offset: str
-) -> list[str]:
+def _scaled(short: ShortRequantization, a: str, is_even: bool, multiplier: str, offset: str) -> list[str]:
+    """The output times 2**shift."""
     lines = [f"lsl {a}, {a}, #{short.scale_bits}"] if is_even else []
     lines += [f"and r5, r4, {a}, asr #31"] if short.has_steps else []
     lines += [f"smmla {a}, {a}, {multiplier}, {offset}"]
-    lines += [f"sub {a}, {a}, r5"] if short.has_steps else []
-    lines += [f"ssat {a}, #8, {a}, asr #{short.shift}"]
-    return lines + limited(short, a)
+    return lines + ([f"sub {a}, {a}, r5"] if short.has_steps else [])
 
 
 def limited(short: ShortRequantization, register: str) -> list[str]:
@@ -279,12 +315,10 @@ def limited(short: ShortRequantization, register: str) -> list[str]:
     return lines
 
 
-def _turns(steps: int, most: int) -> tuple[int, int]:
-    """(steps of a turn, turns); what they leave comes after the loop. One turn: no loop."""
-    if steps <= most:
-        return steps, 1
-    turns = -(-steps // most)
-    return steps // turns, turns
+def _turns(steps: int, straight: int) -> tuple[int, int]:
+    """(steps of a turn, turns); what they leave comes after the loop. One turn: no loop, all are in it."""
+    turns = steps // straight
+    return (straight, turns) if turns > 1 else (steps, 1)
 
 
 def added(to: str, of: str, value: int) -> list[str]:

@@ -8,12 +8,12 @@
 #include "mq_dsp_linear.h"
 
 typedef struct {
-    int32_t pairs;        /* of inputs of a row; the assembly for all shapes reads this and two more */
+    int32_t pairs;        /* of inputs of a row; the assembly for all shapes reads this and three more */
     int32_t input_size;   /* elements of a row, a multiple of four */
     int32_t output_bytes; /* of a row, in whole blocks */
+    int32_t shift;        /* of requantization */
     int32_t rows;         /* independent input rows */
     int32_t output_size;  /* outputs of a row */
-    int32_t shift;
     int32_t has_steps;
     int32_t low;
     int32_t high;

@@ -17,6 +17,7 @@ from tests.ops.driver import Case, linear_case, may_overlap, operands, reference
 
 MAKERS: dict[str, Callable[[int], Case]] = {
     "depthwise_planar_s8": random_depthwise,
+    "depthwise_ring_s8": random_depthwise,
     "add_s8_dsp": random_sum,
     "average_pool_2d_s8_dsp": random_pool,
     "mean_s8_dsp": random_mean,
@@ -64,7 +65,7 @@ def test_assembly_many(name: str, first: int) -> None:
 
 
 def check_on_board(name: str, board: str, indices: range) -> None:
-    for optimize in ("time", "balanced"):
+    for optimize in ("time", "balanced", "size"):
         chosen = tasks(name, indices, optimize)
         cases = [(case.graph(), kernel, case.samples_of_inputs()) for case, kernel in chosen]
         for (case, _), actual in zip(chosen, run_on_board(board, cases, optimize=optimize), strict=True):
