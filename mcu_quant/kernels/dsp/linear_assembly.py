@@ -48,14 +48,12 @@ class Shape:
 
 #: Most steps of a turn; a loop has two turns at least.
 _MOST_STRAIGHT = 32
-#: Of two pixels: instructions of a loop's turn, bytes of a step, bytes of the rest of the function.
-_TURN, _STEP_BYTES, _REST_BYTES = 3, 56, 250
-#: Instructions that the function for all shapes takes more for each pair of inputs, and for each block.
-_SHARED_PAIR, _SHARED_BLOCK = 1.5, 15
+#: Of two pixels: instructions of a loop's turn, bytes of a step.
+_TURN, _STEP_BYTES = 3, 56
 
 
 def best_straight_pairs(pairs: int, blocks: float, byte_worth: float) -> int:
-    """How many steps are best written one after another; 0 if the function for all shapes is better.
+    """How many steps are best written one after another.
 
     blocks: how many are gone through, for two pixels each. byte_worth: instructions that may be spent to
     save a byte of code.
@@ -64,11 +62,9 @@ def best_straight_pairs(pairs: int, blocks: float, byte_worth: float) -> int:
     def cost(straight: int) -> float:
         straight, turns = _turns(pairs, straight)
         steps = straight + pairs - straight * turns
-        loop = _TURN * turns if turns > 1 else 0
-        return blocks * loop + byte_worth * (_STEP_BYTES * steps + _REST_BYTES)
+        return blocks * (_TURN * turns if turns > 1 else 0) + byte_worth * _STEP_BYTES * steps
 
-    best = min(range(1, min(pairs, _MOST_STRAIGHT) + 1), key=cost)
-    return best if cost(best) < blocks * (_SHARED_PAIR * pairs + _SHARED_BLOCK) else 0
+    return min(range(1, min(pairs, _MOST_STRAIGHT) + 1), key=cost)
 
 
 def two_pixels_fit(pairs: int, pixel_bytes: int, output_bytes: int) -> bool:
