@@ -155,6 +155,6 @@ class Conv2DDspS8(Kernel):
 KERNEL = Conv2DDspS8("conv_2d_dsp_s8", "balanced", flat_bytes=256, byte_worth=4)
 KERNELS = (
     KERNEL,
-    Conv2DDspS8("conv_2d_dsp_fast_s8", "time", flat_bytes=2048, byte_worth=2),
+    Conv2DDspS8("conv_2d_dsp_fast_s8", "time", flat_bytes=2048, byte_worth=4),
     Conv2DDspS8("conv_2d_dsp_small_s8", "size", flat_bytes=256, byte_worth=None),
 )

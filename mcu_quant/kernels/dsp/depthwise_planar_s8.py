@@ -23,7 +23,7 @@ _MAX_OFFSET = 4095
 class DepthwisePlanarS8(Kernel):
     """plane_bytes, band_bytes: what planes may take; and what they, and the distance between input and
     output where there is one, may take together. outputs, pairs: how many of them loops have at most;
-    line_outputs: if there is but one line.
+    line_outputs, line_pairs: if there is but one line.
     """
 
     function = "depthwise_planar_s8"
@@ -40,10 +40,12 @@ class DepthwisePlanarS8(Kernel):
         outputs: int,
         line_outputs: int,
         pairs: int,
+        line_pairs: int,
     ) -> None:
         self.name, self.modes = name, modes
         self._plane_bytes, self._band_bytes = plane_bytes, band_bytes
-        self._outputs, self._line_outputs, self._pairs = outputs, line_outputs, pairs
+        self._outputs, self._line_outputs = outputs, line_outputs
+        self._pairs, self._line_pairs = pairs, line_pairs
 
     def refusal(self, node: BoundNode) -> str | None:
         rows, columns, _ = image_axes(node)
@@ -117,8 +119,11 @@ class DepthwisePlanarS8(Kernel):
         return choose_geometry(node, self._plane_bytes, self._band_bytes)
 
     def _code(self, node: BoundNode, geometry: Geometry, how: Requantization) -> tuple[PlanesCode, RowsCode]:
-        planes = planes_code(geometry, node.input(0).zero_point, self._pairs)
-        return planes, rows_code(geometry, how, self._line_outputs if geometry.line else self._outputs)
+        outputs, pairs = (
+            (self._line_outputs, self._line_pairs) if geometry.line else (self._outputs, self._pairs)
+        )
+        planes = planes_code(geometry, node.input(0).zero_point, pairs)
+        return planes, rows_code(geometry, how, outputs)
 
     def _assembly(
         self, node: BoundNode, geometry: Geometry, how: Requantization
@@ -170,6 +175,7 @@ KERNELS = (
         outputs=8,
         line_outputs=32,
         pairs=3,
+        line_pairs=16,
     ),
     DepthwisePlanarS8(
         "depthwise_planar_small_s8",
@@ -179,5 +185,6 @@ KERNELS = (
         outputs=8,
         line_outputs=16,
         pairs=3,
+        line_pairs=3,
     ),
 )

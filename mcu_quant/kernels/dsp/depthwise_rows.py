@@ -23,6 +23,8 @@ from mcu_quant.kernels.dsp.straight_line import (
 )
 
 INPUT, OUTPUT = "r0", "r1"
+#: A channel's table, where it is not copied to the stack.
+_TABLE = "lr"
 _POOL = ("r2", "r3", "r4", "r5", "r6", "r7", "r8", "r9", "r10", "r11", "r12", "lr")
 _SAVED = "r4, r5, r6, r7, r8, r9, r10, r11, lr"
 
@@ -163,34 +165,53 @@ class _Layout:
         return f"[sp, #{self.bytes + 36 + 4 * index}]"
 
 
+@dataclass(frozen=True)
+class _Way:
+    """Outputs at once; weight words that stay in registers; whether a channel's table is copied to the stack,
+    or has a register.
+    """
+
+    at_once: int
+    resident: int
+    copies: bool
+
+
 class _Emitter:
-    def __init__(
-        self, geometry: Geometry, how: Requantization, at_once: int, resident: int, unroll: int
-    ) -> None:
-        self.geometry, self.how, self.at_once, self.unroll = geometry, how, at_once, unroll
+    """way: see _WAYS. unroll: the outputs of a loop's turn."""
+
+    def __init__(self, geometry: Geometry, how: Requantization, way: _Way, unroll: int) -> None:
+        self.geometry, self.how, self.way, self.unroll = geometry, how, way, unroll
         self.per_row = filter_words(geometry.across.filter_size)
         self.constants = how.constants
-        self.frame = _Layout(len(self.constants) + self.per_row * geometry.filter_rows)
+        self.words = len(self.constants) + self.per_row * geometry.filter_rows
+        self.frame = _Layout(self.words if way.copies else 0)
+        self.pool = _POOL if way.copies else tuple(r for r in _POOL if r != _TABLE)
         words = [("w", row, t) for row in range(geometry.filter_rows) for t in range(self.per_row)]
-        self.resident: dict[Hashable, str] = dict(zip(words, reversed(_POOL), strict=False))
-        self.resident = dict(list(self.resident.items())[:resident])
+        self.resident: dict[Hashable, str] = dict(
+            zip(words[: way.resident], reversed(self.pool), strict=False)
+        )
+        #: INPUT and OUTPUT stay where a channel begins.
+        self.stays = geometry.output_rows == 1 and geometry.across.output_size <= unroll
 
     def address(self, value: Hashable) -> str:
         if isinstance(value, str):
-            return self.frame.word(self.constants.index(value))
+            return self.table_word(self.constants.index(value))
         assert isinstance(value, tuple)
         if value[0] == "w":
-            return self.frame.word(len(self.constants) + value[1] * self.per_row + value[2])
+            return self.table_word(len(self.constants) + value[1] * self.per_row + value[2])
         return f"[{INPUT}, #{value[1] * self.geometry.line_bytes + 4 * value[2]}]"
+
+    def table_word(self, index: int) -> str:
+        return self.frame.word(index) if self.way.copies else f"[{_TABLE}, #{4 * index}]"
 
     def run(self, count: int) -> list[str]:
         """The next `count` outputs of a row, without moving INPUT and OUTPUT on."""
         step = self.geometry.output_channels
         code: list[Instruction] = []
-        for start in range(0, count, self.at_once):
-            outputs = range(start, min(start + self.at_once, count))
+        for start in range(0, count, self.way.at_once):
+            outputs = range(start, min(start + self.way.at_once, count))
             code += _products(self.geometry, outputs) + _results(self.how, outputs, step, start * step)
-        return allocate(code, self.address, _POOL, self.resident)
+        return allocate(code, self.address, self.pool, self.resident)
 
     def move_on(self, outputs: int) -> list[str]:
         forward = 2 * outputs * self.geometry.across.stride
@@ -225,25 +246,33 @@ class _Emitter:
 
     def open_channel(self) -> list[str]:
         """Copy the channel's table to the frame, load what stays in registers."""
-        lines = [f"ldr r2, {self.frame.table}", "mov r12, sp"]
-        for start in range(0, self.frame.words, 8):
-            names = ", ".join(f"r{3 + i}" for i in range(min(8, self.frame.words - start)))
-            lines += [f"ldm r2!, {{{names}}}", f"stm r12!, {{{names}}}"]
-        lines += [f"str r2, {self.frame.table}"]
+        lines = self.copy_table() if self.way.copies else []
         if self.geometry.output_rows > 1:
             lines += [f"ldr r2, {self.frame.argument(0)}", f"str r2, {self.frame.rows}"]
-        lines += [f"ldr {INPUT}, {self.frame.plane}", f"ldr {OUTPUT}, {self.frame.output}"]
+        if not self.stays:
+            lines += [f"ldr {INPUT}, {self.frame.plane}", f"ldr {OUTPUT}, {self.frame.output}"]
         return lines + [f"ldr {register}, {self.address(value)}" for value, register in self.resident.items()]
+
+    def copy_table(self) -> list[str]:
+        lines = [f"ldr r2, {self.frame.table}", "mov r12, sp"]
+        for start in range(0, self.words, 8):
+            names = ", ".join(f"r{3 + i}" for i in range(min(8, self.words - start)))
+            lines += [f"ldm r2!, {{{names}}}", f"stm r12!, {{{names}}}"]
+        return [*lines, f"str r2, {self.frame.table}"]
 
     def close_channel(self) -> list[str]:
         plane = self.geometry.plane_bytes if self.geometry.planes > 1 else 0
-        lines = [f"ldr r2, {self.frame.output}", "adds r2, r2, #1", f"str r2, {self.frame.output}"]
-        if plane:
-            lines += [
-                f"ldr r2, {self.frame.plane}",
-                *add_immediate("r2", plane, "r3"),
-                f"str r2, {self.frame.plane}",
-            ]
+        lines = [] if self.way.copies else [f"addw {_TABLE}, {_TABLE}, #{4 * self.words}"]
+        if self.stays:
+            lines += [f"adds {OUTPUT}, {OUTPUT}, #1", *add_immediate(INPUT, plane, "r3")]
+        else:
+            lines += [f"ldr r2, {self.frame.output}", "adds r2, r2, #1", f"str r2, {self.frame.output}"]
+            if plane:
+                lines += [
+                    f"ldr r2, {self.frame.plane}",
+                    *add_immediate("r2", plane, "r3"),
+                    f"str r2, {self.frame.plane}",
+                ]
         return [
             *lines,
             f"ldr r2, {self.frame.channels}",
@@ -257,9 +286,12 @@ class _Emitter:
         enter = [
             f"push {{{_SAVED}}}",
             f"sub sp, sp, #{frame.bytes}",
-            f"str r1, {frame.plane}",
-            f"str r2, {frame.table}",
-            f"str r3, {frame.output}",
+            f"str r2, {frame.table}" if self.way.copies else f"mov {_TABLE}, r2",
+            *(
+                [f"mov {INPUT}, r1", f"mov {OUTPUT}, r3"]
+                if self.stays
+                else [f"str r1, {frame.plane}", f"str r3, {frame.output}"]
+            ),
             f"ldr r2, {frame.argument(1)}",
             f"str r2, {frame.channels}",
             "3:",
@@ -280,8 +312,14 @@ def _count(lines: list[str]) -> int:
     return sum(not line.endswith(":") for line in lines)
 
 
-#: (outputs at once, weight words that stay in registers): one of these was the best for every shape tried.
-_WAYS = ((2, 6), (4, 5), (4, 2), (5, 0), (6, 0), (1, 0))
+#: One of these was the best for every shape tried. Of four outputs at once, five words are one too many
+#: where the table has a register.
+_WAYS = tuple(
+    _Way(at_once, resident, copies)
+    for copies in (True, False)
+    for at_once, resident in ((2, 6), (4, 5), (4, 2), (5, 0), (6, 0), (1, 0))
+    if copies or (at_once, resident) != (4, 5)
+)
 
 
 @lru_cache(maxsize=256)
@@ -290,8 +328,8 @@ def rows_code(geometry: Geometry, how: Requantization, unrolled: int) -> RowsCod
     most = min(unrolled, max(4096 // geometry.output_channels, 1))
     unroll = _outputs_of_loop(geometry, most)
     words = filter_words(geometry.across.filter_size) * geometry.filter_rows
-    ways = dict.fromkeys((min(at_once, unroll), min(resident, words)) for at_once, resident in _WAYS)
-    codes = [_Emitter(geometry, how, at_once, resident, unroll).code() for at_once, resident in ways]
+    ways = dict.fromkeys(_Way(min(w.at_once, unroll), min(w.resident, words), w.copies) for w in _WAYS)
+    codes = [_Emitter(geometry, how, way, unroll).code() for way in ways]
     return min(codes, key=lambda code: _cost(geometry, code))
 
 

@@ -48,6 +48,8 @@ class Shape:
 
 #: Most steps of a turn; a loop has two turns at least.
 _MOST_STRAIGHT = 32
+#: Double steps of a turn for the one pixel that pairs leave.
+_LEFT_STRAIGHT = 4
 #: Of two pixels: instructions of a loop's turn, bytes of a step.
 _TURN, _STEP_BYTES = 3, 56
 
@@ -173,7 +175,8 @@ def _pair_of_two() -> list[str]:
 def _one_pixel(shape: Shape, short: ShortRequantization) -> list[str]:
     """Labels 5 (pixels), 6 (blocks), 7 (inputs)."""
     doubles = shape.pairs // 2
-    straight, turns = _turns(doubles, max(shape.straight_pairs // 3, 1))
+    most = shape.straight_pairs // 3
+    straight, turns = _turns(doubles, max(min(most, _LEFT_STRAIGHT) if shape.by_two else most, 1))
     rest = doubles - straight * turns
     loop = ["7:"] if turns > 1 else []
     loop += double_step(shape) * straight
