@@ -1,4 +1,4 @@
-"""Fully connected with byte-interleaved weights: one row by four units at once, without scratch.
+"""Fully connected with byte-interleaved weights: one row by eight or four units at once, without scratch.
 
 The inner loop is assembly. It reads the input four int8 at a time, so rows are whole words.
 """
@@ -9,6 +9,7 @@ import numpy as np
 
 from mcu_quant.ir import BoundNode
 from mcu_quant.kernels.base import Activation, Assembly, Constant, Core, Kernel, KernelCall, Scratch
+from mcu_quant.kernels.dsp.fully_connected_assembly import WIDE_BLOCK, wide_rows_body
 from mcu_quant.kernels.dsp.linear import (
     BLOCK,
     DSP_GUARD,
@@ -25,16 +26,18 @@ _FEW_WEIGHTS = 4096
 
 
 class FullyConnectedDspS8(Kernel):
-    """is_small: the assembly is the same for all shapes."""
+    """straight_words: words of input whose products are written out in a loop's turn; 0 for the assembly that
+    is the same for all shapes.
+    """
 
     family = "dsp"
     ops = ("fully_connected",)
     function = "fully_connected_dsp_s8"
 
-    def __init__(self, name: str, modes: tuple[str, ...], is_small: bool) -> None:
+    def __init__(self, name: str, mode: str, straight_words: int) -> None:
         self.name = name
-        self.modes = modes
-        self._is_small = is_small
+        self.modes = (mode,)
+        self._straight_words = straight_words
 
     def refusal(self, node: BoundNode) -> str | None:
         units, size = node.input(1).shape
@@ -52,13 +55,14 @@ class FullyConnectedDspS8(Kernel):
             "input_size": size,
             "output_bytes": padded(units, BLOCK),
             "shift": requantization.pop("shift"),
+            "block": self._block(node),
             "rows": node.input(0).elements // size,
             "output_size": units,
             **requantization,
         }
         arguments = (
             Activation(node.input(0).name),
-            Constant("blocks", packed_layer(node).blocks(byte_order(size), size // 2)),
+            Constant("blocks", packed_layer(node).blocks(byte_order(size), size // 2, self._block(node))),
             Constant("slow_channels", packed_layer(node).slow_channels(np.arange(size))),
             Scratch(),
             self._assembly(node),
@@ -85,17 +89,32 @@ class FullyConnectedDspS8(Kernel):
         slow = len(packed_layer(node).slow) * (6 * size + 40)
         return 40 + rows * (30 + padded(units, BLOCK) / BLOCK * (21 * size / 4 + 30) + slow)
 
+    def _is_shared(self, node: BoundNode) -> bool:
+        """Whether its assembly is that for all shapes."""
+        units, size = node.input(1).shape
+        return self._straight_words == 0 or units * size < _FEW_WEIGHTS
+
+    def _block(self, node: BoundNode) -> int:
+        is_wide = not self._is_shared(node) and padded(node.input(1).shape[0], BLOCK) % WIDE_BLOCK == 0
+        return WIDE_BLOCK if is_wide else BLOCK
+
     def _assembly(self, node: BoundNode) -> Assembly:
         units, size = node.input(1).shape
-        short = packed_layer(node).short
-        if self._is_small or units * size < _FEW_WEIGHTS:
+        short, output_bytes = packed_layer(node).short, padded(units, BLOCK)
+        if self._is_shared(node):
             stem, body = "rows", small_sweep_body(False, short)
+        elif self._block(node) == WIDE_BLOCK:
+            stem = f"rows_{size}x{output_bytes}"
+            body = wide_rows_body(size, output_bytes, self._straight_words, short)
         else:
-            output_bytes = padded(units, BLOCK)
             shape = Shape(size // 2, size, output_bytes, is_expanded=False, by_two=False, may_be_odd=True)
             stem, body = f"rows_{size}x{output_bytes}", sweep_body(shape, short)
         return Assembly(stem, body, DSP_GUARD, f"mq_{self.function}_function_t", f"mq_{self.function}_twin")
 
 
-KERNEL = FullyConnectedDspS8("fully_connected_dsp_s8", ("time", "balanced"), False)
-KERNELS = (KERNEL, FullyConnectedDspS8("fully_connected_dsp_small_s8", ("size",), True))
+KERNEL = FullyConnectedDspS8("fully_connected_dsp_s8", "balanced", 3)
+KERNELS = (
+    KERNEL,
+    FullyConnectedDspS8("fully_connected_dsp_fast_s8", "time", 8),
+    FullyConnectedDspS8("fully_connected_dsp_small_s8", "size", 0),
+)

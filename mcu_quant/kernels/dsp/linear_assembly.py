@@ -62,7 +62,7 @@ def best_straight_pairs(pairs: int, blocks: float, byte_worth: float) -> int:
     """
 
     def cost(straight: int) -> float:
-        straight, turns = _turns(pairs, straight)
+        straight, turns = turns_of(pairs, straight)
         steps = straight + pairs - straight * turns
         return blocks * (_TURN * turns if turns > 1 else 0) + byte_worth * _STEP_BYTES * steps
 
@@ -92,7 +92,7 @@ def sweep_body(shape: Shape, short: ShortRequantization) -> str:
 def _two_pixels(shape: Shape, short: ShortRequantization) -> list[str]:
     """Labels 1 (pixels), 2 (blocks), 3 (inputs), 4 (end)."""
     step = shape.pixel_bytes * 2
-    straight, turns = _turns(shape.pairs, shape.straight_pairs)
+    straight, turns = turns_of(shape.pairs, shape.straight_pairs)
     return [
         "/* Two pixels: r0 inputs, r1 block, r2 r3 input pairs, r4 r5 weights; sums r6-r9, r10-r12 lr. */",
         "1:",
@@ -176,7 +176,7 @@ def _one_pixel(shape: Shape, short: ShortRequantization) -> list[str]:
     """Labels 5 (pixels), 6 (blocks), 7 (inputs)."""
     doubles = shape.pairs // 2
     most = shape.straight_pairs // 3
-    straight, turns = _turns(doubles, max(min(most, _LEFT_STRAIGHT) if shape.by_two else most, 1))
+    straight, turns = turns_of(doubles, max(min(most, _LEFT_STRAIGHT) if shape.by_two else most, 1))
     rest = doubles - straight * turns
     loop = ["7:"] if turns > 1 else []
     loop += double_step(shape) * straight
@@ -248,7 +248,7 @@ def _products(x: str, w01: str, w23: str) -> list[str]:
 
 def odd_sums(sums: Sequence[str]) -> list[str]:
     """What the even channels' sums leave of both."""
-    return [f"sub {sums[i + 1]}, {sums[i + 1]}, {sums[i]}" for i in (0, 2)]
+    return [f"sub {sums[i + 1]}, {sums[i + 1]}, {sums[i]}" for i in range(0, len(sums), 2)]
 
 
 def requantized_and_stored(
@@ -314,7 +314,7 @@ def limited(short: ShortRequantization, register: str) -> list[str]:
     return lines
 
 
-def _turns(steps: int, straight: int) -> tuple[int, int]:
+def turns_of(steps: int, straight: int) -> tuple[int, int]:
     """(steps of a turn, turns); what they leave comes after the loop. One turn: no loop, all are in it."""
     turns = steps // straight
     return (straight, turns) if turns > 1 else (steps, 1)
