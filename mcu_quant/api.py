@@ -188,7 +188,7 @@ def generate(
     check_directory(path, force=force)
     chosen = None if board is None else pipeline.board_named(board)
     core = pipeline.core_named(chosen.core if chosen is not None else str(target))
-    deployment = pipeline.deploy(loaded.model, core, options, prefix)
+    deployment = pipeline.deploy(loaded.model, core, options, prefix, chosen)
     facts = pipeline.manifest_facts([deployment], chosen)
     write_directory(path, pipeline.render([deployment], chosen), facts, force=force)
     return Generated(path, deployment, loaded.model, board)

@@ -159,23 +159,32 @@ def core_named(name: str) -> Core:
     return CORES[name]
 
 
-def deploy(model: TfliteModel, core: Core, options: GenerateOptions, name: str | None = None) -> Deployment:
-    """Optimize, choose kernels and plan memory. name: the C prefix, the model's by default."""
-    from mcu_quant.kernels import choose_kernels
-    from mcu_quant.memory import plan_memory
+def deploy(
+    model: TfliteModel,
+    core: Core,
+    options: GenerateOptions,
+    name: str | None = None,
+    board: Board | None = None,
+) -> Deployment:
+    """Optimize, choose kernels and plan memory. name: the C prefix, the model's by default.
+
+    Kernels that need less scratch take over where the arena would exceed options.ram, or what the board
+    has. Raises UnsupportedModelError, and DoesNotFitError for options.ram; check_fits asks for the board.
+    """
+    from mcu_quant.fitting import choose_and_plan
     from mcu_quant.ops.support import require_supported
     from mcu_quant.optimize import optimize
 
     graph = optimize(require_supported(model.graph), options)
-    families = ("portable",) if options.kernels == "portable" else None
-    kernels = choose_kernels(graph, core, options.optimize, families)
-    plan = plan_memory(graph, kernels, keep_input=options.keep_input)
+    limits = [options.ram, None if board is None else board.ram_bytes - board.stack_bytes]
+    ram = min((limit for limit in limits if limit is not None), default=None)
+    kernels, plan = choose_and_plan(graph, core, options, ram)
     require_ram(model.name, plan.arena_bytes, options.ram)
     return Deployment(
         name or model.name,
         graph,
         core,
-        tuple(kernels),
+        kernels,
         plan,
         options,
         model.fingerprint,
@@ -283,7 +292,7 @@ def engine_named(name: str, model: TfliteModel, options: GenerateOptions) -> Eng
             "the engine must be a known one", value=name, hint=", ".join(["reference", "host", *known])
         )
     board = load_board(name)
-    return QemuEngine(deploy(model, core_named(board.core), options), board)
+    return QemuEngine(deploy(model, core_named(board.core), options, board=board), board)
 
 
 def verify(
@@ -300,9 +309,18 @@ def verify(
 
 
 def profile(
-    model: TfliteModel, board: Board, inputs: Sequence[np.ndarray], options: GenerateOptions
+    model: TfliteModel,
+    board: Board,
+    inputs: Sequence[np.ndarray],
+    options: GenerateOptions,
+    *,
+    note: Callable[[str], None] = lambda text: None,
 ) -> Mapping[str, Any]:
-    """The JSON of `profile`: exact instructions, memory and flash of the linked image."""
+    """The JSON of `profile`: exact instructions, modelled cycles, memory and flash of the linked image.
+
+    note: told why cycles are left out, if they are.
+    """
     from mcu_quant.verify.profile import profile_on_qemu
 
-    return profile_on_qemu(deploy(model, core_named(board.core), options), board, inputs)
+    deployment = deploy(model, core_named(board.core), options, board=board)
+    return profile_on_qemu(deployment, board, inputs, note=note)

@@ -158,21 +158,29 @@ class Buffer:
 
 
 def run_kernel(
-    kernel: Kernel, node: BoundNode, inputs: Sequence[np.ndarray | None], *, overlapped: bool = False
+    kernel: Kernel,
+    node: BoundNode,
+    inputs: Sequence[np.ndarray | None],
+    *,
+    overlapped: bool = False,
+    which: int = 0,
+    call: KernelCall | None = None,
 ) -> list[np.ndarray]:
     """The node's outputs by the kernel's C. inputs, outputs: [N, *shape], constants their own shape.
 
-    overlapped: the first activation lies as near to the output as Kernel.overlap or in_place allows.
+    overlapped: input `which` lies as near to the output as Kernel.overlap or in_place allows.
+    call: what kernel.call(node) gives, if it is known already, or another call in its place.
     """
+    over = which if overlapped else None
     samples = max(len(x) for x, tensor in zip(inputs, node.inputs, strict=True) if _is_activation(tensor))
     outputs: list[list[np.ndarray]] = []
-    call = kernel.call(node)
+    call = kernel.call(node) if call is None else call
     for sample in range(samples):
         one = [
             None if x is None else x[sample] if _is_activation(tensor) else x
             for x, tensor in zip(inputs, node.inputs, strict=True)
         ]
-        outputs.append(_run_sample(kernel, node, call, one, overlapped))
+        outputs.append(_run_sample(kernel, node, call, one, over))
     return [np.stack(values) for values in zip(*outputs, strict=True)]
 
 
@@ -181,7 +189,7 @@ def _is_activation(tensor: Tensor | None) -> bool:
 
 
 def _run_sample(
-    kernel: Kernel, node: BoundNode, call: KernelCall, inputs: Sequence[np.ndarray | None], overlapped: bool
+    kernel: Kernel, node: BoundNode, call: KernelCall, inputs: Sequence[np.ndarray | None], over: int | None
 ) -> list[np.ndarray]:
     buffers = {tensor.name: Buffer(tensor.bytes) for tensor in node.outputs}
     views = {name: buffer.data for name, buffer in buffers.items()}
@@ -189,8 +197,8 @@ def _run_sample(
         if value is None or tensor is None:
             continue
         raw = np.ascontiguousarray(value).view(np.uint8).reshape(-1)
-        if overlapped and index == 0:
-            views |= _overlapped(kernel, node, buffers)
+        if index == over:
+            views |= _overlapped(kernel, node, buffers, index)
         else:
             buffers[tensor.name] = Buffer(raw.size)
             views[tensor.name] = buffers[tensor.name].data
@@ -200,16 +208,18 @@ def _run_sample(
     for name, buffer in buffers.items():
         buffer.check(f"{node.name}, {name}")
     for value, tensor in zip(inputs, node.inputs, strict=True):
-        if value is not None and tensor is not None and not overlapped:
+        if value is not None and tensor is not None and over is None:
             raw = np.ascontiguousarray(value).view(np.uint8).reshape(-1)
             assert (views[tensor.name] == raw).all(), f"{node.name}: the kernel changed {tensor.name}"
     return [views[t.name].view(np.dtype(t.dtype)).reshape(t.shape).copy() for t in node.outputs]
 
 
-def _overlapped(kernel: Kernel, node: BoundNode, buffers: dict[str, Buffer]) -> dict[str, np.ndarray]:
-    """Views of the first input and of the output in one buffer, at the least distance allowed."""
-    x, y = node.input(0), node.output
-    distance = 0 if kernel.in_place(node) else kernel.overlap(node)[0]
+def _overlapped(
+    kernel: Kernel, node: BoundNode, buffers: dict[str, Buffer], which: int
+) -> dict[str, np.ndarray]:
+    """Views of an input and of the output in one buffer, at the least distance allowed."""
+    x, y = node.input(which), node.output
+    distance = 0 if which == 0 and kernel.in_place(node) else kernel.overlap(node)[which]
     assert distance is not None
     start = max(-distance, 0)
     buffers[y.name] = shared = Buffer(max(start + y.bytes, start + distance + x.bytes))
@@ -219,8 +229,8 @@ def _overlapped(kernel: Kernel, node: BoundNode, buffers: dict[str, Buffer]) -> 
     }
 
 
-def _call(kernel: Kernel, call: KernelCall, views: dict[str, np.ndarray], scratch: np.ndarray) -> None:
-    ffi, library = _library()
+def _params(kernel: Kernel, call: KernelCall) -> Any:
+    ffi, _ = _library()
     expected = signatures()[kernel.function]
     assert tuple(call.params) == expected.params, (
         f"{kernel.name}: {tuple(call.params)} is not {expected.params}"
@@ -229,6 +239,19 @@ def _call(kernel: Kernel, call: KernelCall, views: dict[str, np.ndarray], scratc
     params = ffi.new(f"mq_{kernel.function}_params_t *")
     for name, value in call.params.items():
         setattr(params, name, list(value) if isinstance(value, tuple) else value)
+    return params
+
+
+def params_bytes(kernel: Kernel, call: KernelCall) -> bytes:
+    """The parameter struct as memory has it; fields are integers of fixed size, so every core agrees."""
+    ffi, _ = _library()
+    return bytes(ffi.buffer(_params(kernel, call)))
+
+
+def _call(kernel: Kernel, call: KernelCall, views: dict[str, np.ndarray], scratch: np.ndarray) -> None:
+    ffi, library = _library()
+    params = _params(kernel, call)
+    expected = signatures()[kernel.function]
     kept, pointers = [], []
     for argument, declared in zip(call.arguments, expected.arguments[1:], strict=True):
         c_type = _type_of(declared)

@@ -49,7 +49,10 @@ def command(
     core = pipeline.core_named(target or chosen.core)  # type: ignore[union-attr]
     deployments = [
         pipeline.deploy(
-            options.load_integer_model(path, quantizing, name), core, options.generate_options(generating)
+            options.load_integer_model(path, quantizing, name),
+            core,
+            options.generate_options(generating),
+            board=chosen,
         )
         for path in models
     ]

@@ -77,8 +77,8 @@ def test_counts_that_contradict_each_other_are_refused() -> None:
 
 KEYS = ["schema", "model", "board", "core", "optimize", "instructions", "modelled_cycles", "memory", "flash"]
 KEYS += ["layers", "outputs_crc32"]
-LAYER_KEYS = ["index", "name", "op", "kernel", "macs", "instructions", "input_shape", "output_shape"]
-LAYER_KEYS += ["live_bytes", "scratch_bytes"]
+LAYER_KEYS = ["index", "name", "op", "kernel", "macs", "instructions", "modelled_cycles", "input_shape"]
+LAYER_KEYS += ["output_shape", "live_bytes", "scratch_bytes"]
 
 
 def check_report(report: dict[str, Any]) -> None:
@@ -96,6 +96,8 @@ def check_report(report: dict[str, Any]) -> None:
     assert all(list(layer) == LAYER_KEYS for layer in layers)
     assert sum(layer["instructions"] for layer in layers) == report["instructions"]
     assert all(layer["instructions"] >= 0 for layer in layers)
+    assert sum(layer["modelled_cycles"] for layer in layers) == report["modelled_cycles"]
+    assert 0.5 < report["modelled_cycles"] / report["instructions"] < 3
 
 
 @pytest.mark.parametrize(

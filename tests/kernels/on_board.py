@@ -8,38 +8,46 @@ from dataclasses import replace
 import numpy as np
 
 from mcu_quant.boards import Board, load_board
-from mcu_quant.deployment import Deployment, GenerateOptions
-from mcu_quant.ir import Graph, Node, Tensor, check
+from mcu_quant.deployment import TENSOR_ALIGN, Deployment, GenerateOptions, MemoryPlan
+from mcu_quant.ir import BoundNode, Graph, Node, Tensor, check
 from mcu_quant.kernels.base import CORES, Kernel
-from mcu_quant.memory import plan_memory
 from mcu_quant.verify.qemu import QemuEngine
 
 #: Graph of one node, the kernel for it, and for each of its inputs samples [N, *shape].
 BoardCase = tuple[Graph, Kernel, Sequence[np.ndarray]]
 
-_MOST_CASES = 48
+#: In one image. More of them save little, and slow down what is quadratic in compilers.
+_MOST_CASES = 64
 #: Of the board's RAM for tensors and of its flash for constants.
 _RAM_SHARE, _FLASH_SHARE = 0.6, 0.5
 
 
 def run_on_board(
-    board: Board | str, cases: Sequence[BoardCase], *, optimize: str = "time"
+    board: Board | str, cases: Sequence[BoardCase], *, optimize: str = "time", processes: int | None = None
 ) -> list[list[np.ndarray]]:
-    """The outputs of each case, [N, *shape]. All cases have the same number of samples."""
+    """The outputs of each case, [N, *shape]. All cases have the same number of samples.
+
+    Every second case has its output as far over an input as the kernel allows (see side_by_side).
+    """
     board = load_board(board) if isinstance(board, str) else board
     outputs: list[list[np.ndarray]] = []
-    for group in _groups(board, cases):
-        graph = merged([graph for graph, _, _ in group])
-        kernels = tuple(kernel for _, kernel, _ in group)
-        options = GenerateOptions(optimize=optimize)
-        plan = plan_memory(graph, kernels)
-        deployment = Deployment("cases", graph, CORES[board.core], kernels, plan, options)
-        flat = iter(QemuEngine(deployment, board).run([x for _, _, inputs in group for x in inputs]))
-        outputs += [[next(flat) for _ in graph.outputs] for graph, _, _ in group]
+    for group in groups(board, cases):
+        deployment = deploy(board, group, optimize)
+        flat = [x for _, _, inputs in group for x in inputs]
+        actual = iter(QemuEngine(deployment, board, processes=processes).run(flat))
+        outputs += [[next(actual) for _ in graph.outputs] for graph, _, _ in group]
     return outputs
 
 
-def _groups(board: Board, cases: Sequence[BoardCase]) -> Iterator[Sequence[BoardCase]]:
+def deploy(board: Board, cases: Sequence[BoardCase], optimize: str) -> Deployment:
+    """One model of all cases."""
+    graph = merged([graph for graph, _, _ in cases])
+    kernels = tuple(kernel for _, kernel, _ in cases)
+    plan = side_by_side(graph, kernels)
+    return Deployment("cases", graph, CORES[board.core], kernels, plan, GenerateOptions(optimize=optimize))
+
+
+def groups(board: Board, cases: Sequence[BoardCase]) -> Iterator[Sequence[BoardCase]]:
     """Cases that fit the board together."""
     group: list[BoardCase] = []
     ram = flash = 0
@@ -60,6 +68,54 @@ def _groups(board: Board, cases: Sequence[BoardCase]) -> Iterator[Sequence[Board
         ram, flash = ram + case_ram, flash + case_flash
     if group:
         yield group
+
+
+def side_by_side(graph: Graph, kernels: Sequence[Kernel]) -> MemoryPlan:
+    """Every node's tensors and scratch beside those of the others: nothing to search for.
+
+    Of every second node the output lies over an input, each input in turn, at exactly the distance
+    that Kernel.overlap or in_place states, rounded up to the alignment of tensors.
+    """
+    addresses: dict[str, int] = {}
+    scratch: list[tuple[int, int]] = []
+    end = 0
+    for index, (node, kernel) in enumerate(zip(graph.bound_nodes(), kernels, strict=True)):
+        placed = covering(node, kernel, index // 2) if index % 2 else {}
+        for name, address in placed.items():
+            addresses[name] = end + address
+        end += _size(graph, placed)
+        for tensor in (*node.inputs, *node.outputs):
+            if tensor is not None and not tensor.is_constant and tensor.name not in addresses:
+                addresses[tensor.name] = end
+                end += _aligned(tensor.bytes)
+        size = kernel.scratch_bytes(node)
+        scratch.append((end, size) if size else (0, 0))
+        end += _aligned(size)
+    return MemoryPlan(end, addresses, tuple(scratch), (end,) * len(scratch), end)
+
+
+def covering(node: BoundNode, kernel: Kernel, turn: int) -> dict[str, int]:
+    """Addresses of the output and of an input that it may cover, from 0; none if it may not."""
+    distances = {
+        tensor.name: 0 if index == 0 and kernel.in_place(node) else distance
+        for index, (tensor, distance) in enumerate(zip(node.inputs, kernel.overlap(node), strict=True))
+        if tensor is not None and not tensor.is_constant
+    }
+    allowed = [(name, distance) for name, distance in distances.items() if distance is not None]
+    if not allowed:
+        return {}
+    name, distance = allowed[turn % len(allowed)]
+    distance = _aligned(distance)
+    return {node.output.name: max(-distance, 0), name: max(distance, 0)}
+
+
+def _size(graph: Graph, placed: dict[str, int]) -> int:
+    ends = [address + _aligned(graph.tensors[name].bytes) for name, address in placed.items()]
+    return max(ends, default=0)
+
+
+def _aligned(size: int) -> int:
+    return -(-size // TENSOR_ALIGN) * TENSOR_ALIGN
 
 
 def merged(graphs: Sequence[Graph]) -> Graph:

@@ -19,28 +19,28 @@ _ACTIVATIONS = ("none", "relu", "relu6", "none", "relu", "relu_n1_to_1")
 
 def random_cases(seed: int, count: int, *, samples: int = 3) -> list[Case]:
     """Convolutions, depthwise ones, fully connected, sums: in turn."""
-    makers = (_conv, _depthwise, _fully_connected, _pointwise, _depthwise, _line, _sum)
+    makers = (convolution, depthwise, fully_connected, pointwise, depthwise, line, random_sum)
     return [
         replace(makers[i % len(makers)](np.random.default_rng([seed, i]), f"{seed}_{i}"), samples=samples)
         for i in range(count)
     ]
 
 
-def _conv(rng: np.random.Generator, name: str) -> Case:
+def convolution(rng: np.random.Generator, name: str) -> Case:
     h, w = _sizes(rng), _sizes(rng)
     channels = int(rng.choice([1, 2, 3, 4, 5, 8, 12, 23]))
     weights = (int(rng.integers(1, 14)), _filter(rng, h), _filter(rng, w), channels)
     return _linear(rng, name, "conv_2d", Conv2DAttrs(**_window(rng, h, w)), (1, h, w, channels), weights)
 
 
-def _pointwise(rng: np.random.Generator, name: str) -> Case:
+def pointwise(rng: np.random.Generator, name: str) -> Case:
     channels = int(rng.choice([1, 3, 7, 8, 16, 31, 63, 64, 65, 90, 96, 129, 200]))
     attrs = Conv2DAttrs(activation=str(rng.choice(_ACTIVATIONS)))
     shape = (1, _sizes(rng), _sizes(rng), channels)
     return _linear(rng, name, "conv_2d", attrs, shape, (int(rng.integers(1, 18)), 1, 1, channels))
 
 
-def _depthwise(rng: np.random.Generator, name: str) -> Case:
+def depthwise(rng: np.random.Generator, name: str) -> Case:
     h, w, channels = _sizes(rng, 14), _sizes(rng, 11), int(rng.integers(1, 7))
     multiplier = int(rng.choice([1, 1, 1, 2, 5]))
     weights = (1, _filter(rng, h), _filter(rng, w), channels * multiplier)
@@ -48,7 +48,7 @@ def _depthwise(rng: np.random.Generator, name: str) -> Case:
     return _linear(rng, name, "depthwise_conv_2d", attrs, (1, h, w, channels), weights)
 
 
-def _line(rng: np.random.Generator, name: str) -> Case:
+def line(rng: np.random.Generator, name: str) -> Case:
     """A depthwise convolution along one axis, or of rows that are far apart."""
     size, channels = int(rng.integers(2, 40)), int(rng.integers(1, 5))
     taps = int(rng.integers(1, min(size, 16)))
@@ -65,14 +65,14 @@ def _line(rng: np.random.Generator, name: str) -> Case:
     return _linear(rng, name, "depthwise_conv_2d", attrs, shape, weights)
 
 
-def _fully_connected(rng: np.random.Generator, name: str) -> Case:
+def fully_connected(rng: np.random.Generator, name: str) -> Case:
     size = int(rng.choice([1, 2, 5, 8, 31, 32, 33, 60, 64, 65, 95, 100, 222, 300]))
     attrs = FullyConnectedAttrs(activation=str(rng.choice(_ACTIVATIONS)))
     units, rows = int(rng.integers(1, 22)), int(rng.integers(1, 4))
     return _linear(rng, name, "fully_connected", attrs, (rows, size), (units, size))
 
 
-def _sum(rng: np.random.Generator, name: str) -> Case:
+def random_sum(rng: np.random.Generator, name: str) -> Case:
     shape = (1, _sizes(rng), _sizes(rng), int(rng.integers(1, 9)))
     first, second, output = np.exp(rng.uniform(-4, 0, 3)).tolist()
     if rng.random() < 0.3:

@@ -19,14 +19,14 @@ _ACTIVATIONS = ("none", "relu", "relu6", "none", "relu", "relu_n1_to_1")
 
 def random_cases(seed: int, count: int, *, samples: int = 4) -> list[Case]:
     """Convolutions, pointwise and depthwise ones, fully connected, sums: in turn."""
-    makers = (_conv, _pointwise, _depthwise, _fully_connected, _depthwise, _one_channel, _sum)
+    makers = (convolution, pointwise, depthwise, fully_connected, depthwise, one_channel, random_sum)
     return [
         replace(makers[i % len(makers)](np.random.default_rng([seed, i]), f"{seed}_{i}"), samples=samples)
         for i in range(count)
     ]
 
 
-def _conv(rng: np.random.Generator, name: str) -> Case:
+def convolution(rng: np.random.Generator, name: str) -> Case:
     h, w, c = _sizes(rng, 9, 8), _sizes(rng, 8, 8), int(rng.choice([1, 2, 3, 4, 5, 8, 12, 35]))
     attrs = Conv2DAttrs(**_window(rng))
     filter_h, filter_w = _filter(rng, h), _filter(rng, w)
@@ -34,14 +34,14 @@ def _conv(rng: np.random.Generator, name: str) -> Case:
     return _linear(rng, name, "conv_2d", attrs, (1, h, w, c), weights)
 
 
-def _pointwise(rng: np.random.Generator, name: str) -> Case:
+def pointwise(rng: np.random.Generator, name: str) -> Case:
     c = int(rng.choice([1, 3, 4, 7, 8, 16, 24, 37, 40, 68, 72]))
     attrs = Conv2DAttrs(activation=str(rng.choice(_ACTIVATIONS)))
     shape = (1, _sizes(rng, 6, 5), _sizes(rng, 6, 5), c)
     return _linear(rng, name, "conv_2d", attrs, shape, (_channels(rng, 6), 1, 1, c))
 
 
-def _depthwise(rng: np.random.Generator, name: str) -> Case:
+def depthwise(rng: np.random.Generator, name: str) -> Case:
     h, w, c = _sizes(rng, 16, 9), _sizes(rng, 8, 8), int(rng.integers(1, 7))
     if rng.random() < 0.2:
         h, w, c = int(rng.integers(40, 56)), int(rng.choice([3, 60])), 1
@@ -50,7 +50,7 @@ def _depthwise(rng: np.random.Generator, name: str) -> Case:
     return _linear(rng, name, "depthwise_conv_2d", attrs, (1, h, w, c), weights)
 
 
-def _one_channel(rng: np.random.Generator, name: str) -> Case:
+def one_channel(rng: np.random.Generator, name: str) -> Case:
     """A depthwise convolution of one input channel, which is a convolution."""
     attrs = DepthwiseConv2DAttrs(**_window(rng))
     h, w = _sizes(rng, 9, 8), _sizes(rng, 8, 8)
@@ -58,14 +58,14 @@ def _one_channel(rng: np.random.Generator, name: str) -> Case:
     return _linear(rng, name, "depthwise_conv_2d", attrs, (1, h, w, 1), weights)
 
 
-def _fully_connected(rng: np.random.Generator, name: str) -> Case:
+def fully_connected(rng: np.random.Generator, name: str) -> Case:
     size = int(rng.choice([1, 2, 5, 8, 12, 31, 64, 100, 222, 300]))
     attrs = FullyConnectedAttrs(activation=str(rng.choice(_ACTIVATIONS)))
     rows = int(rng.integers(1, 4))
     return _linear(rng, name, "fully_connected", attrs, (rows, size), (_channels(rng, 6), size))
 
 
-def _sum(rng: np.random.Generator, name: str) -> Case:
+def random_sum(rng: np.random.Generator, name: str) -> Case:
     shape = (1, int(rng.integers(12, 15)), int(rng.integers(9, 11)), int(rng.integers(10, 13)))
     first, second, output = np.exp(rng.uniform(-4, 0, 3)).tolist()
     if rng.random() < 0.3:

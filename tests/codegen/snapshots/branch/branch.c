@@ -12,6 +12,13 @@
 
 #include "branch_weights.h"
 
+/* GCC 12 rewrites some loops to addresses relative to 0, then takes these for null pointers and the function for one
+ * that does nothing, and drops its calls. The option keeps it from that.
+ */
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC optimize("no-delete-null-pointer-checks")
+#endif
+
 /* The compiler decides which calls of a kernel are compiled for their own sizes. */
 #define MQ_KERNEL static inline
 #include "mq_common.h"
