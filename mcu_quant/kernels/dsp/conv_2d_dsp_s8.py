@@ -26,8 +26,10 @@ from mcu_quant.kernels.dsp.patches import Geometry, geometry
 
 #: The largest patch, in bytes: offsets in the assembly are below 2**20.
 _LARGEST_PATCH = 1 << 16
-#: With fewer, a function for that shape alone is not worth its code.
+#: With fewer, a function for that shape alone is not worth its code; the second is for layers of one pixel,
+#: whose functions are shorter, and which the function for all shapes serves worst.
 _FEW_PRODUCTS = 100_000
+_FEW_PRODUCTS_OF_ONE_PIXEL = 3_000
 
 
 class Conv2DDspS8(Kernel):
@@ -121,7 +123,8 @@ class Conv2DDspS8(Kernel):
     def _straight_pairs(self, layout: Geometry) -> int:
         """How many steps of the inner loop are written out; 0 for the function for all shapes."""
         products = layout.pixels * layout.window * layout.outputs
-        if self._byte_worth is None or products < _FEW_PRODUCTS:
+        few = _FEW_PRODUCTS if layout.pixels > 1 else _FEW_PRODUCTS_OF_ONE_PIXEL
+        if self._byte_worth is None or products < few:
             return 0
         blocks = layout.pixels / 2 * padded(layout.outputs, BLOCK) / BLOCK
         return best_straight_pairs(padded(layout.window, 2) // 2, blocks, self._byte_worth)
@@ -155,6 +158,6 @@ class Conv2DDspS8(Kernel):
 KERNEL = Conv2DDspS8("conv_2d_dsp_s8", "balanced", flat_bytes=256, byte_worth=4)
 KERNELS = (
     KERNEL,
-    Conv2DDspS8("conv_2d_dsp_fast_s8", "time", flat_bytes=2048, byte_worth=4),
+    Conv2DDspS8("conv_2d_dsp_fast_s8", "time", flat_bytes=3072, byte_worth=4),
     Conv2DDspS8("conv_2d_dsp_small_s8", "size", flat_bytes=256, byte_worth=None),
 )

@@ -9,8 +9,9 @@ from __future__ import annotations
 from mcu_quant.ir import BoundNode
 from mcu_quant.kernels.base import Activation, Assembly, Constant, Core, Kernel, KernelCall, Scratch
 from mcu_quant.kernels.dsp.depthwise_geometry import GROUP, Geometry, choose_geometry, image_axes
+from mcu_quant.kernels.dsp.depthwise_outputs import Requantization, filter_words
 from mcu_quant.kernels.dsp.depthwise_planes import PlanesCode, planes_code
-from mcu_quant.kernels.dsp.depthwise_rows import Requantization, RowsCode, filter_words, rows_code
+from mcu_quant.kernels.dsp.depthwise_rows import RowsCode, rows_code
 from mcu_quant.kernels.dsp.depthwise_table import ChannelConstants, channel_table, requantization
 
 _GUARD = "defined(__ARM_FEATURE_DSP)"

@@ -15,7 +15,7 @@ from mcu_quant.fixed_point import INT8_MAX, INT8_MIN, IntArray, wrap_int32
 from mcu_quant.ir import BoundNode
 from mcu_quant.kernels.base import Activation, Assembly, Constant, Core, Kernel, KernelCall, Scratch
 from mcu_quant.kernels.dsp.linear import BLOCK, DSP_GUARD, padded
-from mcu_quant.kernels.dsp.linear_assembly import limited
+from mcu_quant.kernels.dsp.linear_outputs import limited
 from mcu_quant.kernels.dsp.requantization import ShortRequantization, short_requantization
 from mcu_quant.kernels.portable.windows import row_overlap
 from mcu_quant.ops import OPERATORS

@@ -9,7 +9,8 @@ much as LDM of two.
 
 from __future__ import annotations
 
-from mcu_quant.kernels.dsp.linear_assembly import added, odd_sums, requantized, turns_of
+from mcu_quant.kernels.dsp.linear_assembly import added, turns_of
+from mcu_quant.kernels.dsp.linear_outputs import odd_sums, requantized
 from mcu_quant.kernels.dsp.requantization import ShortRequantization
 
 #: Units of a block.

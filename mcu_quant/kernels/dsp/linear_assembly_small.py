@@ -12,10 +12,8 @@ from mcu_quant.kernels.dsp.linear_assembly import (
     SECOND_SUMS,
     Shape,
     double_step,
-    odd_sums,
-    requantized,
-    requantized_and_stored,
 )
+from mcu_quant.kernels.dsp.linear_outputs import odd_sums, requantized, requantized_and_stored
 from mcu_quant.kernels.dsp.requantization import ShortRequantization
 
 #: Slots of the stack frame; behind it nine saved registers, then the fifth argument.
