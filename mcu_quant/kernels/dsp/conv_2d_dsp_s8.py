@@ -26,26 +26,27 @@ from mcu_quant.kernels.dsp.patches import Geometry, geometry
 
 #: The largest patch, in bytes: offsets in the assembly are below 2**20.
 _LARGEST_PATCH = 1 << 16
-#: With fewer, a function for that shape alone is not worth its code; the second is for layers of one pixel,
-#: whose functions are shorter, and which the function for all shapes serves worst.
-_FEW_PRODUCTS = 100_000
-_FEW_PRODUCTS_OF_ONE_PIXEL = 3_000
 
 
 class Conv2DDspS8(Kernel):
     """flat_bytes: how large the patch of a 1x1 convolution may be. byte_worth: instructions that may be spent
-    to save a byte of code; None for the assembly that is the same for all shapes.
+    to save a byte of code; None for the assembly that is the same for all shapes. few_products: layers that
+    have fewer share that assembly, too (a 32nd where there is one pixel: it serves them worst, and their own
+    would be short).
     """
 
     family = "dsp"
     ops = ("conv_2d", "fully_connected")
     function = "conv_2d_dsp_s8"
 
-    def __init__(self, name: str, mode: str, *, flat_bytes: int, byte_worth: float | None) -> None:
+    def __init__(
+        self, name: str, mode: str, *, flat_bytes: int, byte_worth: float | None, few_products: int = 100_000
+    ) -> None:
         self.name = name
         self.modes = (mode,)
         self._flat_bytes = flat_bytes
         self._byte_worth = byte_worth
+        self._few_products = few_products
 
     def refusal(self, node: BoundNode) -> str | None:
         if node.node.op == "conv_2d" and node.input(1).shape[3] != node.input(0).shape[3]:
@@ -123,7 +124,7 @@ class Conv2DDspS8(Kernel):
     def _straight_pairs(self, layout: Geometry) -> int:
         """How many steps of the inner loop are written out; 0 for the function for all shapes."""
         products = layout.pixels * layout.window * layout.outputs
-        few = _FEW_PRODUCTS if layout.pixels > 1 else _FEW_PRODUCTS_OF_ONE_PIXEL
+        few = self._few_products if layout.pixels > 1 else self._few_products // 32
         if self._byte_worth is None or products < few:
             return 0
         blocks = layout.pixels / 2 * padded(layout.outputs, BLOCK) / BLOCK

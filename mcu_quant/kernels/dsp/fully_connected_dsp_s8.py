@@ -21,23 +21,21 @@ from mcu_quant.kernels.dsp.linear import (
 from mcu_quant.kernels.dsp.linear_assembly import LARGEST_IMMEDIATE, Shape, sweep_body
 from mcu_quant.kernels.dsp.linear_assembly_small import small_sweep_body
 
-#: With fewer, a function for that shape alone is not worth its code.
-_FEW_WEIGHTS = 4096
-
 
 class FullyConnectedDspS8(Kernel):
     """straight_words: words of input whose products are written out in a loop's turn; 0 for the assembly that
-    is the same for all shapes.
+    is the same for all shapes. few_weights: layers that have fewer share that assembly, too.
     """
 
     family = "dsp"
     ops = ("fully_connected",)
     function = "fully_connected_dsp_s8"
 
-    def __init__(self, name: str, mode: str, straight_words: int) -> None:
+    def __init__(self, name: str, mode: str, straight_words: int, few_weights: int = 4096) -> None:
         self.name = name
         self.modes = (mode,)
         self._straight_words = straight_words
+        self._few_weights = few_weights
 
     def refusal(self, node: BoundNode) -> str | None:
         units, size = node.input(1).shape
@@ -83,16 +81,17 @@ class FullyConnectedDspS8(Kernel):
         return (least, *(None for _ in node.inputs[1:]))
 
     def cycles(self, node: BoundNode, core: Core) -> float:
-        """KERNELS.md's model: 21 cycles for 16 products, a block's end, a row."""
+        """Modelled: the products of four inputs with four units, a block's end, a row."""
         units, size = node.input(1).shape
         rows = node.input(0).elements // size
         slow = len(packed_layer(node).slow) * (6 * size + 40)
-        return 40 + rows * (30 + padded(units, BLOCK) / BLOCK * (21 * size / 4 + 30) + slow)
+        step = 19.5 + 3 / self._straight_words if self._block(node) == WIDE_BLOCK else 21
+        return 40 + rows * (30 + padded(units, BLOCK) / BLOCK * (step * size / 4 + 30) + slow)
 
     def _is_shared(self, node: BoundNode) -> bool:
         """Whether its assembly is that for all shapes."""
         units, size = node.input(1).shape
-        return self._straight_words == 0 or units * size < _FEW_WEIGHTS
+        return self._straight_words == 0 or units * size < self._few_weights
 
     def _block(self, node: BoundNode) -> int:
         is_wide = not self._is_shared(node) and padded(node.input(1).shape[0], BLOCK) % WIDE_BLOCK == 0

@@ -17,7 +17,7 @@ from tests.ops.driver import Case, linear_case, may_overlap, operands, reference
 
 MAKERS: dict[str, Callable[[int], Case]] = {
     "depthwise_planar_s8": random_depthwise,
-    "depthwise_ring_s8": random_depthwise,
+    "depthwise_lines_s8": random_depthwise,
     "add_s8_dsp": random_sum,
     "average_pool_2d_s8_dsp": random_pool,
     "mean_s8_dsp": random_mean,

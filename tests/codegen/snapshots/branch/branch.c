@@ -23,20 +23,21 @@
 #define MQ_KERNEL static inline
 #include "mq_common.h"
 #include "mq_add_s8_dsp.h"
+#include "mq_binary_s8_dsp.h"
 #include "mq_conv_2d_dsp_s8.h"
 #include "mq_depthwise_planar_s8.h"
 #include "mq_dsp.h"
 #include "mq_dsp_linear.h"
 #include "mq_fully_connected_dsp_s8.h"
-#include "mq_max_pool_2d_s8.h"
-#include "mq_mul_s8.h"
-#include "mq_softmax_s8.h"
+#include "mq_max_pool_2d_s8_dsp.h"
+#include "mq_softmax.h"
+#include "mq_softmax_table_s8.h"
 #include "mq_walk.h"
 
 #if MQ_KERNELS_VERSION != 1
 #error "branch.c was generated for kernels of version 1: generate the model again, or take its own mq_*.h"
 #endif
-#if BRANCH_BUILD != 0xd1a10345u || BRANCH_WEIGHTS_BUILD != 0xd1a10345u
+#if BRANCH_BUILD != 0xc4d1143du || BRANCH_WEIGHTS_BUILD != 0xc4d1143du
 #error "branch.c, branch.h and branch_weights.h are of different generations: take all from one"
 #endif
 
@@ -48,9 +49,19 @@ MQ_STATIC_ASSERT(0 + BRANCH_OUTPUT_0_BYTES <= BRANCH_ARENA_BYTES, output_0_in_ar
 
 /* Inner loops: in assembly (branch_kernels.S) where the core has the instructions, else in C. */
 #if defined(__ARM_FEATURE_DSP)
-mq_conv_2d_dsp_s8_function_t branch_sweep_27x4;
+mq_dsp_expand_function_t branch_expand;
 #else
-#define branch_sweep_27x4 mq_conv_2d_dsp_s8_twin
+#define branch_expand mq_dsp_expand_twin
+#endif
+#if defined(__ARM_FEATURE_DSP)
+mq_conv_2d_dsp_s8_function_t branch_sweep;
+#else
+#define branch_sweep mq_conv_2d_dsp_s8_twin
+#endif
+#if defined(__ARM_FEATURE_DSP)
+mq_max_pool_2d_s8_dsp_function_t branch_max_pool;
+#else
+#define branch_max_pool mq_max_pool_2d_s8_dsp_twin
 #endif
 #if defined(__ARM_FEATURE_DSP)
 mq_depthwise_planar_planes_function_t branch_depthwise_planes;
@@ -68,9 +79,14 @@ mq_add_s8_dsp_function_t branch_add;
 #define branch_add mq_add_s8_dsp_twin
 #endif
 #if defined(__ARM_FEATURE_DSP)
-mq_fully_connected_dsp_s8_function_t branch_rows_16x4;
+mq_binary_s8_dsp_function_t branch_mul;
 #else
-#define branch_rows_16x4 mq_fully_connected_dsp_s8_twin
+#define branch_mul mq_binary_s8_dsp_twin
+#endif
+#if defined(__ARM_FEATURE_DSP)
+mq_fully_connected_dsp_s8_function_t branch_rows;
+#else
+#define branch_rows mq_fully_connected_dsp_s8_twin
 #endif
 
 const char branch_fingerprint[] = "0000000000000000000000000000000000000000000000000000000000000000";
@@ -88,6 +104,7 @@ static void branch_layer_0_conv(int8_t *arena) {
         .pairs = 14,
         .pixel_step = 9,
         .output_bytes = 4,
+        .shift = 12,
         .input_h = 4,
         .input_w = 4,
         .channels = 3,
@@ -107,7 +124,6 @@ static void branch_layer_0_conv(int8_t *arena) {
         .shares_columns = 1,
         .is_flat = 0,
         .staging = 112,
-        .shift = 12,
         .has_steps = 0,
         .low = -128,
         .high = 127,
@@ -121,17 +137,18 @@ static void branch_layer_0_conv(int8_t *arena) {
                       branch_0_conv_blocks,
                       branch_0_conv_slow_channels,
                       arena + 0,
-                      branch_sweep_27x4,
+                      branch_expand,
+                      branch_sweep,
                       arena + 112);
 }
 
 /* Layer 1: pool
- * max_pool_2d, by mq_max_pool_2d_s8
+ * max_pool_2d, by mq_max_pool_2d_s8_dsp
  * input: 1x4x4x4 int8, scale 0.1, zero_point -128
  * output: 1x2x2x4 int8, scale 0.1, zero_point -128
  */
 static void branch_layer_1_pool(int8_t *arena) {
-    static const mq_max_pool_2d_s8_params_t params = {
+    static const mq_max_pool_2d_s8_dsp_params_t params = {
         .input_h = 4,
         .input_w = 4,
         .channels = 4,
@@ -145,10 +162,13 @@ static void branch_layer_1_pool(int8_t *arena) {
         .padding_w = 0,
         .activation_min = -128,
         .activation_max = 127,
+        .whole_first = 0,
+        .whole_count = 2,
     };
-    mq_max_pool_2d_s8(&params,
-                      arena + 112,
-                      arena + 176);
+    mq_max_pool_2d_s8_dsp(&params,
+                          branch_max_pool,
+                          arena + 112,
+                          arena + 176);
 }
 
 /* Layer 2: deep
@@ -220,32 +240,40 @@ static void branch_layer_3_join(int8_t *arena) {
 }
 
 /* Layer 4: gain
- * mul, by mq_mul_s8
+ * mul, by mq_binary_s8_dsp
  * input: 1x2x2x4 int8, scale 0.15, zero_point -20
  * constant: 4 int8, scale 0.01, zero_point 2
  * output: 1x2x2x4 int8, scale 0.1, zero_point 0
  */
 static void branch_layer_4_gain(int8_t *arena) {
-    static const mq_mul_s8_params_t params = {
+    static const mq_binary_s8_dsp_params_t params = {
         .rows = 4,
         .columns = 4,
         .sizes = {1, 1, 1, 4},
         .first_steps = {4, 4, 4, 4},
         .first_stride = 1,
+        .first_zero_point = -20,
+        .first_multiplier = 0,
+        .first_shift = 0,
+        .first_sign = 1,
         .second_steps = {4, 4, 4, 0},
         .second_stride = 1,
-        .first_zero_point = -20,
         .second_zero_point = 2,
+        .second_multiplier = 0,
+        .second_shift = 0,
+        .second_sign = 1,
+        .is_product = 1,
         .output_zero_point = 0,
         .output_multiplier = 2061584307,
         .output_shift = -6,
         .activation_min = -128,
         .activation_max = 127,
     };
-    mq_mul_s8(&params,
-              arena + 0,
-              branch_4_gain_operand,
-              arena + 0);
+    mq_binary_s8_dsp(&params,
+                     branch_mul,
+                     arena + 0,
+                     branch_4_gain_operand,
+                     arena + 0);
 }
 
 /* Layer 5: flat
@@ -265,9 +293,10 @@ static void branch_layer_6_dense(int8_t *arena) {
         .pairs = 8,
         .input_size = 16,
         .output_bytes = 4,
+        .shift = 12,
+        .block = 4,
         .rows = 1,
         .output_size = 3,
-        .shift = 12,
         .has_steps = 1,
         .low = -128,
         .high = 127,
@@ -281,26 +310,25 @@ static void branch_layer_6_dense(int8_t *arena) {
                               branch_6_dense_blocks,
                               branch_0_conv_slow_channels,
                               arena + 16,
-                              branch_rows_16x4,
+                              branch_rows,
                               arena + 20);
 }
 
 /* Layer 7: scores
- * softmax, by mq_softmax_s8
+ * softmax, by mq_softmax_table_s8
  * input: 1x3 int8, scale 0.2, zero_point 0
  * output: 1x3 int8, scale 0.00390625, zero_point -128
  */
 static void branch_layer_7_scores(int8_t *arena) {
-    static const mq_softmax_s8_params_t params = {
+    static const mq_softmax_table_s8_params_t params = {
         .rows = 1,
         .row_size = 3,
-        .multiplier = 1717986944,
-        .shift = 24,
-        .smallest_difference = -124,
+        .table_size = 70,
     };
-    mq_softmax_s8(&params,
-                  arena + 20,
-                  arena + 0);
+    mq_softmax_table_s8(&params,
+                        arena + 20,
+                        branch_7_scores_exponentials,
+                        arena + 0);
 }
 
 static void branch_run_layer(int8_t *arena, int32_t layer) {

@@ -30,7 +30,7 @@
 #if MQ_KERNELS_VERSION != 1
 #error "dense.c was generated for kernels of version 1: generate the model again, or take its own mq_*.h"
 #endif
-#if DENSE_BUILD != 0x19eafd53u || DENSE_WEIGHTS_BUILD != 0x19eafd53u
+#if DENSE_BUILD != 0xfa26b0e9u || DENSE_WEIGHTS_BUILD != 0xfa26b0e9u
 #error "dense.c, dense.h and dense_weights.h are of different generations: take all from one"
 #endif
 
@@ -42,14 +42,19 @@ MQ_STATIC_ASSERT(20 + DENSE_OUTPUT_0_BYTES <= DENSE_ARENA_BYTES, output_0_in_are
 
 /* Inner loops: in assembly (dense_kernels.S) where the core has the instructions, else in C. */
 #if defined(__ARM_FEATURE_DSP)
-mq_fully_connected_dsp_s8_function_t dense_rows_12x8;
+mq_fully_connected_dsp_s8_function_t dense_rows;
 #else
-#define dense_rows_12x8 mq_fully_connected_dsp_s8_twin
+#define dense_rows mq_fully_connected_dsp_s8_twin
 #endif
 #if defined(__ARM_FEATURE_DSP)
-mq_conv_2d_dsp_s8_function_t dense_sweep_6x4;
+mq_dsp_expand_function_t dense_expand;
 #else
-#define dense_sweep_6x4 mq_conv_2d_dsp_s8_twin
+#define dense_expand mq_dsp_expand_twin
+#endif
+#if defined(__ARM_FEATURE_DSP)
+mq_conv_2d_dsp_s8_function_t dense_sweep;
+#else
+#define dense_sweep mq_conv_2d_dsp_s8_twin
 #endif
 
 const char dense_fingerprint[] = "0000000000000000000000000000000000000000000000000000000000000000";
@@ -67,9 +72,10 @@ static void dense_layer_0_hidden(int8_t *arena) {
         .pairs = 6,
         .input_size = 12,
         .output_bytes = 8,
+        .shift = 12,
+        .block = 4,
         .rows = 1,
         .output_size = 6,
-        .shift = 12,
         .has_steps = 0,
         .low = -128,
         .high = 127,
@@ -83,7 +89,7 @@ static void dense_layer_0_hidden(int8_t *arena) {
                               dense_0_hidden_blocks,
                               dense_0_hidden_slow_channels,
                               arena + 12,
-                              dense_rows_12x8,
+                              dense_rows,
                               arena + 20);
 }
 
@@ -95,9 +101,10 @@ static void dense_layer_0_hidden(int8_t *arena) {
  */
 static void dense_layer_1_scores(int8_t *arena) {
     static const mq_conv_2d_dsp_s8_params_t params = {
-        .pairs = 3,
+        .pairs = 4,
         .pixel_step = 6,
         .output_bytes = 4,
+        .shift = 12,
         .input_h = 1,
         .input_w = 1,
         .channels = 6,
@@ -117,7 +124,6 @@ static void dense_layer_1_scores(int8_t *arena) {
         .shares_columns = 1,
         .is_flat = 1,
         .staging = 16,
-        .shift = 12,
         .has_steps = 1,
         .low = -128,
         .high = 127,
@@ -131,7 +137,8 @@ static void dense_layer_1_scores(int8_t *arena) {
                       dense_1_scores_blocks,
                       dense_0_hidden_slow_channels,
                       arena + 0,
-                      dense_sweep_6x4,
+                      dense_expand,
+                      dense_sweep,
                       arena + 20);
 }
 

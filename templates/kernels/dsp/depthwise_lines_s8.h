@@ -2,8 +2,8 @@
  *
  * mcu_quant: int8 depthwise convolution, small in code and memory, for the DSP extension.
  */
-#ifndef MQ_DEPTHWISE_RING_S8_H
-#define MQ_DEPTHWISE_RING_S8_H
+#ifndef MQ_DEPTHWISE_LINES_S8_H
+#define MQ_DEPTHWISE_LINES_S8_H
 
 #include "mq_dsp.h"
 
@@ -30,26 +30,26 @@ typedef struct {
     int32_t has_steps;
     int32_t low;
     int32_t high;
-} mq_depthwise_ring_s8_params_t;
+} mq_depthwise_lines_s8_params_t;
 
 /* A row of windows of four channels. lines: a word for each pixel. table: four starts, a word of weights for
  * each tap, multiplier and offset of each channel and, with has_steps, a word of their steps. results: a
  * word for each window.
  */
-typedef void mq_depthwise_ring_s8_function_t(const mq_depthwise_ring_s8_params_t *params,
-                                             const int8_t *lines,
-                                             const int32_t *table,
-                                             int8_t *results);
+typedef void mq_depthwise_lines_s8_function_t(const mq_depthwise_lines_s8_params_t *params,
+                                              const int8_t *lines,
+                                              const int32_t *table,
+                                              int8_t *results);
 
 /* Words of a table. */
-static inline int32_t mq_depthwise_ring_s8_words(const mq_depthwise_ring_s8_params_t *params) {
+static inline int32_t mq_depthwise_lines_s8_words(const mq_depthwise_lines_s8_params_t *params) {
     return 12 + params->filter_h * params->filter_w + params->has_steps;
 }
 
-static inline int8_t mq_depthwise_ring_s8_result(const mq_depthwise_ring_s8_params_t *params,
-                                                 const int32_t *constants,
-                                                 int32_t channel,
-                                                 int32_t acc) {
+static inline int8_t mq_depthwise_lines_s8_result(const mq_depthwise_lines_s8_params_t *params,
+                                                  const int32_t *constants,
+                                                  int32_t channel,
+                                                  int32_t acc) {
     const int32_t scaled = (int32_t)((uint32_t)acc << 8);
     int32_t y = mq_smmla(scaled, constants[2 * channel], constants[2 * channel + 1]);
     if (params->has_steps && scaled < 0) {
@@ -58,10 +58,10 @@ static inline int8_t mq_depthwise_ring_s8_result(const mq_depthwise_ring_s8_para
     return (int8_t)mq_clamp(mq_ssat8(y >> params->shift), params->low, params->high);
 }
 
-MQ_KERNEL void mq_depthwise_ring_s8_twin(const mq_depthwise_ring_s8_params_t *params,
-                                         const int8_t *lines,
-                                         const int32_t *table,
-                                         int8_t *results) {
+MQ_KERNEL void mq_depthwise_lines_s8_twin(const mq_depthwise_lines_s8_params_t *params,
+                                          const int8_t *lines,
+                                          const int32_t *table,
+                                          int8_t *results) {
     const int32_t *constants = table + 4 + params->filter_h * params->filter_w;
     for (int32_t window = 0; window < params->output_w; window++) {
         for (int32_t channel = 0; channel < 4; channel++) {
@@ -76,16 +76,16 @@ MQ_KERNEL void mq_depthwise_ring_s8_twin(const mq_depthwise_ring_s8_params_t *pa
                 }
                 in += params->row_bytes;
             }
-            *results++ = mq_depthwise_ring_s8_result(params, constants, channel, acc);
+            *results++ = mq_depthwise_lines_s8_result(params, constants, channel, acc);
         }
     }
 }
 
 /* What output channels `channel` to channel + count - 1 read of a pixel, a byte for each. */
-static inline uint32_t mq_depthwise_ring_s8_pixel(const mq_depthwise_ring_s8_params_t *params,
-                                                  const int8_t *pixel,
-                                                  int32_t channel,
-                                                  int32_t count) {
+static inline uint32_t mq_depthwise_lines_s8_pixel(const mq_depthwise_lines_s8_params_t *params,
+                                                   const int8_t *pixel,
+                                                   int32_t channel,
+                                                   int32_t count) {
     uint32_t word = 0;
     if (params->multiplier == 1 && count == 4) {
         return mq_load_word(pixel + channel);
@@ -97,17 +97,17 @@ static inline uint32_t mq_depthwise_ring_s8_pixel(const mq_depthwise_ring_s8_par
 }
 
 /* A line, from a row of the input or, where it is NULL, of padding. */
-MQ_KERNEL void mq_depthwise_ring_s8_line(const mq_depthwise_ring_s8_params_t *params,
-                                         const int8_t *row,
-                                         int32_t channel,
-                                         int32_t count,
-                                         int8_t *line) {
+MQ_KERNEL void mq_depthwise_lines_s8_line(const mq_depthwise_lines_s8_params_t *params,
+                                          const int8_t *row,
+                                          int32_t channel,
+                                          int32_t count,
+                                          int8_t *line) {
     const uint32_t padding = (uint32_t)(uint8_t)params->zero_point * 0x01010101u;
     const int32_t end = row == NULL ? 0 : params->input_w;
     for (int32_t x = -params->padding_w; x < params->columns - params->padding_w; x++) {
         uint32_t word = padding;
         if (x >= 0 && x < end) {
-            word = mq_depthwise_ring_s8_pixel(params, row + x * params->channels, channel, count);
+            word = mq_depthwise_lines_s8_pixel(params, row + x * params->channels, channel, count);
         }
         mq_store_word(line, word);
         line += 4;
@@ -115,15 +115,15 @@ MQ_KERNEL void mq_depthwise_ring_s8_line(const mq_depthwise_ring_s8_params_t *pa
 }
 
 /* Row y of the outputs of `count` channels. kept: lines that the last row leaves. */
-MQ_KERNEL void mq_depthwise_ring_s8_row(const mq_depthwise_ring_s8_params_t *params,
-                                        mq_depthwise_ring_s8_function_t *convolve,
-                                        const int8_t *input,
-                                        const int32_t *table,
-                                        int8_t *scratch,
-                                        int32_t channel,
-                                        int32_t y,
-                                        int32_t kept,
-                                        int8_t *output) {
+MQ_KERNEL void mq_depthwise_lines_s8_row(const mq_depthwise_lines_s8_params_t *params,
+                                         mq_depthwise_lines_s8_function_t *convolve,
+                                         const int8_t *input,
+                                         const int32_t *table,
+                                         int8_t *scratch,
+                                         int32_t channel,
+                                         int32_t y,
+                                         int32_t kept,
+                                         int8_t *output) {
     const int32_t outputs = params->channels * params->multiplier;
     const int32_t count = mq_min(outputs - channel, 4);
     const int32_t line_bytes = 4 * params->columns;
@@ -135,9 +135,9 @@ MQ_KERNEL void mq_depthwise_ring_s8_row(const mq_depthwise_ring_s8_params_t *par
         if (row >= 0 && row < params->input_h) {
             in = input + row * params->input_w * params->channels;
         }
-        mq_depthwise_ring_s8_line(params, in, channel, count, scratch + i * line_bytes);
+        mq_depthwise_lines_s8_line(params, in, channel, count, scratch + i * line_bytes);
     }
-    convolve(params, scratch, table + channel / 4 * mq_depthwise_ring_s8_words(params),
+    convolve(params, scratch, table + channel / 4 * mq_depthwise_lines_s8_words(params),
              scratch + params->lines * line_bytes);
     output += y * params->output_w * outputs + channel;
     for (int32_t x = 0; x < params->output_w; x++) {
@@ -152,18 +152,18 @@ MQ_KERNEL void mq_depthwise_ring_s8_row(const mq_depthwise_ring_s8_params_t *par
 /* input [input_h][input_w][channels], output [output_h][output_w][channels * multiplier]; with by_channel
  * it may lie exactly where the input does. scratch: `lines` lines of four channels, a row of results.
  */
-MQ_KERNEL void mq_depthwise_ring_s8(const mq_depthwise_ring_s8_params_t *params,
-                                    mq_depthwise_ring_s8_function_t *convolve,
-                                    const int8_t *input,
-                                    const int32_t *table,
-                                    int8_t *scratch,
-                                    int8_t *output) {
+MQ_KERNEL void mq_depthwise_lines_s8(const mq_depthwise_lines_s8_params_t *params,
+                                     mq_depthwise_lines_s8_function_t *convolve,
+                                     const int8_t *input,
+                                     const int32_t *table,
+                                     int8_t *scratch,
+                                     int8_t *output) {
     const int32_t groups = (params->channels * params->multiplier + 3) / 4;
     for (int32_t i = 0; i < groups * params->output_h; i++) {
         const int32_t channel = 4 * (params->by_channel ? i / params->output_h : i % groups);
         const int32_t y = params->by_channel ? i % params->output_h : i / groups;
         const int32_t kept = params->by_channel && y > 0 ? mq_max(params->lines - params->stride_h, 0) : 0;
-        mq_depthwise_ring_s8_row(params, convolve, input, table, scratch, channel, y, kept, output);
+        mq_depthwise_lines_s8_row(params, convolve, input, table, scratch, channel, y, kept, output);
     }
 }
 

@@ -27,8 +27,8 @@ from mcu_quant.ops.windows import WindowAxis
 _LARGEST_STEP = 255
 
 
-class DepthwiseRingS8(Kernel):
-    name = "depthwise_ring_s8"
+class DepthwiseLinesS8(Kernel):
+    name = "depthwise_lines_s8"
     family = "dsp"
     ops = ("depthwise_conv_2d",)
     modes = ("size",)
@@ -68,11 +68,11 @@ class DepthwiseRingS8(Kernel):
             "high": INT8_MAX if short.high is None else short.high,
         }
         convolve = Assembly(
-            "depthwise_ring",
+            "depthwise_lines",
             "\n".join(_row_body(short)),
             DSP_GUARD,
-            "mq_depthwise_ring_s8_function_t",
-            "mq_depthwise_ring_s8_twin",
+            "mq_depthwise_lines_s8_function_t",
+            "mq_depthwise_lines_s8_twin",
         )
         table = Constant("table", _table(node, short))
         return KernelCall(params, (convolve, Activation(x.name), table, Scratch(), Activation(y.name)))
@@ -120,7 +120,7 @@ def _proved(node: BoundNode) -> ShortRequantization:
 
 
 def _table(node: BoundNode, short: ShortRequantization) -> np.ndarray:
-    """int32 [groups of four channels, words], as mq_depthwise_ring_s8_function_t takes them."""
+    """int32 [groups of four channels, words], as mq_depthwise_lines_s8_function_t takes them."""
     weights, bias = node.input(1).data, node.optional_input(2)
     assert weights is not None
     taps = np.where(short.is_constant, 0, weights.astype(np.int64).reshape(-1, weights.shape[3]))
@@ -155,7 +155,7 @@ _FILTER_H, _FILTER_W, _COLUMN, _ROW, _WINDOW, _LEFT, _SHIFT, _LINES, _TABLE, _FR
 
 
 def _row_body(short: ShortRequantization) -> list[str]:
-    """mq_depthwise_ring_s8_function_t: r0 pixels, r1 table, r3 results; sums r4-r7."""
+    """mq_depthwise_lines_s8_function_t: r0 pixels, r1 table, r3 results; sums r4-r7."""
     return [
         "push {r4-r11, lr}",
         f"sub sp, sp, #{_FRAME}",
@@ -218,4 +218,4 @@ def _result(short: ShortRequantization, channel: int) -> list[str]:
     return [*lines, f"strb {y}, [r3], #1"]
 
 
-KERNEL = DepthwiseRingS8()
+KERNEL = DepthwiseLinesS8()
