@@ -21,6 +21,7 @@ from mcu_quant.errors import (
 )
 from mcu_quant.ir import Graph
 from mcu_quant.kernels.base import CORES, Core
+from mcu_quant.sections import check_placement
 
 if TYPE_CHECKING:
     import numpy as np
@@ -169,13 +170,20 @@ def deploy(
     """Optimize, choose kernels and plan memory. name: the C prefix, the model's by default.
 
     Kernels that need less scratch take over where the arena would exceed options.ram, or what the board
-    has. Raises UnsupportedModelError, and DoesNotFitError for options.ram; check_fits asks for the board.
+    has. Raises UnsupportedModelError, InvalidInputError for a placement that does not match the model or
+    the board, and DoesNotFitError for options.ram; check_fits asks for the board.
     """
     from mcu_quant.fitting import choose_and_plan
     from mcu_quant.ops.support import require_supported
     from mcu_quant.optimize import optimize
 
     graph = optimize(require_supported(model.graph), options)
+    check_placement(
+        options.placement,
+        [node.name for node in graph.nodes],
+        None if board is None else [section.name for section in board.sections],
+        "" if board is None else board.name,
+    )
     limits = [options.ram, None if board is None else board.ram_bytes - board.stack_bytes]
     ram = min((limit for limit in limits if limit is not None), default=None)
     kernels, plan = choose_and_plan(graph, core, options, ram)
@@ -324,3 +332,20 @@ def profile(
 
     deployment = deploy(model, core_named(board.core), options, board=board)
     return profile_on_qemu(deployment, board, inputs, note=note)
+
+
+def certify(
+    model: TfliteModel,
+    board: Board,
+    inputs: Sequence[np.ndarray],
+    options: GenerateOptions,
+    *,
+    note: Callable[[str], None] = lambda text: None,
+) -> tuple[Mapping[str, Any], dict[str, str | bytes]]:
+    """The JSON of `profile`, and the files of the certificate. note: as in profile."""
+    from mcu_quant.codegen.certificate import render_certificate
+    from mcu_quant.verify.profile import profile_on_qemu
+
+    deployment = deploy(model, core_named(board.core), options, board=board)
+    facts = profile_on_qemu(deployment, board, inputs, note=note)
+    return facts, {**render_certificate(deployment, facts)}

@@ -99,6 +99,9 @@ class Code:
     def __getitem__(self, address: int) -> Instruction:
         return self._at[address]
 
+    def __iter__(self) -> Iterator[Instruction]:
+        return iter(self._at.values())
+
     def __contains__(self, address: int) -> bool:
         return address in self._at
 
@@ -115,11 +118,18 @@ class Code:
             address += instruction.size
 
 
-def disassemble(image: Path) -> Code:
-    """The executable sections of an ELF file. Raises ToolMissingError."""
+def disassemble(image: Path, architecture: str | None = None) -> Code:
+    """The executable sections of an ELF file. Raises ToolMissingError.
+
+    architecture: objdump's name of it. Without, what an image says of itself, which leaves out MVE.
+    """
     objdump = beside(find_tool("arm-none-eabi-gcc"), "objdump")
     shown = subprocess.run(
-        [objdump, "-d", str(image)], env=untranslated(), capture_output=True, text=True, check=True
+        [objdump, "-d", *(["-m", architecture] if architecture else []), str(image)],
+        env=untranslated(),
+        capture_output=True,
+        text=True,
+        check=True,
     ).stdout
     return Code(parse(shown.splitlines()))
 

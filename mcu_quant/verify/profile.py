@@ -25,9 +25,10 @@ from mcu_quant.codegen.project import pack_samples
 from mcu_quant.deployment import Deployment
 from mcu_quant.errors import EngineFailedError
 from mcu_quant.ops import OPERATORS
+from mcu_quant.verify.certificate import certify
 from mcu_quant.verify.cycles import MODELS, Block, instructions_of, modelled_cycles
 from mcu_quant.verify.disassembly import disassemble
-from mcu_quant.verify.image import ImageSizes, build_images, read_sizes
+from mcu_quant.verify.image import ImageSizes, build_images, read_sizes, usage_files
 from mcu_quant.verify.qemu import emulate
 from mcu_quant.verify.trace import NoTraceError, trace_blocks
 
@@ -85,7 +86,21 @@ def profile_on_qemu(
         except NoTraceError as reason:
             note(f"modelled_cycles are left out: {reason}")
             cycles = None
-        return _report(deployment, board, counts, cycles, read_sizes(program))
+        certificate = certify(deployment, board, program, profiler, usage_files(folder))
+        require_bound(deployment, board, counts.stack_bytes, certificate["stack_bound_bytes"])
+        facts = _report(deployment, board, counts, cycles, read_sizes(program))
+        return facts | {"certificate": certificate}
+
+
+def require_bound(deployment: Deployment, board: Board, measured: int, bound: int) -> None:
+    """The bound is proven from the image's code: a run that takes more shows that the proof is wrong."""
+    if measured > bound:
+        raise EngineFailedError(
+            "no run may take more stack than its bound",
+            layer=f"{deployment.name} on {board.name}",
+            value=f"{measured} bytes measured, bound {bound}",
+            hint="please report it, with the model",
+        )
 
 
 def count_instructions(

@@ -56,6 +56,8 @@ def products(geometry: Geometry, outputs: range) -> list[Instruction]:
                 if not -1 <= tap < taps:
                     continue
                 name, word = _product(tap, taps)
+                if name == "smlad" and not geometry.has_weights(word):
+                    continue
                 addend = ("y", output) if output in begun else "bias"
                 begun.add(output)
                 sources: tuple[Hashable, ...] = (("x", row, pair), ("w", row, word), addend)

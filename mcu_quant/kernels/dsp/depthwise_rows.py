@@ -112,7 +112,8 @@ class _Emitter:
         self.frame = _Layout(self.words if way.copies else 0)
         taken = ([] if way.copies else [_TABLE]) + ([_COUNT] if way.counts else [])
         self.pool = tuple(register for register in _POOL if register not in taken)
-        words = [("w", row, t) for row in range(geometry.filter_rows) for t in range(self.per_row)]
+        used = [t for t in range(self.per_row) if geometry.has_weights(t)]
+        words = [("w", row, t) for row in range(geometry.filter_rows) for t in used]
         self.resident: dict[Hashable, str] = dict(
             zip(words[: way.resident], reversed(self.pool), strict=False)
         )
@@ -125,7 +126,8 @@ class _Emitter:
         assert isinstance(value, tuple)
         if value[0] == "w":
             return self.table_word(len(self.constants) + value[1] * self.per_row + value[2])
-        return f"[{INPUT}, #{value[1] * self.geometry.line_bytes + 4 * value[2]}]"
+        line = value[1] * self.geometry.row_dilation
+        return f"[{INPUT}, #{line * self.geometry.line_bytes + 4 * value[2]}]"
 
     def table_word(self, index: int) -> str:
         return self.frame.word(index) if self.way.copies else f"[{_TABLE}, #{4 * index}]"

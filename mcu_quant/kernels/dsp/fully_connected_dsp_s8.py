@@ -81,12 +81,13 @@ class FullyConnectedDspS8(Kernel):
         return (least, *(None for _ in node.inputs[1:]))
 
     def cycles(self, node: BoundNode, core: Core) -> float:
-        """Modelled: the products of four inputs with four units, a block's end, a row."""
+        """Four inputs by four units, a block's end, slow channels: fitted to docs/benchmarks.json."""
         units, size = node.input(1).shape
-        rows = node.input(0).elements // size
-        slow = len(packed_layer(node).slow) * (6 * size + 40)
-        step = 19.5 + 3 / self._straight_words if self._block(node) == WIDE_BLOCK else 21
-        return 40 + rows * (30 + padded(units, BLOCK) / BLOCK * (step * size / 4 + 30) + slow)
+        rows, packed = node.input(0).elements // size, packed_layer(node)
+        step = 19.6 + 3 / self._straight_words if self._block(node) == WIDE_BLOCK else 21.9
+        block = step * size / 4 + 37.5 + 18.0 * packed.short.has_steps
+        slow = len(packed.slow) * (6.5 * size + 52)
+        return 67 + rows * (padded(units, BLOCK) / BLOCK * block + slow)
 
     def _is_shared(self, node: BoundNode) -> bool:
         """Whether its assembly is that for all shapes."""

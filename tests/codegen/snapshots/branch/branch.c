@@ -12,11 +12,13 @@
 
 #include "branch_weights.h"
 
-/* GCC 12 rewrites some loops to addresses relative to 0, then takes these for null pointers and the function for one
- * that does nothing, and drops its calls. The option keeps it from that.
+/* GCC 12 may rewrite a loop's addresses as sums that begin with 0, then take them for null pointers and the function
+ * for one without effects, and drop its calls (-fno-delete-null-pointer-checks forbids it). This line is an effect.
  */
 #if defined(__GNUC__) && !defined(__clang__)
-#pragma GCC optimize("no-delete-null-pointer-checks")
+#define MQ_HAS_EFFECTS __asm__ volatile("")
+#else
+#define MQ_HAS_EFFECTS (void)0
 #endif
 
 /* The compiler decides which calls of a kernel are compiled for their own sizes. */
@@ -37,11 +39,13 @@
 #if MQ_KERNELS_VERSION != 1
 #error "branch.c was generated for kernels of version 1: generate the model again, or take its own mq_*.h"
 #endif
-#if BRANCH_BUILD != 0xc4d1143du || BRANCH_WEIGHTS_BUILD != 0xc4d1143du
+#if BRANCH_BUILD != 0xd1c7cb56u || BRANCH_WEIGHTS_BUILD != 0xd1c7cb56u
 #error "branch.c, branch.h and branch_weights.h are of different generations: take all from one"
 #endif
 
 MQ_STATIC_ASSERT(BRANCH_ARENA_ALIGN % sizeof(int32_t) == 0, arena_align);
+MQ_STATIC_ASSERT(BRANCH_SCRATCH_BYTES <= BRANCH_LARGEST_LAYER_BYTES, scratch);
+MQ_STATIC_ASSERT(BRANCH_LARGEST_LAYER_BYTES <= BRANCH_ARENA_BYTES, largest_layer);
 MQ_STATIC_ASSERT(BRANCH_INPUT_0_BYTES == BRANCH_INPUT_0_ELEMENTS * sizeof(int8_t), input_0_bytes);
 MQ_STATIC_ASSERT(152 + BRANCH_INPUT_0_BYTES <= BRANCH_ARENA_BYTES, input_0_in_arena);
 MQ_STATIC_ASSERT(BRANCH_OUTPUT_0_BYTES == BRANCH_OUTPUT_0_ELEMENTS * sizeof(int8_t), output_0_bytes);
@@ -132,6 +136,7 @@ static void branch_layer_0_conv(int8_t *arena) {
         .activation_min = -128,
         .activation_max = 127,
     };
+    MQ_HAS_EFFECTS;
     mq_conv_2d_dsp_s8(&params,
                       arena + 152,
                       branch_0_conv_blocks,
@@ -165,6 +170,7 @@ static void branch_layer_1_pool(int8_t *arena) {
         .whole_first = 0,
         .whole_count = 2,
     };
+    MQ_HAS_EFFECTS;
     mq_max_pool_2d_s8_dsp(&params,
                           branch_max_pool,
                           arena + 112,
@@ -199,6 +205,7 @@ static void branch_layer_2_deep(int8_t *arena) {
         .line_output = 2,
         .line_stride = 1,
         .filter_rows = 3,
+        .row_dilation = 1,
         .filter_columns = 3,
         .input_zero_point = -128,
         .shift = 12,
@@ -207,6 +214,7 @@ static void branch_layer_2_deep(int8_t *arena) {
         .activation_min = -128,
         .activation_max = 127,
     };
+    MQ_HAS_EFFECTS;
     mq_depthwise_planar_s8(&params,
                            branch_depthwise_planes,
                            branch_depthwise_rows,
@@ -232,6 +240,7 @@ static void branch_layer_3_join(int8_t *arena) {
         .activation_min = -128,
         .activation_max = 127,
     };
+    MQ_HAS_EFFECTS;
     mq_add_s8_dsp(&params,
                   branch_add,
                   arena + 176,
@@ -269,6 +278,7 @@ static void branch_layer_4_gain(int8_t *arena) {
         .activation_min = -128,
         .activation_max = 127,
     };
+    MQ_HAS_EFFECTS;
     mq_binary_s8_dsp(&params,
                      branch_mul,
                      arena + 0,
@@ -305,6 +315,7 @@ static void branch_layer_6_dense(int8_t *arena) {
         .activation_min = -128,
         .activation_max = 127,
     };
+    MQ_HAS_EFFECTS;
     mq_fully_connected_dsp_s8(&params,
                               arena + 0,
                               branch_6_dense_blocks,
@@ -325,6 +336,7 @@ static void branch_layer_7_scores(int8_t *arena) {
         .row_size = 3,
         .table_size = 70,
     };
+    MQ_HAS_EFFECTS;
     mq_softmax_table_s8(&params,
                         arena + 20,
                         branch_7_scores_exponentials,
