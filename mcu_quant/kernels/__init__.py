@@ -42,6 +42,7 @@ _MODULES = (
     "dsp.conv_2d_dsp_s8",
     "dsp.fully_connected_dsp_s8",
     "dsp.depthwise_planar_s8",
+    "dsp.depthwise_lines_s8",
     "dsp.add_s8_dsp",
     "dsp.binary_s8_dsp",
     "dsp.average_pool_2d_s8_dsp",
