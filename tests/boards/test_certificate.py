@@ -37,7 +37,7 @@ def test_a_small_model_of_many_layers(board_name: str, tmp_path: Path) -> None:
     tables = {table.symbol: table.bytes for table in library_tables(deployment)}
     linked = {name: s["bytes"] for name, s in symbols.items() if s["kind"] == "const" and name in tables}
     assert linked == {name: tables[name] for name in linked}
-    assert {name.split("_")[1] for name in linked} == {"0", "2", "4", "6"}
+    assert {name.split("_")[1] for name in linked} >= {"0", "2", "4", "6"}
     assert symbols["tiny_invoke"]["kind"] == "code"
     files = render_certificate(deployment, facts)
     assert json.loads(files["certificate.json"]) == facts

@@ -86,7 +86,7 @@ def test_what_two_blocks_share() -> None:
 
 
 def test_the_picture_of_the_readme_is_up_to_date(shared: Path) -> None:
-    """`make table` draws it again."""
+    """`make docs` draws it again."""
     board = load_board("mps2_an386")
     deployment = models.deploy(models.published(shared, "vww_96_int8"), board)
     assert (ROOT / "docs" / "arena_vww.svg").read_text(encoding="utf-8") == render_arena_map(deployment)
