@@ -150,12 +150,13 @@ class Function:
 
 
 class Program:
-    """The code of an image, and its functions. Raises ToolMissingError."""
+    """The code of an image, its symbols (as pyelftools has them) and functions. Raises ToolMissingError."""
 
     def __init__(self, image: Path, *, has_mve: bool = False) -> None:
         self._image = image
         self.code = disassemble(image, _MVE if has_mve else None)
-        self.functions = _functions(image)
+        self.symbols = read_symbols(image)
+        self.functions = _functions(self.symbols)
         self._starts = [function.address for function in self.functions]
         self._bytes = _code_bytes(image)
 
@@ -207,11 +208,11 @@ def _code_bytes(image: Path) -> list[tuple[int, bytes]]:
         return [(s["sh_addr"], s.data()) for s in sections if s["sh_flags"] & SH_FLAGS.SHF_EXECINSTR]
 
 
-def _functions(image: Path) -> list[Function]:
+def _functions(table: Sequence[Symbol]) -> list[Function]:
     """By address; a symbol without a size reaches to the next."""
     symbols = sorted(
         (symbol["st_value"] & ~1, symbol["st_size"], symbol.name)
-        for symbol in read_symbols(image)
+        for symbol in table
         if symbol["st_info"]["type"] == "STT_FUNC" and symbol["st_shndx"] != "SHN_UNDEF"
     )
     starts = sorted({start for start, _, _ in symbols})
