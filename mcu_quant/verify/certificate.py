@@ -23,14 +23,16 @@ def certify(
     deployment: Deployment, board: Board, program: Path, profiler: Path, usage: Sequence[Path]
 ) -> dict[str, Any]:
     """The `certificate` of `profile --json`. program, profiler: the images of main.c and profile.c.
+    usage: the .su files of the library, which lie beside its objects.
 
     Raises EngineFailedError where the stack has no bound.
     """
     has_mve, hook = "mve" in deployment.core.families, f"{deployment.name}_invoke_with_hook"
     frames, pointers = read_usage(usage), pointer_calls(deployment)
+    objects = [path.with_suffix(".o") for path in usage]
     main = Program(program, has_mve=has_mve)
-    plain = StackAnalysis(main, frames, pointers)
-    hooked = StackAnalysis(Program(profiler, has_mve=has_mve), frames, pointers, hook)
+    plain = StackAnalysis(main, frames, pointers, objects)
+    hooked = StackAnalysis(Program(profiler, has_mve=has_mve), frames, pointers, objects, hook)
     bound = plain.bound(f"{deployment.name}_invoke")
     symbols = library_symbols(program, main.symbols)
     ours = {symbol.name for symbol in symbols}
