@@ -25,7 +25,13 @@ from mcu_quant.resources import directory
 #: The compiler's level for each --optimize. In mode "time" every call of a kernel is inlined already: -O3
 #: then doubles the code (kws on Cortex-M4: 12.7 kB for 5.8) for -3 to +6 % of the instructions.
 OPTIMIZE_FLAGS = {"time": "-O2", "balanced": "-O2", "size": "-Os"}
-C_FLAGS = ("-std=c99", "-ffunction-sections", "-fdata-sections", "-ffp-contract=off")
+C_FLAGS = (
+    "-std=c99",
+    "-ffunction-sections",
+    "-fdata-sections",
+    "-ffp-contract=off",
+    "-fno-delete-null-pointer-checks",  # else GCC 12 can drop calls: see MQ_HAS_EFFECTS in model.c.j2
+)
 WARNINGS = ("-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Wshadow")
 LINK_FLAGS = ("-nostartfiles", "-Wl,--gc-sections", "-Wl,--fatal-warnings")
 QEMU_ARGUMENTS = (

@@ -12,11 +12,13 @@
 
 #include "branch_weights.h"
 
-/* GCC 12 rewrites some loops to addresses relative to 0, then takes these for null pointers and the function for one
- * that does nothing, and drops its calls. The option keeps it from that.
+/* GCC 12 may rewrite a loop's addresses as sums that begin with 0, then take them for null pointers and the function
+ * for one without effects, and drop its calls (-fno-delete-null-pointer-checks forbids it). This line is an effect.
  */
 #if defined(__GNUC__) && !defined(__clang__)
-#pragma GCC optimize("no-delete-null-pointer-checks")
+#define MQ_HAS_EFFECTS __asm__ volatile("")
+#else
+#define MQ_HAS_EFFECTS (void)0
 #endif
 
 /* The compiler decides which calls of a kernel are compiled for their own sizes. */
@@ -37,7 +39,7 @@
 #if MQ_KERNELS_VERSION != 1
 #error "branch.c was generated for kernels of version 1: generate the model again, or take its own mq_*.h"
 #endif
-#if BRANCH_BUILD != 0x29fec19bu || BRANCH_WEIGHTS_BUILD != 0x29fec19bu
+#if BRANCH_BUILD != 0xe13a7013u || BRANCH_WEIGHTS_BUILD != 0xe13a7013u
 #error "branch.c, branch.h and branch_weights.h are of different generations: take all from one"
 #endif
 
@@ -129,6 +131,7 @@ static void branch_layer_0_conv(int8_t *arena) {
         .activation_min = -128,
         .activation_max = 127,
     };
+    MQ_HAS_EFFECTS;
     mq_conv_2d_dsp_s8(&params,
                       arena + 152,
                       branch_0_conv_blocks,
@@ -161,6 +164,7 @@ static void branch_layer_1_pool(int8_t *arena) {
         .whole_first = 0,
         .whole_count = 2,
     };
+    MQ_HAS_EFFECTS;
     mq_max_pool_2d_s8_dsp(&params,
                           branch_max_pool,
                           arena + 112,
@@ -195,6 +199,7 @@ static void branch_layer_2_deep(int8_t *arena) {
         .line_output = 2,
         .line_stride = 1,
         .filter_rows = 3,
+        .row_dilation = 1,
         .filter_columns = 3,
         .input_zero_point = -128,
         .shift = 12,
@@ -203,6 +208,7 @@ static void branch_layer_2_deep(int8_t *arena) {
         .activation_min = -128,
         .activation_max = 127,
     };
+    MQ_HAS_EFFECTS;
     mq_depthwise_planar_s8(&params,
                            branch_depthwise_planes,
                            branch_depthwise_rows,
@@ -228,6 +234,7 @@ static void branch_layer_3_join(int8_t *arena) {
         .activation_min = -128,
         .activation_max = 127,
     };
+    MQ_HAS_EFFECTS;
     mq_add_s8_dsp(&params,
                   branch_add,
                   arena + 176,
@@ -265,6 +272,7 @@ static void branch_layer_4_gain(int8_t *arena) {
         .activation_min = -128,
         .activation_max = 127,
     };
+    MQ_HAS_EFFECTS;
     mq_binary_s8_dsp(&params,
                      branch_mul,
                      arena + 0,
@@ -300,6 +308,7 @@ static void branch_layer_6_dense(int8_t *arena) {
         .activation_min = -128,
         .activation_max = 127,
     };
+    MQ_HAS_EFFECTS;
     mq_fully_connected_dsp_s8(&params,
                               arena + 0,
                               branch_6_dense_blocks,
@@ -320,6 +329,7 @@ static void branch_layer_7_scores(int8_t *arena) {
         .row_size = 3,
         .table_size = 70,
     };
+    MQ_HAS_EFFECTS;
     mq_softmax_table_s8(&params,
                         arena + 20,
                         branch_7_scores_exponentials,

@@ -11,7 +11,7 @@
 #include "mq_common.h"
 #include "branch.h"
 
-#if BRANCH_BUILD != 0x29fec19bu || BRANCH_WEIGHTS_BUILD != 0x29fec19bu
+#if BRANCH_BUILD != 0xe13a7013u || BRANCH_WEIGHTS_BUILD != 0xe13a7013u
 #error "branch_weights.c, branch_weights.h and branch.h are of different generations: take all from one"
 #endif
 
