@@ -4,7 +4,7 @@ export PYTHON
 
 # Tests at a time.
 JOBS ?= auto
-# Random graphs that `make fuzz` tries.
+# Random models that `make fuzz` tries, on TFLM, on this machine and on QEMU.
 N ?= 1000
 
 BIN := .venv/bin
@@ -57,9 +57,10 @@ docs: setup
 table: setup
 	"$(BIN)/python" tools/readme_table.py
 
-# The published models beside TFLM + CMSIS-NN, on every core in every mode (some 20 minutes): docs/BENCHMARKS.md.
+# The published models beside TFLM + CMSIS-NN, on every core in every mode (some 20 minutes): docs/BENCHMARKS.md and
+# benchmarks.json. CHECK=1 compares with them instead, and fails if something grew by more than 1 %.
 bench: setup
-	"$(BIN)/python" tools/bench.py
+	"$(BIN)/python" tools/bench.py $(if $(CHECK),--check)
 
 format: setup
 	"$(BIN)/python" -m ruff check --fix -q .

@@ -10,11 +10,13 @@ from typing import Any
 import numpy as np
 
 from mcu_quant import pipeline, samples
+from mcu_quant.boards import Board
 from mcu_quant.c_names import c_name, check_c_name
 from mcu_quant.deployment import Deployment, GenerateOptions
 from mcu_quant.errors import BitsDifferError, InvalidInputError
 from mcu_quant.ir import Graph
 from mcu_quant.outputs import check_directory, write_directory, write_file
+from mcu_quant.sections import UNPLACED, Placement, placement_of, read_placement
 from mcu_quant.verify.compare import Comparison
 
 Array = np.ndarray
@@ -101,15 +103,33 @@ class Generated:
 
     def profile(self, inputs: Inputs | None = None) -> dict[str, Any]:
         """Instructions, memory and flash on the project's board: the object of `profile --json`."""
+        board = self._board()
+        arrays = [x[:1] for x in self._inputs(inputs, 1)]
+        return {"schema": 1, **pipeline.profile(self.model, board, arrays, self.deployment.options)}
+
+    def certify(
+        self, output_dir: str | Path, inputs: Inputs | None = None, *, force: bool = False
+    ) -> dict[str, Any]:
+        """Write the certificate (`profile --certificate`): JSON, C header and picture of the arena.
+
+        Returns what profile() returns. force: replace what is there.
+        """
+        board = self._board()
+        path = _output_path(output_dir)
+        check_directory(path, force=force)
+        arrays = [x[:1] for x in self._inputs(inputs, 1)]
+        facts, files = pipeline.certify(self.model, board, arrays, self.deployment.options)
+        write_directory(path, files, {"model": facts["model"], "board": board.name}, force=force)
+        return {"schema": 1, **facts}
+
+    def _board(self) -> Board:
         if self.board is None:
             raise InvalidInputError(
                 "a library for a core cannot be profiled",
                 value=self.deployment.core.name,
                 hint="generate(board=…)",
             )
-        board = pipeline.board_named(self.board)
-        arrays = [x[:1] for x in self._inputs(inputs, 1)]
-        return {"schema": 1, **pipeline.profile(self.model, board, arrays, self.deployment.options)}
+        return pipeline.board_named(self.board)
 
     def _inputs(self, inputs: Inputs | None, count: int) -> list[Array]:
         graph = self.model.graph
@@ -170,12 +190,16 @@ def generate(
     keep_constant_channels: bool = False,
     keep_input: bool = False,
     ram: int | None = None,
+    placement: str | Path | Mapping[str, str] | None = None,
 ) -> Generated:
     """Write a C library for a core (target) or a firmware project for a board into output_dir.
 
     optimize ("time", "balanced", "size") to ram (the arena's limit in bytes): as on the command line.
+    placement: the TOML file of --placement, or its table: layer name or pattern → linker section.
     """
-    options = GenerateOptions(optimize, kernels, keep_constant_channels, keep_input, ram)
+    options = GenerateOptions(
+        optimize, kernels, keep_constant_channels, keep_input, ram, _placement(placement)
+    )
     prefix = None if name is None else check_c_name(name)
     loaded = model if isinstance(model, (FloatModel, QuantizedModel)) else load(model)
     if isinstance(loaded, FloatModel):
@@ -188,10 +212,16 @@ def generate(
     check_directory(path, force=force)
     chosen = None if board is None else pipeline.board_named(board)
     core = pipeline.core_named(chosen.core if chosen is not None else str(target))
-    deployment = pipeline.deploy(loaded.model, core, options, prefix)
+    deployment = pipeline.deploy(loaded.model, core, options, prefix, chosen)
     facts = pipeline.manifest_facts([deployment], chosen)
     write_directory(path, pipeline.render([deployment], chosen), facts, force=force)
     return Generated(path, deployment, loaded.model, board)
+
+
+def _placement(source: str | Path | Mapping[str, str] | None) -> Placement:
+    if source is None:
+        return UNPLACED
+    return placement_of(source) if isinstance(source, Mapping) else read_placement(Path(source))
 
 
 def _inputs(x: Inputs, graph: Graph) -> list[Array]:

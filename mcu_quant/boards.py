@@ -6,6 +6,7 @@ import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,10 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
+#: The section of the board's own RAM.
+RAM_SECTION = "ram"
+#: Sections and memories that the linker script has already.
+_TAKEN = (RAM_SECTION, "flash", "code", "const", "data", "bss")
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 
 
@@ -34,6 +39,18 @@ class MemoryRegion:
 
 
 @dataclass(frozen=True)
+class Section:
+    """A linker section in which --placement may put weights, and the memory that it is in.
+
+    copied: the memory is empty at reset, and start-up code copies the section there from flash.
+    """
+
+    name: str
+    region: MemoryRegion
+    copied: bool
+
+
+@dataclass(frozen=True)
 class Timer:
     """A 32-bit counter that runs freely. source: the C file with its port_counter(). hz: its rate."""
 
@@ -47,7 +64,8 @@ class Board:
     """One board. files: its directory; a file there takes the place of the common one in templates/firmware.
 
     core: a key of CORES. cpu_flags: the compiler's. qemu: the -machine that models the board.
-    stack_bytes: what the linker script keeps for the stack, out of ram.
+    stack_bytes: what the linker script keeps for the stack, out of ram. sections: other memories that weights
+    may go to; the first is "ram", the board's own.
     """
 
     name: str
@@ -60,6 +78,7 @@ class Board:
     stack_bytes: int
     clock_hz: int
     timer: Timer
+    sections: tuple[Section, ...]
     files: Path = field(compare=False)
 
     @property
@@ -81,6 +100,7 @@ class Board:
             "ram_bytes": self.ram_bytes,
             "stack_bytes": self.stack_bytes,
             "clock_hz": self.clock_hz,
+            "sections": [section.name for section in self.sections],
         }
 
 
@@ -119,6 +139,7 @@ def _parse(files: Path, top: _Reader) -> Board:
     if core not in CORES or core == "generic":
         raise top.error("core must be a known Cortex-M", core, f"one of {', '.join(sorted(CORES))}")
     memory, qemu, timer = top.table("memory"), top.table("qemu"), top.table("timer")
+    ram = _region(memory.table("ram"))
     board = Board(
         name=files.name,
         description=top.string("description"),
@@ -126,10 +147,11 @@ def _parse(files: Path, top: _Reader) -> Board:
         qemu=qemu.string("machine"),
         cpu_flags=CORES[core].gcc_flags,
         flash=_region(memory.table("flash")),
-        ram=_region(memory.table("ram")),
+        ram=ram,
         stack_bytes=memory.integer("stack_bytes", 256),
         clock_hz=top.integer("clock_hz", 1),
         timer=Timer(timer.string("source"), timer.integer("address", 0), timer.integer("hz", 1)),
+        sections=(Section(RAM_SECTION, ram, True), *_sections(memory.optional_table("sections"))),
         files=files,
     )
     for reader in (top, memory, qemu, timer):
@@ -147,6 +169,19 @@ def _check_source(timer: _Reader, board: Board) -> None:
         raise timer.error("source must be in the board's directory or in templates/firmware", source)
 
 
+def _sections(reader: _Reader) -> list[Section]:
+    sections = []
+    for name in reader.names():
+        if not _NAME.fullmatch(name) or name in _TAKEN:
+            rule = f"a section's name is lower-case letters, digits and _, and none of {', '.join(_TAKEN)}"
+            raise reader.error(rule, name)
+        table = reader.table(name)
+        copied = table.boolean("copied")
+        sections.append(Section(name, _region(table), copied))
+    reader.finish()
+    return sections
+
+
 def _region(reader: _Reader) -> MemoryRegion:
     region = MemoryRegion(reader.integer("address", 0), reader.integer("bytes", 1))
     reader.finish()
@@ -157,10 +192,13 @@ def _region(reader: _Reader) -> MemoryRegion:
 
 def _check_memory(board: Board) -> None:
     where = f"{board.name}/board.toml"
-    if board.flash.address < board.ram.end and board.ram.address < board.flash.end:
-        raise InvalidModelError(
-            "flash and ram must not overlap", layer=where, value=f"{board.flash}, {board.ram}"
-        )
+    regions = [board.flash, board.ram, *(section.region for section in board.sections[1:])]
+    regions.sort(key=lambda region: region.address)
+    for low, high in pairwise(regions):
+        if high.address < low.end:
+            raise InvalidModelError(
+                "flash, ram and sections must not overlap", layer=where, value=f"{low}, {high}"
+            )
     if board.stack_bytes % 8 or board.stack_bytes >= board.ram.bytes:
         raise InvalidModelError(
             "stack_bytes must be a multiple of 8 and smaller than ram", layer=where, value=board.stack_bytes
@@ -181,6 +219,19 @@ class _Reader:
 
     def table(self, key: str) -> _Reader:
         return _Reader(f"{self._where} [{key}]", self._take(key, dict, "a table"))
+
+    def optional_table(self, key: str) -> _Reader:
+        """The table; an empty one if it is not there."""
+        return self.table(key) if key in self._rest else _Reader(f"{self._where} [{key}]", {})
+
+    def names(self) -> list[str]:
+        """What is still to be read."""
+        return list(self._rest)
+
+    def boolean(self, key: str) -> bool:
+        if not isinstance(value := self._rest.pop(key, None), bool):
+            raise self.error(f"{key} must be true or false", repr(value))
+        return value
 
     def string(self, key: str) -> str:
         value: str = self._take(key, str, "a string")

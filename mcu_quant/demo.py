@@ -43,7 +43,7 @@ def run_demo(output: Path, board_name: str, *, force: bool, say: Say) -> dict[st
     calibration = samples.calibration_samples(arrays["calibration"], graph)
     model = pipeline.quantize(graph, calibration, pipeline.QuantizeOptions())
     say(f"generating C and a firmware project for {board.name} ({board.core})")
-    deployment = pipeline.deploy(model, pipeline.core_named(board.core), options)
+    deployment = pipeline.deploy(model, pipeline.core_named(board.core), options, board=board)
     example = directory("firmware_examples") / "digits" / "main.c"
     project = with_manifest(
         {**pipeline.render([deployment], board), "main.c": example.read_text(encoding="utf-8")},

@@ -9,6 +9,7 @@ from mcu_quant.choices import KERNEL_CHOICES, OPTIMIZE_MODES, require_choice
 from mcu_quant.errors import InvalidInputError
 from mcu_quant.ir import Graph
 from mcu_quant.kernels.base import Core, Kernel
+from mcu_quant.sections import UNPLACED, Placement
 
 #: Every activation starts at a multiple of this in the arena, and so does the arena, in bytes.
 ARENA_ALIGN = 16
@@ -17,13 +18,17 @@ TENSOR_ALIGN = 4
 
 @dataclass(frozen=True)
 class GenerateOptions:
-    """The options that generate, run, verify, profile and inspect share. ram: the arena's limit in bytes."""
+    """The options that generate, run, verify, profile and inspect share.
+
+    ram: the arena's limit in bytes. placement: the linker sections of weights.
+    """
 
     optimize: str = "balanced"
     kernels: str = "auto"
     keep_constant_channels: bool = False
     keep_input: bool = False
     ram: int | None = None
+    placement: Placement = UNPLACED
 
     def __post_init__(self) -> None:
         require_choice("optimize mode", self.optimize, OPTIMIZE_MODES)
@@ -37,7 +42,33 @@ class GenerateOptions:
         words += ["--keep-constant-channels"] if self.keep_constant_channels else []
         words += ["--keep-input"] if self.keep_input else []
         words += [] if self.ram is None else [f"--ram {self.ram}"]
+        words += [] if self.placement == UNPLACED else [f"--placement {self.placement.canonical()}"]
         return " ".join(words)
+
+
+@dataclass(frozen=True)
+class ArenaBlock:
+    """What has a place in the arena from step `first` to step `last`, both included.
+
+    Step -1 is before the run (the caller writes inputs), step i is node i, step len(nodes) is after it
+    (the caller reads outputs). name: of the first tensor that it stores, or of the node whose scratch it
+    is. kind: "input", "output", "tensor" or "scratch". address, bytes: from the arena's start.
+    """
+
+    name: str
+    kind: str
+    address: int
+    bytes: int
+    first: int
+    last: int
+
+    @property
+    def end(self) -> int:
+        return self.address + self.bytes
+
+    def meets(self, other: ArenaBlock) -> bool:
+        """Whether some step needs both."""
+        return self.first <= other.last and other.first <= self.last
 
 
 @dataclass(frozen=True)
@@ -47,6 +78,7 @@ class MemoryPlan:
     addresses: every activation (tensors that are the same bytes share one). scratch: (address,
     bytes) per node, (0, 0) where none. live_bytes: bytes live while each node runs, scratch included.
     lower_bound: the largest of live_bytes without scratch; no plan of disjoint buffers is smaller.
+    blocks: everything that has a place, with the steps that it is needed for.
     """
 
     arena_bytes: int
@@ -54,6 +86,26 @@ class MemoryPlan:
     scratch: tuple[tuple[int, int], ...]
     live_bytes: tuple[int, ...]
     lower_bound: int
+    blocks: tuple[ArenaBlock, ...] = ()
+
+    def used_bytes(self, step: int) -> int:
+        """Bytes of the arena that a step needs; those that two blocks share count once."""
+        count, end = 0, 0
+        for block in sorted(self.blocks, key=lambda block: block.address):
+            if block.first <= step <= block.last:
+                count += max(0, block.end - max(block.address, end))
+                end = max(end, block.end)
+        return count
+
+    @property
+    def scratch_bytes(self) -> int:
+        """Of the layer that needs most."""
+        return max((size for _, size in self.scratch), default=0)
+
+    @property
+    def largest_layer(self) -> int:
+        """The layer that uses most of the arena, the first of several; 0 for a model without layers."""
+        return max(range(len(self.live_bytes)), key=self.used_bytes, default=0)
 
 
 @dataclass(frozen=True)

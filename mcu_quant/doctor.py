@@ -17,6 +17,7 @@ class Tool:
     """A program. commands: any one of them will do. install: system to command line.
 
     check: whether a program that was found is complete. optional: nothing of the README needs it.
+    lacks: what a program that was found cannot do though it is complete ("" if there is nothing).
     """
 
     name: str
@@ -25,6 +26,7 @@ class Tool:
     install: Mapping[str, str]
     optional: bool = False
     check: Callable[[str], bool] = lambda path: True
+    lacks: Callable[[str], str] = lambda path: ""
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,10 @@ class Finding:
     complete: bool
 
     @property
+    def lacks(self) -> str:
+        return self.tool.lacks(self.path) if self.path is not None and self.complete else ""
+
+    @property
     def how(self) -> str:
         return "" if self.complete else self.tool.install.get(system(), self.tool.install["other"])
 
@@ -44,6 +50,15 @@ class Finding:
 def _has_c_library(compiler: str) -> bool:
     found = subprocess.run([compiler, "-print-file-name=libc.a"], capture_output=True, text=True, check=False)
     return Path(found.stdout.strip()).is_file()
+
+
+def _has_no_plugins(emulator: str) -> str:
+    shown = subprocess.run(
+        [emulator, "-help"], capture_output=True, text=True, timeout=20, check=False
+    ).stdout
+    if "-plugin" in shown:
+        return ""
+    return "this build takes no plugins, so `profile` leaves modelled cycles out"
 
 
 TOOLS = (
@@ -58,6 +73,7 @@ TOOLS = (
             "windows": "winget install SoftwareFreedomConservancy.QEMU, and its directory on PATH",
             "other": "install QEMU with the arm system emulator, 7.0 or later",
         },
+        lacks=_has_no_plugins,
     ),
     Tool(
         "arm-none-eabi-gcc",
@@ -86,7 +102,7 @@ TOOLS = (
     ),
     Tool(
         "C compiler",
-        "compiles generated code for this computer (the host engine)",
+        "compiles generated code for this computer (the host engine), and what counts cycles in `profile`",
         ("gcc", "clang", "cc"),
         {
             "debian": "sudo apt-get install gcc libc6-dev",

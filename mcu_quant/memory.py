@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from mcu_quant.deployment import TENSOR_ALIGN, MemoryPlan
+from mcu_quant.deployment import TENSOR_ALIGN, ArenaBlock, MemoryPlan
 from mcu_quant.ir import Graph
 from mcu_quant.kernels.base import Kernel, storage_of
 from mcu_quant.placement import place
@@ -55,7 +55,20 @@ def plan_memory(graph: Graph, kernels: Sequence[Kernel], *, keep_input: bool = F
             scratch[block.first] = (address, block.bytes)
     live = tuple(tensors[i + 1] + scratch[i][1] for i in range(len(graph.nodes)))
     where = {name: a for a, block in zip(addresses, blocks, strict=True) for name in block.tensors}
-    return MemoryPlan(arena_bytes, where, tuple(scratch), live, max(tensors))
+    placed = tuple(
+        _arena_block(graph, block, address) for address, block in zip(addresses, blocks, strict=True)
+    )
+    return MemoryPlan(arena_bytes, where, tuple(scratch), live, max(tensors), placed)
+
+
+def _arena_block(graph: Graph, block: Block, address: int) -> ArenaBlock:
+    if not block.tensors:
+        return ArenaBlock(
+            graph.nodes[block.first].name, "scratch", address, block.bytes, block.first, block.last
+        )
+    names = set(block.tensors)
+    kind = "input" if names & set(graph.inputs) else "output" if names & set(graph.outputs) else "tensor"
+    return ArenaBlock(block.tensors[0], kind, address, block.bytes, block.first, block.last)
 
 
 def _ways_to_replace(blocks: Sequence[Block]) -> list[list[int]]:

@@ -21,6 +21,7 @@ from mcu_quant.errors import (
 )
 from mcu_quant.ir import Graph
 from mcu_quant.kernels.base import CORES, Core
+from mcu_quant.sections import check_placement
 
 if TYPE_CHECKING:
     import numpy as np
@@ -159,23 +160,39 @@ def core_named(name: str) -> Core:
     return CORES[name]
 
 
-def deploy(model: TfliteModel, core: Core, options: GenerateOptions, name: str | None = None) -> Deployment:
-    """Optimize, choose kernels and plan memory. name: the C prefix, the model's by default."""
-    from mcu_quant.kernels import choose_kernels
-    from mcu_quant.memory import plan_memory
+def deploy(
+    model: TfliteModel,
+    core: Core,
+    options: GenerateOptions,
+    name: str | None = None,
+    board: Board | None = None,
+) -> Deployment:
+    """Optimize, choose kernels and plan memory. name: the C prefix, the model's by default.
+
+    Kernels that need less scratch take over where the arena would exceed options.ram, or what the board
+    has. Raises UnsupportedModelError, InvalidInputError for a placement that does not match the model or
+    the board, and DoesNotFitError for options.ram; check_fits asks for the board.
+    """
+    from mcu_quant.fitting import choose_and_plan
     from mcu_quant.ops.support import require_supported
     from mcu_quant.optimize import optimize
 
     graph = optimize(require_supported(model.graph), options)
-    families = ("portable",) if options.kernels == "portable" else None
-    kernels = choose_kernels(graph, core, options.optimize, families)
-    plan = plan_memory(graph, kernels, keep_input=options.keep_input)
+    check_placement(
+        options.placement,
+        [node.name for node in graph.nodes],
+        None if board is None else [section.name for section in board.sections],
+        "" if board is None else board.name,
+    )
+    limits = [options.ram, None if board is None else board.ram_bytes - board.stack_bytes]
+    ram = min((limit for limit in limits if limit is not None), default=None)
+    kernels, plan = choose_and_plan(graph, core, options, ram)
     require_ram(model.name, plan.arena_bytes, options.ram)
     return Deployment(
         name or model.name,
         graph,
         core,
-        tuple(kernels),
+        kernels,
         plan,
         options,
         model.fingerprint,
@@ -283,7 +300,7 @@ def engine_named(name: str, model: TfliteModel, options: GenerateOptions) -> Eng
             "the engine must be a known one", value=name, hint=", ".join(["reference", "host", *known])
         )
     board = load_board(name)
-    return QemuEngine(deploy(model, core_named(board.core), options), board)
+    return QemuEngine(deploy(model, core_named(board.core), options, board=board), board)
 
 
 def verify(
@@ -300,9 +317,35 @@ def verify(
 
 
 def profile(
-    model: TfliteModel, board: Board, inputs: Sequence[np.ndarray], options: GenerateOptions
+    model: TfliteModel,
+    board: Board,
+    inputs: Sequence[np.ndarray],
+    options: GenerateOptions,
+    *,
+    note: Callable[[str], None] = lambda text: None,
 ) -> Mapping[str, Any]:
-    """The JSON of `profile`: exact instructions, memory and flash of the linked image."""
+    """The JSON of `profile`: exact instructions, modelled cycles, memory and flash of the linked image.
+
+    note: told why cycles are left out, if they are.
+    """
     from mcu_quant.verify.profile import profile_on_qemu
 
-    return profile_on_qemu(deploy(model, core_named(board.core), options), board, inputs)
+    deployment = deploy(model, core_named(board.core), options, board=board)
+    return profile_on_qemu(deployment, board, inputs, note=note)
+
+
+def certify(
+    model: TfliteModel,
+    board: Board,
+    inputs: Sequence[np.ndarray],
+    options: GenerateOptions,
+    *,
+    note: Callable[[str], None] = lambda text: None,
+) -> tuple[Mapping[str, Any], dict[str, str | bytes]]:
+    """The JSON of `profile`, and the files of the certificate. note: as in profile."""
+    from mcu_quant.codegen.certificate import render_certificate
+    from mcu_quant.verify.profile import profile_on_qemu
+
+    deployment = deploy(model, core_named(board.core), options, board=board)
+    facts = profile_on_qemu(deployment, board, inputs, note=note)
+    return facts, {**render_certificate(deployment, facts)}

@@ -163,13 +163,15 @@ def run_kernel(
     inputs: Sequence[np.ndarray | None],
     *,
     overlapped: bool = False,
+    which: int = 0,
     call: KernelCall | None = None,
 ) -> list[np.ndarray]:
     """The node's outputs by the kernel's C. inputs, outputs: [N, *shape], constants their own shape.
 
-    overlapped: the first activation lies as near to the output as Kernel.overlap or in_place allows.
+    overlapped: input `which` lies as near to the output as Kernel.overlap or in_place allows.
     call: what kernel.call(node) gives, if it is known already, or another call in its place.
     """
+    over = which if overlapped else None
     samples = max(len(x) for x, tensor in zip(inputs, node.inputs, strict=True) if _is_activation(tensor))
     outputs: list[list[np.ndarray]] = []
     call = kernel.call(node) if call is None else call
@@ -178,7 +180,7 @@ def run_kernel(
             None if x is None else x[sample] if _is_activation(tensor) else x
             for x, tensor in zip(inputs, node.inputs, strict=True)
         ]
-        outputs.append(_run_sample(kernel, node, call, one, overlapped))
+        outputs.append(_run_sample(kernel, node, call, one, over))
     return [np.stack(values) for values in zip(*outputs, strict=True)]
 
 
@@ -187,7 +189,7 @@ def _is_activation(tensor: Tensor | None) -> bool:
 
 
 def _run_sample(
-    kernel: Kernel, node: BoundNode, call: KernelCall, inputs: Sequence[np.ndarray | None], overlapped: bool
+    kernel: Kernel, node: BoundNode, call: KernelCall, inputs: Sequence[np.ndarray | None], over: int | None
 ) -> list[np.ndarray]:
     buffers = {tensor.name: Buffer(tensor.bytes) for tensor in node.outputs}
     views = {name: buffer.data for name, buffer in buffers.items()}
@@ -195,8 +197,8 @@ def _run_sample(
         if value is None or tensor is None:
             continue
         raw = np.ascontiguousarray(value).view(np.uint8).reshape(-1)
-        if overlapped and index == 0:
-            views |= _overlapped(kernel, node, buffers)
+        if index == over:
+            views |= _overlapped(kernel, node, buffers, index)
         else:
             buffers[tensor.name] = Buffer(raw.size)
             views[tensor.name] = buffers[tensor.name].data
@@ -206,16 +208,18 @@ def _run_sample(
     for name, buffer in buffers.items():
         buffer.check(f"{node.name}, {name}")
     for value, tensor in zip(inputs, node.inputs, strict=True):
-        if value is not None and tensor is not None and not overlapped:
+        if value is not None and tensor is not None and over is None:
             raw = np.ascontiguousarray(value).view(np.uint8).reshape(-1)
             assert (views[tensor.name] == raw).all(), f"{node.name}: the kernel changed {tensor.name}"
     return [views[t.name].view(np.dtype(t.dtype)).reshape(t.shape).copy() for t in node.outputs]
 
 
-def _overlapped(kernel: Kernel, node: BoundNode, buffers: dict[str, Buffer]) -> dict[str, np.ndarray]:
-    """Views of the first input and of the output in one buffer, at the least distance allowed."""
-    x, y = node.input(0), node.output
-    distance = 0 if kernel.in_place(node) else kernel.overlap(node)[0]
+def _overlapped(
+    kernel: Kernel, node: BoundNode, buffers: dict[str, Buffer], which: int
+) -> dict[str, np.ndarray]:
+    """Views of an input and of the output in one buffer, at the least distance allowed."""
+    x, y = node.input(which), node.output
+    distance = 0 if which == 0 and kernel.in_place(node) else kernel.overlap(node)[which]
     assert distance is not None
     start = max(-distance, 0)
     buffers[y.name] = shared = Buffer(max(start + y.bytes, start + distance + x.bytes))

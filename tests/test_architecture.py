@@ -15,7 +15,7 @@ PACKAGE = ROOT / "mcu_quant"
 #: From the bottom up: a module imports from lower ranks or its own stage.
 RANKS: tuple[tuple[str, ...], ...] = (
     ("errors",),
-    ("ir", "fixed_point", "resources", "doctor", "c_names", "choices"),
+    ("ir", "fixed_point", "resources", "doctor", "c_names", "choices", "sections"),
     ("ops",),
     ("kernels",),
     ("deployment",),
@@ -43,7 +43,7 @@ RANK = {stage: rank for rank, stages in enumerate(RANKS) for stage in stages}
 #: engines compile what codegen writes.
 ALLOWED = {("memory", "placement"), ("verify", "codegen")}
 #: Modules that belong to another module's stage.
-PART_OF = {"placement": "memory"}
+PART_OF = {"placement": "memory", "fitting": "memory"}
 
 #: Both run as child processes only: no process of a user's imports TensorFlow because of us.
 TENSORFLOW_ALLOWED = {"importers/saved_model_reader.py", "demo_training.py"}

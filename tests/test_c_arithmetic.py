@@ -27,7 +27,7 @@ void exponential(const int32_t *a, int32_t *y, int32_t n) {
     for (int32_t i = 0; i < n; i++) y[i] = mq_softmax_s8_exp(a[i]);
 }
 void reciprocal(const int32_t *a, int32_t *y, int32_t n) {
-    for (int32_t i = 0; i < n; i++) y[i] = mq_softmax_s8_one_over_one_plus(a[i]);
+    for (int32_t i = 0; i < n; i++) y[i] = mq_softmax_one_over_one_plus(a[i]);
 }
 """
 COUNT = 100_000

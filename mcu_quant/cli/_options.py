@@ -92,9 +92,15 @@ _GENERATING = (
     click.option(
         "--ram", type=click.IntRange(min=1), metavar="BYTES", help="Fail (exit 3) if the arena is larger."
     ),
+    click.option(
+        "--placement",
+        type=PATH,
+        metavar="FILE",
+        help="A TOML file that says which linker section the weights of each layer go to.",
+    ),
 )
 _QUANTIZING_NAMES = ("data", "technique", "calibration", "per_tensor", "input_type", "output_type")
-_GENERATING_NAMES = ("optimize", "kernels", "keep_constant_channels", "keep_input", "ram")
+_GENERATING_NAMES = ("optimize", "kernels", "keep_constant_channels", "keep_input", "ram", "placement")
 
 
 def quantizing(function: F) -> F:
@@ -123,8 +129,11 @@ def _grouped(function: F, group: str, options: tuple[Callable[[Any], Any], ...],
 
 def generate_options(generating: dict[str, Any]) -> GenerateOptions:
     from mcu_quant.deployment import GenerateOptions
+    from mcu_quant.sections import UNPLACED, read_placement
 
-    return GenerateOptions(**generating)
+    file = generating["placement"]
+    placement = UNPLACED if file is None else read_placement(file)
+    return GenerateOptions(**{**generating, "placement": placement})
 
 
 def load_integer_model(path: Path, quantizing: dict[str, Any], name: str | None = None) -> TfliteModel:

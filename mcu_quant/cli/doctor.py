@@ -27,6 +27,7 @@ def command(as_json: bool) -> None:
                 "path": f.path,
                 "version": f.version,
                 "how": f.how or None,
+                "lacks": f.lacks or None,
             }
             for f in findings
         ]
@@ -49,6 +50,9 @@ def command(as_json: bool) -> None:
         print_table(doctor.platform_text(), ("tool", "found", "for"), rows)
         for finding in missing:
             note(f"{finding.tool.name}: {finding.how}")
+        for finding in findings:
+            if finding.lacks:
+                note(f"{finding.tool.name}: {finding.lacks}")
         for package in packages:
             if not package["found"]:
                 note(f"{package['name']} (optional): {package['how']}")

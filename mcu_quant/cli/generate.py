@@ -44,12 +44,17 @@ def command(
         if len(models) > 1:
             raise click.UsageError("--name is for one model")
         check_c_name(name)
+    if generating["placement"] is not None and len(models) > 1:
+        raise click.UsageError("--placement is for one model")
     check_directory(output, force=force)
     chosen = None if board is None else pipeline.board_named(board)
     core = pipeline.core_named(target or chosen.core)  # type: ignore[union-attr]
     deployments = [
         pipeline.deploy(
-            options.load_integer_model(path, quantizing, name), core, options.generate_options(generating)
+            options.load_integer_model(path, quantizing, name),
+            core,
+            options.generate_options(generating),
+            board=chosen,
         )
         for path in models
     ]

@@ -1,4 +1,4 @@
-"""mcu-quant profile: exact instructions, RAM, stack and flash of the linked image."""
+"""mcu-quant profile: exact instructions, modelled cycles, RAM, stack and flash of the linked image."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from mcu_quant.cli import _options as options
-from mcu_quant.cli._output import print_json, print_table
+from mcu_quant.cli._output import note, print_json, print_table
 
 
 @click.command("profile")
@@ -17,6 +17,14 @@ from mcu_quant.cli._output import print_json, print_table
 @options.INPUTS
 @options.generating
 @options.quantizing
+@click.option(
+    "--certificate",
+    type=options.PATH,
+    metavar="DIR",
+    help="Write there what the image takes at most, proven without running it: certificate.json, a C header "
+    "with static asserts, and a picture of the arena.",
+)
+@options.FORCE
 @options.JSON
 def command(
     model: Path,
@@ -24,30 +32,51 @@ def command(
     inputs: Path | None,
     generating: dict[str, Any],
     quantizing: dict[str, Any],
+    certificate: Path | None,
+    force: bool,
     as_json: bool,
 ) -> None:
     """Measure one inference of MODEL on a board.
 
-    Instructions are exact for the whole; their split per layer is right within a few instructions.
+    Instructions are exact for the whole; their split per layer is right within a few instructions. Cycles
+    are a model of the core with memory that never waits (docs/DESIGN.md), not a measurement.
     """
     from mcu_quant import pipeline, samples
+    from mcu_quant.outputs import check_directory, write_directory
 
+    if certificate is not None:
+        check_directory(certificate, force=force)
     chosen = pipeline.board_named(board)
     integer = options.load_integer_model(model, quantizing)
     if inputs is None:
         arrays = samples.default_inputs(integer.graph, 1)
     else:
         arrays = samples.read_inputs(inputs, integer.graph)
-    facts = dict(
-        pipeline.profile(integer, chosen, [x[:1] for x in arrays], options.generate_options(generating))
+    facts, files = pipeline.certify(
+        integer, chosen, [x[:1] for x in arrays], options.generate_options(generating), note=note
     )
+    if certificate is not None:
+        about = {"model": facts["model"], "board": board}
+        write_directory(certificate, files, about, force=force)
     if as_json:
-        print_json(facts)
+        print_json(dict(facts))
         return
-    columns = ("index", "name", "op", "kernel", "macs", "instructions", "live_bytes", "scratch_bytes")
+    cycles = () if facts["modelled_cycles"] is None else ("modelled_cycles",)
+    columns = (
+        "index",
+        "name",
+        "op",
+        "kernel",
+        "macs",
+        "instructions",
+        *cycles,
+        "live_bytes",
+        "scratch_bytes",
+    )
     print_table("", columns, ([layer[key] for key in columns] for layer in facts["layers"]))
-    rows = [("instructions", facts["instructions"])]
+    rows = [(key, facts[key]) for key in ("instructions", *cycles)]
     rows += [(key, value) for part in ("memory", "flash") for key, value in facts[part].items()]
+    rows += [(key, facts["certificate"][key]) for key in ("stack_bound_bytes", "stack_bound_with_hook_bytes")]
     print_table(
         f"{facts['model']} on {facts['board']} ({facts['core']}, {facts['optimize']})",
         ("", "one inference"),

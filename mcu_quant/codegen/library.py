@@ -19,13 +19,14 @@ import mcu_quant
 from mcu_quant.c_names import check_c_name
 from mcu_quant.codegen import literals
 from mcu_quant.codegen.assembly import Assemblies
-from mcu_quant.codegen.names import comment, identifier
-from mcu_quant.codegen.tables import Tables
+from mcu_quant.codegen.names import UniqueNames, comment, identifier
+from mcu_quant.codegen.tables import Table, Tables
 from mcu_quant.deployment import ARENA_ALIGN, Deployment
 from mcu_quant.ir import BoundNode, Tensor
 from mcu_quant.kernels.base import Activation, Assembly, Constant, Kernel, Scratch, storage_of
 from mcu_quant.ops import OPERATORS
 from mcu_quant.resources import directory
+from mcu_quant.sections import RODATA
 
 #: File name to template; `{}` is the model's name.
 _FILES = {
@@ -112,9 +113,37 @@ def render_library(deployment: Deployment) -> dict[str, str]:
     return files | headers
 
 
-def constant_bytes(deployment: Deployment) -> int:
-    """What the tables of <name>_weights.c take in flash."""
-    return int(_context(deployment, kernel_headers(deployment.kernels))["const_bytes"])
+def library_tables(deployment: Deployment) -> list[Table]:
+    """The tables of <name>_weights.c."""
+    return list(_context(deployment, kernel_headers(deployment.kernels))["tables"])
+
+
+def build_number(deployment: Deployment) -> str:
+    """What <NAME>_BUILD of the generated header is."""
+    return str(_context(deployment, kernel_headers(deployment.kernels))["build"])
+
+
+@dataclass(frozen=True)
+class LayerAssembly:
+    """What a layer's kernel is handed. given: (type of the C function, symbol), for hosts the twin, too."""
+
+    function: str
+    kernel: str
+    given: tuple[tuple[str, str], ...]
+
+
+def assembly_of_layers(deployment: Deployment) -> list[LayerAssembly]:
+    """For each layer that runs a kernel."""
+    tables, assemblies = Tables(deployment.name), Assemblies(deployment.name)
+    layers = _layers(deployment, tables, assemblies)
+    functions = {function.symbol: function.source for function in assemblies}
+    found = []
+    for layer in layers:
+        if layer.arguments is not None:
+            symbols = [argument for argument in layer.arguments if argument in functions]
+            pairs = [(functions[s].function_type, n) for s in symbols for n in (s, functions[s].twin)]
+            found.append(LayerAssembly(layer.function, layer.kernel, tuple(pairs)))
+    return found
 
 
 @cache
@@ -148,15 +177,19 @@ def _context(deployment: Deployment, headers: dict[str, str]) -> dict[str, Any]:
         "tool_version": mcu_quant.__version__,
         "fingerprint": deployment.fingerprint,
         "core": deployment.core.name,
-        "options": deployment.options.canonical(),
+        "options": comment(deployment.options.canonical(), longest=2000),
         "arena_bytes": deployment.plan.arena_bytes,
         "arena_align": ARENA_ALIGN,
+        "scratch_bytes": deployment.plan.scratch_bytes,
+        "largest_layer": deployment.plan.largest_layer,
+        "largest_layer_bytes": deployment.plan.used_bytes(deployment.plan.largest_layer),
         "keep_input": deployment.options.keep_input,
         "macs": sum(OPERATORS[node.node.op].macs(node) for node in nodes),
         "inputs": inputs,
         "outputs": outputs,
         "layers": layers,
         "tables": list(tables),
+        "section_macros": _section_macros(deployment.name.upper(), list(tables)),
         "assemblies": list(assemblies),
         "const_bytes": sum(table.bytes for table in tables),
         "kernel_includes": [name for name in headers if name != "mq_common.h"],
@@ -171,7 +204,8 @@ def _build_number(context: dict[str, Any]) -> str:
     """Names one generation's content, so that its files notice when they are mixed with another's."""
     content = {key: context[key] for key in context if key != "tables"}
     content["tables"] = [
-        (t.symbol, t.c_type, hashlib.sha256(t.data.tobytes()).hexdigest()) for t in context["tables"]
+        (t.symbol, t.c_type, t.section, hashlib.sha256(t.data.tobytes()).hexdigest())
+        for t in context["tables"]
     ]
     return "0x" + hashlib.sha256(repr(sorted(content.items())).encode()).hexdigest()[:8] + "u"
 
@@ -196,7 +230,7 @@ def _layers(deployment: Deployment, tables: Tables, assemblies: Assemblies) -> l
         arguments = tuple(
             assemblies.add(a)
             if isinstance(a, Assembly)
-            else _argument(deployment, storage, tables, index, stem, title, a)
+            else _argument(deployment, storage, tables, index, node, a)
             for a in call.arguments
         )
         params = tuple((field, literals.initializer(value)) for field, value in call.params.items())
@@ -209,20 +243,31 @@ def _argument(
     storage: dict[str, str],
     tables: Tables,
     index: int,
-    stem: str,
-    title: str,
+    node: BoundNode,
     argument: Constant | Activation | Scratch,
 ) -> str:
+    stem, title = f"{index}_{identifier(node.name)}", comment(node.name)
+    section = deployment.options.placement.section_of(node.name)
     if isinstance(argument, Constant):
-        return tables.add(f"{stem}_{argument.label}", argument.data, f"{title}, {argument.label}")
+        label = argument.label
+        return tables.add(f"{stem}_{label}", argument.data, f"{title}, {label}", section)
     if isinstance(argument, Activation):
         tensor = deployment.graph.tensors[argument.tensor]
         root = deployment.graph.tensors[storage[tensor.name]]
         if root.data is not None:
-            return tables.add(f"{stem}_operand", root.data, f"{title}, operand")
+            return tables.add(f"{stem}_operand", root.data, f"{title}, operand", section)
         return _arena_pointer(tensor.dtype, deployment.plan.addresses[tensor.name])
     address, size = deployment.plan.scratch[index]
     return f"arena + {address}" if size else "NULL"
+
+
+def _section_macros(prefix: str, tables: Sequence[Table]) -> dict[str, str]:
+    """Section → the macro that puts a table there; for RODATA, the one that has always been."""
+    macros, names = {RODATA: f"{prefix}_WEIGHTS_SECTION"}, UniqueNames()
+    for section in dict.fromkeys(table.section for table in tables):
+        if section not in macros:
+            macros[section] = names.take(f"{prefix}_SECTION_{identifier(section).upper()}")
+    return macros
 
 
 def _arena_pointer(dtype: str, address: int) -> str:
@@ -235,7 +280,9 @@ def _port(deployment: Deployment, kind: str, index: int, tensor: Tensor, tables:
     root = deployment.graph.tensors[storage_of(deployment.graph, deployment.kernels)[tensor.name]]
     table = None
     if root.data is not None:
-        table = tables.add(f"{kind}_{index}", root.data, f"{kind} {index}")
+        table = tables.add(
+            f"{kind}_{index}", root.data, f"{kind} {index}", deployment.options.placement.default
+        )
     return Port(
         function=f"{deployment.name}_{kind}_{index}",
         macro=f"{deployment.name.upper()}_{kind.upper()}_{index}",

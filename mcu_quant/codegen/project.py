@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from mcu_quant.boards import Board
-from mcu_quant.codegen.library import render_library
+from mcu_quant.boards import Board, Section
+from mcu_quant.codegen.library import library_tables, render_library
 from mcu_quant.codegen.literals import C_TYPES
 from mcu_quant.deployment import ARENA_ALIGN, Deployment
 from mcu_quant.ir import Tensor
@@ -25,7 +25,13 @@ from mcu_quant.resources import directory
 #: The compiler's level for each --optimize. In mode "time" every call of a kernel is inlined already: -O3
 #: then doubles the code (kws on Cortex-M4: 12.7 kB for 5.8) for -3 to +6 % of the instructions.
 OPTIMIZE_FLAGS = {"time": "-O2", "balanced": "-O2", "size": "-Os"}
-C_FLAGS = ("-std=c99", "-ffunction-sections", "-fdata-sections", "-ffp-contract=off")
+C_FLAGS = (
+    "-std=c99",
+    "-ffunction-sections",
+    "-fdata-sections",
+    "-ffp-contract=off",
+    "-fno-delete-null-pointer-checks",  # else GCC 12 can drop calls: see MQ_HAS_EFFECTS in model.c.j2
+)
 WARNINGS = ("-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Wshadow")
 LINK_FLAGS = ("-nostartfiles", "-Wl,--gc-sections", "-Wl,--fatal-warnings")
 QEMU_ARGUMENTS = (
@@ -73,6 +79,7 @@ def render_project(board: Board, deployments: Sequence[Deployment]) -> dict[str,
         "qemu_arguments": qemu_arguments(board),
         "model_objects": objects["model/"],
         "board_objects": objects["board/"],
+        "sections": placed_sections(board, deployments),
     }
     return files | {name: _render(board, f"{name}.j2", context) for name in ("Makefile", "README.md")}
 
@@ -82,13 +89,20 @@ def render_sources(
 ) -> dict[str, str]:
     """model/, board/ and those of "main.c", "validate.c" and "profile.c" (which is of the first model)."""
     models = [_model_facts(deployment) for deployment in deployments]
-    context = {"board": board, "models": models, "model": models[0]}
+    sections = placed_sections(board, deployments)
+    context = {"board": board, "models": models, "model": models[0], "sections": sections}
     files = {name: _render(board, f"{name}.j2", context) for name in programs}
     for deployment in deployments:
         files |= {f"model/{name}": text for name, text in render_library(deployment).items()}
     for name, source in {**_BOARD_FILES, "timer.c": board.timer.source}.items():
         files[f"board/{name}"] = _render(board, source, context)
     return files
+
+
+def placed_sections(board: Board, deployments: Sequence[Deployment]) -> list[Section]:
+    """The board's sections that weights of these models go to."""
+    used = {table.section for deployment in deployments for table in library_tables(deployment)}
+    return [section for section in board.sections if section.name in used]
 
 
 def render_vectors(deployment: Deployment, inputs: Sequence[np.ndarray]) -> dict[str, bytes]:

@@ -17,6 +17,7 @@ _MODULES = (
     "portable.mean_s8",
     "portable.pad_s8",
     "portable.softmax_s8",
+    "portable.softmax_table_s8",
     "portable.lookup_s8",
     "portable.add_s8",
     "portable.mul_s8",
@@ -42,7 +43,9 @@ _MODULES = (
     "dsp.fully_connected_dsp_s8",
     "dsp.depthwise_planar_s8",
     "dsp.add_s8_dsp",
+    "dsp.binary_s8_dsp",
     "dsp.average_pool_2d_s8_dsp",
+    "dsp.max_pool_2d_s8_dsp",
     "dsp.mean_s8_dsp",
     "mve.conv_2d_s8_mve",
     "mve.conv_2d_columns_s8_mve",
@@ -50,6 +53,7 @@ _MODULES = (
     "mve.depthwise_conv_2d_s8_mve",
     "mve.depthwise_conv_1d_s8_mve",
     "mve.average_pool_2d_s8_mve",
+    "mve.max_pool_2d_s8_mve",
     "mve.add_s8_mve",
     "dsp.winograd_dsp_s8",
 )
@@ -65,35 +69,38 @@ def _kernels_of(module: str) -> tuple[Kernel, ...]:
 KERNELS: tuple[Kernel, ...] = tuple(kernel for module in _MODULES for kernel in _kernels_of(module))
 
 
-def choose_kernels(
+def able_kernels(
     graph: Graph, core: Core, optimize: str = "balanced", families: tuple[str, ...] | None = None
-) -> list[Kernel]:
-    """The cheapest kernel for each node, of the core's families (or those given) and the --optimize mode.
+) -> list[tuple[Kernel, ...]]:
+    """For each node its kernels, the cheapest first, of the core's families (or those given) and the mode.
 
-    Raises UnsupportedModelError with every node that no kernel computes.
+    optimize: "time", "balanced" or "size". Raises UnsupportedModelError with every node that no kernel
+    computes.
     """
     usable = [k for k in KERNELS if k.family in (families or core.families) and optimize in k.modes]
-    chosen: list[Kernel] = []
+    chosen: list[tuple[Kernel, ...]] = []
     problems: list[Problem] = []
     for node in graph.bound_nodes():
-        candidate = _cheapest(node, core, [kernel for kernel in usable if node.node.op in kernel.ops])
-        if isinstance(candidate, Problem):
-            problems.append(candidate)
+        kernels = [kernel for kernel in usable if node.node.op in kernel.ops]
+        refusals = {kernel.name: kernel.refusal(node) for kernel in kernels}
+        able = [kernel for kernel in kernels if refusals[kernel.name] is None]
+        if able:
+            chosen.append(tuple(sorted(able, key=lambda kernel: kernel.cycles(node, core))))
         else:
-            chosen.append(candidate)
+            problems.append(_unsupported(node, [text for text in refusals.values() if text is not None]))
     if problems:
         raise UnsupportedModelError(problems)
     return chosen
 
 
-def _cheapest(node: BoundNode, core: Core, kernels: list[Kernel]) -> Kernel | Problem:
-    refusals = []
-    able = []
-    for kernel in kernels:
-        refusal = kernel.refusal(node)
-        able.append(kernel) if refusal is None else refusals.append(refusal)
-    if able:
-        return min(able, key=lambda kernel: kernel.cycles(node, core))
+def choose_kernels(
+    graph: Graph, core: Core, optimize: str = "balanced", families: tuple[str, ...] | None = None
+) -> list[Kernel]:
+    """The cheapest kernel for each node: the first of able_kernels."""
+    return [able[0] for able in able_kernels(graph, core, optimize, families)]
+
+
+def _unsupported(node: BoundNode, refusals: list[str]) -> Problem:
     types = ", ".join(tensor.dtype for tensor in (*node.inputs, *node.outputs) if tensor is not None)
     rule = "; ".join(refusals) or f"there is no C kernel for {node.node.op}"
     return Problem(rule, node.name, types, "quantize the model to full int8")

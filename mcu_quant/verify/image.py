@@ -11,20 +11,26 @@ from pathlib import Path
 
 from elftools.elf.elffile import ELFFile
 
-from mcu_quant.boards import Board
-from mcu_quant.codegen.library import constant_bytes
+from mcu_quant.boards import RAM_SECTION, Board
+from mcu_quant.codegen.library import library_tables
 from mcu_quant.codegen.project import LINK_FLAGS, compile_flags, render_sources
 from mcu_quant.deployment import Deployment
 from mcu_quant.errors import DoesNotFitError
+from mcu_quant.verify.symbols import PREFIX, kind_of
 from mcu_quant.verify.tools import beside, find_tool, untranslated
 
 _OVERFLOW = re.compile(r"region `(\w+)' overflowed by (\d+) bytes")
 _COMPILER_SECONDS = 600
+#: What the compiler is to say of its code, for the certificate; the code is the same without.
+_FACTS_FLAGS = ("-g1", "-fstack-usage")
 
 
 @dataclass(frozen=True)
 class ImageSizes:
-    """Bytes. code, const and static: the model library's alone, as linked. image: all that is flashed."""
+    """Bytes. code, const and static: the model library's alone, as linked. image: all that is flashed.
+
+    const: in flash and in all sections of --placement. static: what is in RAM, copies of constants too.
+    """
 
     code_bytes: int
     const_bytes: int
@@ -69,7 +75,12 @@ def check_fits(board: Board, deployments: Sequence[Deployment]) -> None:
     Raises DoesNotFitError.
     """
     check_ram(board, max(deployments, key=lambda deployment: deployment.plan.arena_bytes))
-    sizes = {deployment.name: constant_bytes(deployment) for deployment in deployments}
+    _check_sections(board, deployments)
+    elsewhere = {section.name for section in board.sections if not section.copied}
+    sizes = {
+        deployment.name: sum(t.bytes for t in library_tables(deployment) if t.section not in elsewhere)
+        for deployment in deployments
+    }
     excess = sum(sizes.values()) - board.flash_bytes
     if excess <= 0:
         return
@@ -80,6 +91,20 @@ def check_fits(board: Board, deployments: Sequence[Deployment]) -> None:
         value=f"{excess} bytes too many, and code comes on top",
         hint="a board with more flash, or fewer weights" + (", or fewer models" if len(sizes) > 1 else ""),
     )
+
+
+def _check_sections(board: Board, deployments: Sequence[Deployment]) -> None:
+    for section in board.sections:
+        tables = [t for deployment in deployments for t in library_tables(deployment)]
+        needed = sum(table.bytes for table in tables if table.section == section.name)
+        if needed > section.region.bytes:
+            raise DoesNotFitError(
+                f"weights placed in {section.name} must fit {board.name}, where it has "
+                f"{section.region.bytes} bytes",
+                layer=", ".join(deployment.name for deployment in deployments),
+                value=f"{needed} bytes",
+                hint="place fewer layers there",
+            )
 
 
 def overflow_of(messages: str) -> dict[str, int]:
@@ -110,8 +135,12 @@ def read_sizes(image: Path) -> ImageSizes:
         elf = ELFFile(stream)
         sections = {section.name: section["sh_size"] for section in elf.iter_sections()}
         image_bytes = sum(s["p_filesz"] for s in elf.iter_segments() if s["p_type"] == "PT_LOAD")
-    static_bytes = sections.get(".mq_data", 0) + sections.get(".mq_bss", 0)
-    return ImageSizes(sections.get(".mq_code", 0), sections.get(".mq_const", 0), static_bytes, image_bytes)
+    sums = dict.fromkeys(("code", "const", "data", "zero"), 0)
+    for name, size in sections.items():
+        if name.startswith(PREFIX):
+            sums[kind_of(name)] += size
+    static_bytes = sums["data"] + sums["zero"] + sections.get(f"{PREFIX}{RAM_SECTION}", 0)
+    return ImageSizes(sums["code"], sums["const"], static_bytes, image_bytes)
 
 
 def _write(folder: Path, files: Mapping[str, str]) -> None:
@@ -123,8 +152,13 @@ def _write(folder: Path, files: Mapping[str, str]) -> None:
 
 def _compile(gcc: str, flags: list[str], folder: Path, source: str) -> str:
     target = source.replace("/", "_")[:-2] + ".o"
-    _run([gcc, *flags, "-c", source, "-o", target], folder)
+    _run([gcc, *flags, *_FACTS_FLAGS, "-c", source, "-o", target], folder)
     return target
+
+
+def usage_files(folder: Path) -> list[Path]:
+    """What the compiler said of the stack of the model library that was built there."""
+    return sorted(folder.glob("model_*.su"))
 
 
 def _link(
@@ -153,7 +187,8 @@ def _link(
 
 def _does_not_fit(board: Board, deployment: Deployment, overflow: Mapping[str, int]) -> DoesNotFitError:
     weights = sum(tensor.bytes for tensor in deployment.graph.tensors.values() if tensor.is_constant)
-    sizes = {"FLASH": board.flash_bytes, "RAM": board.ram_bytes}
+    sizes = {section.name.upper(): section.region.bytes for section in board.sections}
+    sizes["FLASH"] = board.flash_bytes
     return DoesNotFitError(
         f"the image must fit {board.name}: "
         + ", ".join(

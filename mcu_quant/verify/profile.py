@@ -1,35 +1,43 @@
-"""What one inference costs on a board's machine: exact instructions, stack, RAM and flash.
+"""What one inference costs on a board's machine: exact instructions, modelled cycles, stack, RAM and flash.
 
 QEMU's -icount makes virtual time advance by 2**shift ns per instruction, so a free-running timer
 counts instructions. At shift 10 one instruction is many ticks of every board's timer, so a
 difference of two readings gives the count exactly, modulo 2**32 ticks (some 10**8 instructions). A
 second run at shift 5 is coarser and has 32 times the range: it says how often the counter wrapped,
-and is a check at the same time. Profiled are the very objects that the plain image is linked of.
+and is a check at the same time. A third run, traced, says how often each block of code ran; cycles.py makes
+cycles of it. Profiled are the very objects that the plain image is linked of.
 """
 
 from __future__ import annotations
 
 import tempfile
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from elftools.elf.elffile import ELFFile
 
 from mcu_quant.boards import Board, Timer
 from mcu_quant.codegen.project import pack_samples
 from mcu_quant.deployment import Deployment
 from mcu_quant.errors import EngineFailedError
 from mcu_quant.ops import OPERATORS
-from mcu_quant.verify.image import ImageSizes, build_images, read_sizes
+from mcu_quant.verify.certificate import certify
+from mcu_quant.verify.cycles import MODELS, Block, instructions_of, modelled_cycles
+from mcu_quant.verify.disassembly import disassemble
+from mcu_quant.verify.image import ImageSizes, build_images, read_sizes, usage_files
 from mcu_quant.verify.qemu import emulate
+from mcu_quant.verify.trace import NoTraceError, trace_blocks
 
 _FINE_SHIFT, _COARSE_SHIFT = 10, 5
 #: By how many instructions the coarse count may be off: two readings, each to a tick of 31 to 63 ns.
 _COARSE_ERROR = 6
 _COUNTER = 2**32
+#: Functions of profile.c and the timer that surround what is measured.
+_HARNESS = ("port_counter", "measure", "on_layer", "nothing")
 
 
 @dataclass(frozen=True)
@@ -47,19 +55,52 @@ class Counts:
     outputs: bytes
 
 
+@dataclass(frozen=True)
+class Cycles:
+    """Modelled cycles of <name>_invoke, and of each layer as in Counts."""
+
+    cycles: int
+    layers: tuple[int, ...]
+
+
 def profile_on_qemu(
-    deployment: Deployment, board: Board, inputs: Sequence[np.ndarray], *, timeout: float = 300.0
+    deployment: Deployment,
+    board: Board,
+    inputs: Sequence[np.ndarray],
+    *,
+    timeout: float = 300.0,
+    note: Callable[[str], None] = lambda text: None,
 ) -> dict[str, Any]:
     """The object that `profile --json` prints. inputs: raw [N, *shape]; sample 0 is run.
 
-    Raises DoesNotFitError, ToolMissingError, EngineFailedError.
+    note: told why modelled cycles are left out, if they are. Raises DoesNotFitError, ToolMissingError,
+    EngineFailedError.
     """
     with tempfile.TemporaryDirectory(prefix="mcu_quant_") as text:
         folder = Path(text)
         program, profiler = build_images(board, deployment, ("main", "profile"), folder)
         (folder / f"{deployment.name}_inputs.bin").write_bytes(pack_samples([x[:1] for x in inputs]))
         counts = count_instructions(deployment, board, profiler, folder, timeout)
-        return _report(deployment, board, counts, read_sizes(program))
+        try:
+            cycles = model_cycles(board, profiler, folder, counts, timeout)
+        except NoTraceError as reason:
+            note(f"modelled_cycles are left out: {reason}")
+            cycles = None
+        certificate = certify(deployment, board, program, profiler, usage_files(folder))
+        require_bound(deployment, board, counts.stack_bytes, certificate["stack_bound_bytes"])
+        facts = _report(deployment, board, counts, cycles, read_sizes(program))
+        return facts | {"certificate": certificate}
+
+
+def require_bound(deployment: Deployment, board: Board, measured: int, bound: int) -> None:
+    """The bound is proven from the image's code: a run that takes more shows that the proof is wrong."""
+    if measured > bound:
+        raise EngineFailedError(
+            "no run may take more stack than its bound",
+            layer=f"{deployment.name} on {board.name}",
+            value=f"{measured} bytes measured, bound {bound}",
+            hint="please report it, with the model",
+        )
 
 
 def count_instructions(
@@ -83,6 +124,39 @@ def count_instructions(
     # A call of nothing executes one instruction, its return.
     instructions = first - call + 1
     return Counts(instructions, _split(instructions, hooked), max(fine.stack), fine.outputs)
+
+
+def model_cycles(board: Board, image: Path, folder: Path, counts: Counts, timeout: float) -> Cycles:
+    """Run the profile image once more, traced from one reading of the counter to the next.
+
+    The readings are those of count_instructions, which must have counted the same. Raises NoTraceError.
+    """
+    ranges = _functions(image, _HARNESS)
+    parts = trace_blocks(board, image, folder, mark=ranges["port_counter"].start, timeout=timeout)
+    # Before the first reading; a call of nothing; between; twice an inference and between; layers; the end.
+    layers = len(counts.layers)
+    assert len(parts) == 8 + layers, len(parts)
+    measured = [_outside(ranges.values(), part) for part in (parts[3], *parts[7 : 7 + layers])]
+    code, model = disassemble(image), MODELS[board.core]
+    traced = instructions_of(measured[0], code)
+    if traced != counts.instructions:
+        raise NoTraceError(f"{traced} instructions were traced and {counts.instructions} counted.")
+    whole, *hooked = [modelled_cycles(part, code, model) for part in measured]
+    return Cycles(whole, _split(whole, hooked))
+
+
+def _functions(image: Path, names: Sequence[str]) -> dict[str, range]:
+    """The addresses of functions in an image."""
+    with image.open("rb") as stream:
+        table: Any = ELFFile(stream).get_section_by_name(".symtab")
+        symbols = {name: table.get_symbol_by_name(name)[0] for name in names}
+        starts = {name: symbol["st_value"] & ~1 for name, symbol in symbols.items()}
+        return {name: range(start, start + symbols[name]["st_size"]) for name, start in starts.items()}
+
+
+def _outside(ranges: Iterable[range], blocks: Sequence[Block]) -> list[Block]:
+    ranges = list(ranges)
+    return [block for block in blocks if not any(block.first in covered for covered in ranges)]
 
 
 def _split(instructions: int, hooked: Sequence[int]) -> tuple[int, ...]:
@@ -144,7 +218,9 @@ def _exact(timer: Timer, fine: int, coarse: int) -> int:
     return exact
 
 
-def _report(deployment: Deployment, board: Board, counts: Counts, sizes: ImageSizes) -> dict[str, Any]:
+def _report(
+    deployment: Deployment, board: Board, counts: Counts, cycles: Cycles | None, sizes: ImageSizes
+) -> dict[str, Any]:
     arena = deployment.plan.arena_bytes
     ram = arena + sizes.static_bytes + counts.stack_bytes
     return {
@@ -154,7 +230,7 @@ def _report(deployment: Deployment, board: Board, counts: Counts, sizes: ImageSi
         "core": board.core,
         "optimize": deployment.options.optimize,
         "instructions": counts.instructions,
-        "modelled_cycles": None,
+        "modelled_cycles": None if cycles is None else cycles.cycles,
         "memory": {
             "arena_bytes": arena,
             "static_bytes": sizes.static_bytes,
@@ -167,12 +243,14 @@ def _report(deployment: Deployment, board: Board, counts: Counts, sizes: ImageSi
             "model_bytes": sizes.code_bytes + sizes.const_bytes,
             "image_bytes": sizes.image_bytes,
         },
-        "layers": _layers(deployment, counts.layers),
+        "layers": _layers(deployment, counts.layers, None if cycles is None else cycles.layers),
         "outputs_crc32": zlib.crc32(counts.outputs),
     }
 
 
-def _layers(deployment: Deployment, instructions: Sequence[int]) -> list[dict[str, Any]]:
+def _layers(
+    deployment: Deployment, instructions: Sequence[int], cycles: Sequence[int] | None
+) -> list[dict[str, Any]]:
     plan = deployment.plan
     layers = []
     for index, node in enumerate(deployment.graph.bound_nodes()):
@@ -184,6 +262,7 @@ def _layers(deployment: Deployment, instructions: Sequence[int]) -> list[dict[st
                 "kernel": deployment.kernels[index].name,
                 "macs": OPERATORS[node.node.op].macs(node),
                 "instructions": instructions[index],
+                "modelled_cycles": None if cycles is None else cycles[index],
                 "input_shape": list(node.input(0).shape),
                 "output_shape": list(node.outputs[0].shape),
                 "live_bytes": plan.live_bytes[index],

@@ -5,6 +5,14 @@
  */
 #include "port.h"
 
+/* A section that is copied to its place before it is used (linker.ld). */
+typedef struct {
+    const uint32_t *from;
+    uint32_t *to;
+    uint32_t bytes;
+} copy_t;
+
+extern const copy_t copy_table_start[], copy_table_end[];
 extern uint32_t stack_top, data_load, data_start, data_end, bss_start, bss_end;
 
 int main(void);
@@ -78,6 +86,11 @@ __attribute__((noinline, noreturn)) static void start(void) {
     const uint32_t *from = &data_load;
     for (uint32_t *to = &data_start; to < &data_end; to++) {
         *to = *from++;
+    }
+    for (const copy_t *copy = copy_table_start; copy < copy_table_end; copy++) {
+        for (uint32_t i = 0; i < copy->bytes / 4u; i++) {
+            copy->to[i] = copy->from[i];
+        }
     }
     for (uint32_t *to = &bss_start; to < &bss_end; to++) {
         *to = 0u;

@@ -52,7 +52,7 @@ def tiny_model(
 
 
 def deploy(model: TfliteModel, board: Board, **options: str) -> Deployment:
-    return pipeline.deploy(model, CORES[board.core], GenerateOptions(**options))  # type: ignore[arg-type]
+    return pipeline.deploy(model, CORES[board.core], GenerateOptions(**options), board=board)  # type: ignore[arg-type]
 
 
 def published(shared: Path, name: str) -> TfliteModel:

@@ -31,9 +31,12 @@ def test_boards_cover_every_core() -> None:
 def test_readme_has_the_addresses_of_the_board_file(name: str) -> None:
     board = load_board(name)
     readme = (board.files / "README.md").read_text(encoding="utf-8")
-    for address in (board.flash.address, board.ram.address, board.timer.address):
+    addresses = [board.flash.address, board.ram.address, board.timer.address]
+    addresses += [section.region.address for section in board.sections]
+    for address in addresses:
         assert f"0x{address:08X}" in readme.upper().replace("0X", "0x")
     assert board.qemu in readme
+    assert all(f"`{section.name}`" in readme for section in board.sections[1:])
 
 
 def test_json_has_what_design_promises() -> None:
@@ -62,6 +65,9 @@ BAD_FILES = {
     "stack not a multiple of 8": ("stack_bytes = 4096", "stack_bytes = 4100", "multiple of 8"),
     "no such timer source": ("timer_cmsdk.c", "timer_none.c", "templates/firmware"),
     "a source elsewhere": ("timer_cmsdk.c", "../firmware/timer_cmsdk.c", "plain file name"),
+    "a section over RAM": ("0x21000000", "0x20000000", "must not overlap"),
+    "a section of a name that is taken": ("psram =", "flash =", "none of ram, flash.*flash"),
+    "a section without copied": (", copied = false", "", "copied must be true or false"),
     "text that is not printable": ("Cortex-M4 with", "Cortex-M4 */\\u0007 with", "printable"),
 }
 

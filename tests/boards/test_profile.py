@@ -76,9 +76,11 @@ def test_counts_that_contradict_each_other_are_refused() -> None:
 
 
 KEYS = ["schema", "model", "board", "core", "optimize", "instructions", "modelled_cycles", "memory", "flash"]
-KEYS += ["layers", "outputs_crc32"]
-LAYER_KEYS = ["index", "name", "op", "kernel", "macs", "instructions", "input_shape", "output_shape"]
-LAYER_KEYS += ["live_bytes", "scratch_bytes"]
+KEYS += ["layers", "outputs_crc32", "certificate"]
+#: How far the bound of the stack may be above what one run takes: a way that no input goes.
+STACK_SLACK = 72
+LAYER_KEYS = ["index", "name", "op", "kernel", "macs", "instructions", "modelled_cycles", "input_shape"]
+LAYER_KEYS += ["output_shape", "live_bytes", "scratch_bytes"]
 
 
 def check_report(report: dict[str, Any]) -> None:
@@ -96,6 +98,31 @@ def check_report(report: dict[str, Any]) -> None:
     assert all(list(layer) == LAYER_KEYS for layer in layers)
     assert sum(layer["instructions"] for layer in layers) == report["instructions"]
     assert all(layer["instructions"] >= 0 for layer in layers)
+    assert sum(layer["modelled_cycles"] for layer in layers) == report["modelled_cycles"]
+    assert 0.5 < report["modelled_cycles"] / report["instructions"] < 3
+    check_certificate(report)
+
+
+def check_certificate(report: dict[str, Any]) -> None:
+    """The certificate's figures against those measured, and against each other."""
+    certificate, memory, flash = report["certificate"], report["memory"], report["flash"]
+    assert memory["stack_bytes"] <= certificate["stack_bound_bytes"] <= memory["stack_bytes"] + STACK_SLACK
+    assert sum(step["bytes"] for step in certificate["stack_path"]) == certificate["stack_bound_bytes"]
+    assert certificate["stack_path"][0]["function"] == f"{report['model']}_invoke"
+    assert certificate["stack_bound_with_hook_bytes"] > 0
+    for kind in ("code", "const"):
+        sizes = [symbol["bytes"] for symbol in certificate["symbols"] if symbol["kind"] == kind]
+        assert sum(sizes) == flash[f"{kind}_bytes"]
+    ends = [symbol["address"] + symbol["bytes"] for symbol in certificate["symbols"]]
+    starts = [symbol["address"] for symbol in certificate["symbols"]]
+    assert all(end <= start for end, start in zip(ends, starts[1:], strict=False))
+    assert certificate["largest_layer_bytes"] <= memory["arena_bytes"]
+    tops = [block["address"] + block["bytes"] for block in certificate["arena"]]
+    assert max(tops) == memory["arena_bytes"]
+    scratch = {b["first"]: b["bytes"] for b in certificate["arena"] if b["kind"] == "scratch"}
+    assert [scratch.get(i, 0) for i in range(len(report["layers"]))] == [
+        layer["scratch_bytes"] for layer in report["layers"]
+    ]
 
 
 @pytest.mark.parametrize(

@@ -273,6 +273,16 @@ def test_doctor_says_what_is_missing(mcu_quant: Run, tmp_path: Path) -> None:
     assert {"qemu-system-arm", "arm-none-eabi-gcc"} <= {tool["name"] for tool in facts["tools"]}
 
 
+def test_doctor_mentions_a_qemu_without_plugins(mcu_quant: Run, tmp_path: Path) -> None:
+    emulator = tmp_path / "qemu-system-arm"
+    emulator.write_text("#!/bin/sh\necho QEMU emulator version 7.2\n")
+    emulator.chmod(0o755)
+    done = mcu_quant("doctor", env={"PATH": f"{tmp_path}:/usr/bin:/bin"})
+    assert "modelled cycles" in done.stderr
+    emulator.write_text("#!/bin/sh\necho ' -plugin [file=]<file>'\n")
+    assert "modelled cycles" not in mcu_quant("doctor", env={"PATH": f"{tmp_path}:/usr/bin:/bin"}).stderr
+
+
 def test_missing_tool_exits_with_5(tflite: Path, mcu_quant: Run, tmp_path: Path) -> None:
     done = mcu_quant("verify", tflite, "--on", "mps2_an386", env={"PATH": str(tmp_path)})
     assert done.returncode == 5 and "install" in done.stderr and "Traceback" not in done.stderr

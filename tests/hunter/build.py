@@ -17,7 +17,10 @@ from mcu_quant.ops.base import Shape
 Draw = Callable[[st.SearchStrategy[Any]], Any]
 
 #: Elements of the largest activation, and multiply-accumulates of the largest operator.
-MAX_ELEMENTS, MAX_MACS = 2000, 100_000
+MAX_ELEMENTS, MAX_MACS = 6000, 600_000
+
+#: Channels: any few, or whole words and vectors, for which there are fast kernels.
+CHANNELS = st.one_of(st.integers(1, 9), st.sampled_from([4, 8, 12, 16, 16, 20, 24, 32, 64]))
 
 #: Scales are 2**-28 and more: below, TFLM's bounds of activations overflow their int32.
 LEAST_EXPONENT = -28
@@ -31,7 +34,7 @@ ZERO_POINTS = st.one_of(st.sampled_from([0, -128, 127]), st.integers(-128, 127))
 QUANTS = st.builds(QuantParams.per_tensor, SCALES, ZERO_POINTS)
 SEEDS = st.integers(0, 2**32 - 1)
 FUSED = st.sampled_from(["none", "none", "relu", "relu6", "relu_n1_to_1"])
-WEIGHT_STYLES = ("uniform", "small", "one", "extreme", "zero channel")
+WEIGHT_STYLES = ("uniform", "uniform", "small", "one", "extreme", "zero channel", "zero channels")
 
 
 @dataclass
@@ -119,6 +122,8 @@ def draw_weights(draft: GraphDraft, shape: Shape, channel_axis: int) -> Tensor:
         data = rng.integers(-127, 128, shape)
     if style == "zero channel":
         np.moveaxis(data, channel_axis, 0)[rng.integers(shape[channel_axis])] = 0
+    if style == "zero channels":
+        np.moveaxis(data, channel_axis, 0)[rng.integers(0, 2, shape[channel_axis]) == 0] = 0
     scale = draw(SCALES)
     quant = QuantParams.per_tensor(scale)
     if draw(st.booleans()):

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import traceback
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
+from mcu_quant.boards import load_board
+from mcu_quant.deployment import Deployment
 from mcu_quant.exporters.tflite import write_tflite
 from mcu_quant.importers.tflite import read_tflite
 from mcu_quant.ir import Graph
@@ -17,37 +20,70 @@ from mcu_quant.kernels.base import CORES
 from mcu_quant.ops.interpreter import run_int8
 from mcu_quant.ops.support import find_problems
 from mcu_quant.pipeline import GenerateOptions, TfliteModel, deploy
+from mcu_quant.verify.host import HostEngine
+from mcu_quant.verify.qemu import QemuEngine
 from tests.graphs import assert_same_graph
 from tests.hunter.graphs import Case
 from tests.oracles import OracleCrashed, OracleRefused, tflm
 
-QEMU_BOARDS = ("mps2_an386", "mps2_an385", "mps2_an385_m0plus", "mps3_an547")
+#: The board whose machine stands for a core on QEMU.
+BOARDS = {
+    "cortex-m4": "mps2_an386",
+    "cortex-m55": "mps3_an547",
+    "cortex-m0plus": "mps2_an385_m0plus",
+    "cortex-m3": "mps2_an385",
+    "cortex-m7": "mps2_an500",
+    "cortex-m33": "mps2_an505",
+}
 QEMU_TIMEOUT_SECONDS = 60
 
 
 class Mismatch(AssertionError):
-    """Two engines disagree, or one of ours fails. cases: what to keep, each a Case or a ModelSpec."""
+    """Two engines disagree, or one of ours fails.
 
-    def __init__(self, message: str, *cases: Any) -> None:
+    kind: what disagreed, by which a smaller case is known to fail in the same way.
+    case: a Case or a ModelSpec.
+    """
+
+    def __init__(self, message: str, kind: str, case: Any) -> None:
         super().__init__(message)
-        self.cases = cases
+        self.kind = kind
+        self.case = case
+
+
+@dataclass(frozen=True)
+class Target:
+    """A core that C is generated for, and the --optimize mode."""
+
+    core: str = "generic"
+    optimize: str = "balanced"
+
+    def __str__(self) -> str:
+        return f"{self.core} {self.optimize}"
+
+    @classmethod
+    def parse(cls, text: str) -> Target:
+        core, optimize = text.split()
+        return cls(core, optimize)
 
 
 @dataclass(frozen=True)
 class Engines:
     """What a case is run on, besides the reference and TFLM."""
 
-    host: bool = True
-    board: str | None = None
+    host: Target | None = Target()
+    qemu: Target | None = None
 
 
 @dataclass
 class Tally:
-    """What was checked. skipped: why an engine had no say, and how often."""
+    """What was checked. kernels: cases that used each. skipped: why an engine had no say, and how often."""
 
     cases: Counter[str] = field(default_factory=Counter)
     operators: Counter[str] = field(default_factory=Counter)
     engines: Counter[str] = field(default_factory=Counter)
+    kernels: Counter[str] = field(default_factory=Counter)
+    kernels_on_qemu: Counter[str] = field(default_factory=Counter)
     skipped: Counter[str] = field(default_factory=Counter)
 
     def update(self, other: Tally) -> None:
@@ -55,64 +91,94 @@ class Tally:
             counter.update(getattr(other, name))
 
 
+@dataclass(frozen=True)
+class Checked:
+    """A case that the file, the reference and TFLM agree on. expected: the outputs, [N, *shape]."""
+
+    case: Case
+    model: TfliteModel
+    expected: list[np.ndarray]
+
+
 def check_case(case: Case, engines: Engines, tally: Tally) -> None:
     """Raise Mismatch where any two disagree; count what was checked."""
+    checked = check_file(case, tally)
+    if checked is None:
+        return
+    with blamed(case):
+        if engines.host is not None:
+            host = HostEngine(deployed(checked, engines.host))
+            compare(host_name(engines.host), host.run(case.inputs), checked)
+        if engines.qemu is not None:
+            board = load_board(BOARDS[engines.qemu.core])
+            qemu = QemuEngine(deployed(checked, engines.qemu), board, timeout=QEMU_TIMEOUT_SECONDS)
+            compare(qemu_name(engines.qemu), qemu.run(case.inputs), checked)
+
+
+def check_file(case: Case, tally: Tally) -> Checked | None:
+    """The file and what the reference and TFLM make of it; None if the graph breaks a rule."""
     problems = find_problems(case.graph)
     if problems:
         tally.skipped[f"refused: {problems[0].rule}"] += 1
-        return
-    try:
-        _check(case, engines, tally)
-    except Mismatch:
-        raise
-    except Exception as error:
-        raise Mismatch(f"{failure(error)}\n{describe(case.graph)}", case) from error
+        return None
+    with blamed(case):
+        file = write_tflite(case.graph)
+        read = read_tflite(file, case.graph.name)
+        assert_same_graph(read, case.graph, names=False)
+        checked = Checked(case, TfliteModel("hunted", file, read), run_int8(read, case.inputs))
+        _ask_tflm(checked, tally)
     tally.operators.update(node.op for node in case.graph.nodes)
+    return checked
 
 
-def _check(case: Case, engines: Engines, tally: Tally) -> None:
-    file = write_tflite(case.graph)
-    read = read_tflite(file, case.graph.name)
-    assert_same_graph(read, case.graph, names=False)
-    expected = run_int8(read, case.inputs)
+def _ask_tflm(checked: Checked, tally: Tally) -> None:
     try:
-        _compare("TFLM", tflm(file, case.inputs), expected, case)
+        compare("TFLM", tflm(checked.model.data, checked.case.inputs), checked)
         tally.engines["TFLM"] += 1
     except OracleRefused as refusal:
         tally.skipped[f"TFLM: {_reason(refusal)}"] += 1
     except OracleCrashed:
         tally.skipped["TFLM: crashed"] += 1
-    model = TfliteModel("hunted", file, read)
-    if engines.host:
-        from mcu_quant.verify.host import HostEngine
-
-        host = HostEngine(deploy(model, CORES["generic"], GenerateOptions()))
-        _compare("host C", host.run(case.inputs), expected, case)
-        tally.engines["host C"] += 1
-    if engines.board is not None:
-        _compare(engines.board, _run_on_qemu(model, engines.board, case.inputs), expected, case)
-        tally.engines[engines.board] += 1
 
 
-def _run_on_qemu(model: TfliteModel, board_name: str, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
-    from mcu_quant.boards import load_board
-    from mcu_quant.verify.qemu import QemuEngine
-
-    board = load_board(board_name)
-    deployment = deploy(model, CORES[board.core], GenerateOptions())
-    return QemuEngine(deployment, board, timeout=QEMU_TIMEOUT_SECONDS).run(inputs)
+def deployed(checked: Checked, target: Target, name: str = "hunted") -> Deployment:
+    options = GenerateOptions(optimize=target.optimize)
+    return deploy(checked.model, CORES[target.core], options, name)
 
 
-def _compare(name: str, actual: Sequence[np.ndarray], expected: Sequence[np.ndarray], case: Case) -> None:
-    for index, (a, e, output) in enumerate(zip(actual, expected, case.graph.output_tensors(), strict=True)):
+def host_name(target: Target) -> str:
+    return f"host C for {target}"
+
+
+def qemu_name(target: Target) -> str:
+    return f"QEMU {BOARDS[target.core]} {target.optimize}"
+
+
+@contextmanager
+def blamed(case: Case) -> Iterator[None]:
+    """Any error but a Mismatch is one, of this case."""
+    try:
+        yield
+    except Mismatch:
+        raise
+    except Exception as error:
+        raise Mismatch(f"{failure(error)}\n{describe(case.graph)}", kind_of(error), case) from error
+
+
+def compare(engine: str, actual: Sequence[np.ndarray], checked: Checked) -> None:
+    """Raise Mismatch at the first output that has other bytes than the reference's."""
+    case = checked.case
+    pairs = zip(actual, checked.expected, case.graph.output_tensors(), strict=True)
+    for index, (a, e, output) in enumerate(pairs):
         if a.dtype != e.dtype or a.size != e.size:
-            message = f"{name}: output {index} is {a.dtype} {a.shape}, the reference's {e.dtype} {e.shape}"
-            raise Mismatch(message, case)
+            message = f"{engine}: output {index} is {a.dtype} {a.shape}, the reference's {e.dtype} {e.shape}"
+            raise Mismatch(message, engine, case)
         wrong = np.flatnonzero(_bits(a) != _bits(e))
         if len(wrong):
             raise Mismatch(
-                f"{name} differs from the reference in {len(wrong)} of {_bits(e).size} bytes of output "
+                f"{engine} differs from the reference in {len(wrong)} of {_bits(e).size} bytes of output "
                 f"{output.name}, first at {wrong[0]}\n{describe(case.graph)}",
+                engine,
                 case,
             )
 
@@ -120,6 +186,11 @@ def _compare(name: str, actual: Sequence[np.ndarray], expected: Sequence[np.ndar
 def failure(error: Exception) -> str:
     """What failed, and where in our code."""
     return "".join(traceback.format_exception(error, limit=-3)).strip()
+
+
+def kind_of(error: Exception) -> str:
+    """The error's class and the function that raised it."""
+    return f"{type(error).__name__} in {traceback.extract_tb(error.__traceback__)[-1].name}"
 
 
 def _bits(array: np.ndarray) -> np.ndarray:

@@ -11,11 +11,13 @@ from hypothesis import strategies as st
 from mcu_quant.ir import Graph, Tensor
 from mcu_quant.ops import OPERATORS
 from tests.hunter import elementwise, windows
-from tests.hunter.build import QUANTS, SEEDS, Draw, GraphDraft
+from tests.hunter.build import CHANNELS, QUANTS, SEEDS, Draw, GraphDraft
 
 EMITTERS = {
     name: emit for name, emit in (windows.EMITTERS | elementwise.EMITTERS).items() if name in OPERATORS
 }
+#: Once more for each: they have most of the kernels.
+OFTEN = 2 * ("conv_2d", "depthwise_conv_2d", "fully_connected")
 NEEDS_IMAGE = ("conv_2d", "depthwise_conv_2d", "max_pool_2d", "average_pool_2d")
 
 MAX_NODES = 9
@@ -37,7 +39,7 @@ def quantized_cases(draw: Draw) -> Case:
         elementwise.draw_input(draft, draw(SHAPES), draw(QUANTS))
     for _ in range(draw(st.integers(1, MAX_NODES))):
         images = bool(draft.activations([4]))
-        able = sorted(name for name in EMITTERS if images or name not in NEEDS_IMAGE)
+        able = sorted(name for name in (*EMITTERS, *OFTEN) if images or name not in NEEDS_IMAGE)
         EMITTERS[draw(st.sampled_from(able))](draft)
     elementwise.draw_output_types(draft)
     assume(draft.nodes)
@@ -47,12 +49,17 @@ def quantized_cases(draw: Draw) -> Case:
 
 
 SIDE = st.integers(1, 11)
-CHANNELS = st.integers(1, 9)
+ONE = st.just(1)
+#: Images (twice as often), wide maps, one-dimensional ones along either side, and lower ranks.
 SHAPES = st.one_of(
-    st.tuples(st.just(1), SIDE, SIDE, CHANNELS),
-    st.tuples(st.just(1), SIDE, SIDE, CHANNELS),
-    st.tuples(st.just(1), st.integers(1, 40)),
-    st.tuples(st.just(1), SIDE, CHANNELS),
+    st.tuples(ONE, SIDE, SIDE, CHANNELS),
+    st.tuples(ONE, SIDE, SIDE, CHANNELS),
+    st.tuples(ONE, st.integers(12, 20), st.integers(12, 40), st.integers(1, 8)),
+    st.one_of(
+        st.tuples(ONE, ONE, st.integers(2, 60), CHANNELS), st.tuples(ONE, st.integers(2, 60), ONE, CHANNELS)
+    ),
+    st.tuples(ONE, st.one_of(st.integers(1, 40), st.sampled_from([64, 100, 256]))),
+    st.tuples(ONE, SIDE, CHANNELS),
 )
 
 

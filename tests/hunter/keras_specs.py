@@ -15,7 +15,7 @@ from mcu_quant.importers.keras_layers import HANDLERS, ImportBuilder
 from mcu_quant.ir import Graph
 from mcu_quant.ops import OPERATORS
 from mcu_quant.ops.keras import LayerRefused
-from tests.hunter.build import MAX_ELEMENTS, SEEDS, Draw
+from tests.hunter.build import CHANNELS, MAX_ELEMENTS, SEEDS, Draw
 
 MAX_LAYERS = 9
 Config = dict[str, Any]
@@ -120,9 +120,9 @@ def layer_weights(layer: LayerSpec, shape: tuple[int, ...]) -> list[np.ndarray]:
 
 @st.composite
 def model_specs(draw: Draw) -> ModelSpec:
-    spatial = st.tuples(st.integers(1, 12), st.integers(1, 12), st.integers(1, 6))
+    spatial = st.tuples(st.integers(1, 12), st.integers(1, 12), CHANNELS)
     shapes = st.one_of(
-        spatial, spatial, st.tuples(st.integers(1, 24), st.integers(1, 6)), st.tuples(st.integers(1, 30))
+        spatial, spatial, st.tuples(st.integers(1, 24), CHANNELS), st.tuples(st.integers(1, 30))
     )
     input_shapes = tuple(draw(shapes) for _ in range(draw(st.sampled_from([1, 1, 1, 2]))))
     model, layers = FloatModel.start(input_shapes), []
@@ -175,11 +175,12 @@ def _dimensions(kind: str) -> int | None:
 def _window(draw: Draw, kind: str, shape: tuple[int, ...]) -> Config:
     """What the convolutions share."""
     dimensions = len(shape) - 1
-    strides = draw(st.integers(1, 3))
+    strides = draw(st.sampled_from([1, 1, 2, 3]))
     dilation = draw(st.integers(1, 3)) if strides == 1 else 1  # Keras has either
     causal = ["causal"] if kind == "Conv1D" else []
     return {
-        "kernel_size": [draw(st.integers(1, 4)) for _ in range(dimensions)],
+        "kernel_size": draw(st.sampled_from([None, [1] * dimensions, [3] * dimensions]))
+        or [draw(st.integers(1, 4)) for _ in range(dimensions)],
         "strides": [strides] * dimensions,
         "dilation_rate": [dilation] * dimensions,
         "padding": draw(st.sampled_from(["valid", "same", *causal])),
@@ -191,8 +192,10 @@ def _window(draw: Draw, kind: str, shape: tuple[int, ...]) -> Config:
 def _conv(kind: str) -> DrawConfig:
     def config(draw: Draw, shape: tuple[int, ...]) -> Config:
         window = _window(draw, kind, shape)
-        groups = draw(st.sampled_from([g for g in range(1, shape[-1] + 1) if shape[-1] % g == 0]))
-        return {**window, "groups": groups, "filters": groups * draw(st.integers(1, max(1, 6 // groups)))}
+        divisors = [g for g in range(1, shape[-1] + 1) if shape[-1] % g == 0]
+        groups = draw(st.sampled_from(divisors)) if draw(st.booleans()) else 1
+        filters = draw(CHANNELS) if groups == 1 else groups * draw(st.integers(1, max(1, 6 // groups)))
+        return {**window, "groups": groups, "filters": filters}
 
     return config
 
@@ -202,13 +205,13 @@ def _depthwise(draw: Draw, shape: tuple[int, ...]) -> Config:
 
 
 def _separable(draw: Draw, shape: tuple[int, ...]) -> Config:
-    parts = {"depth_multiplier": draw(st.integers(1, 2)), "filters": draw(st.integers(1, 6))}
+    parts = {"depth_multiplier": draw(st.integers(1, 2)), "filters": draw(CHANNELS)}
     return {**_window(draw, "SeparableConv", shape), **parts}
 
 
 def _dense(draw: Draw, shape: tuple[int, ...]) -> Config:
     return {
-        "units": draw(st.integers(1, 12)),
+        "units": draw(CHANNELS),
         "use_bias": draw(st.booleans()),
         "activation": _activation(draw),
     }

@@ -9,14 +9,15 @@ import numpy as np
 
 from mcu_quant.exporters.tflite import write_tflite
 from mcu_quant.importers.tflite import read_tflite
+from tests.hunter.check import Engines, Target
 from tests.hunter.graphs import Case
 from tests.hunter.keras_specs import ModelSpec
 
 DIRECTORY = Path(__file__).with_name("regressions")
 
 
-def save(case: Case | ModelSpec, directory: Path = DIRECTORY) -> Path:
-    """Keep a case in a file that is named by its content; returns its path."""
+def save(case: Case | ModelSpec, engines: Engines, directory: Path = DIRECTORY) -> Path:
+    """Keep a case, and what it failed on, in a file that is named by its content; returns its path."""
     directory.mkdir(exist_ok=True)
     if isinstance(case, ModelSpec):
         text = case.to_json() + "\n"
@@ -26,7 +27,9 @@ def save(case: Case | ModelSpec, directory: Path = DIRECTORY) -> Path:
     file = write_tflite(case.graph)
     path = directory / f"{_key(file)}.tflite"
     path.write_bytes(file)
-    np.savez_compressed(path.with_suffix(".npz"), **{f"in{i}": array for i, array in enumerate(case.inputs)})
+    arrays = {f"in{i}": array for i, array in enumerate(case.inputs)}
+    targets = {name: np.array(str(target)) for name, target in vars(engines).items() if target is not None}
+    np.savez_compressed(path.with_suffix(".npz"), **arrays, **targets)  # type: ignore[arg-type]
     return path
 
 
@@ -36,6 +39,15 @@ def load(path: Path) -> Case | ModelSpec:
     graph = read_tflite(path.read_bytes(), "hunted")
     with np.load(path.with_suffix(".npz")) as inputs:
         return Case(graph, tuple(inputs[f"in{index}"] for index in range(len(graph.inputs))))
+
+
+def engines(path: Path) -> Engines:
+    """What the case failed on: C on this machine if nothing else is said."""
+    if path.suffix == ".json":
+        return Engines()
+    with np.load(path.with_suffix(".npz")) as kept:
+        targets = {name: Target.parse(str(kept[name])) for name in ("host", "qemu") if name in kept.files}
+    return Engines(targets.get("host"), targets.get("qemu")) if targets else Engines()
 
 
 def saved(directory: Path = DIRECTORY) -> list[Path]:

@@ -6,10 +6,8 @@ import random
 import struct
 import time
 
-import hypothesis
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, Phase
 
 from mcu_quant.errors import McuQuantError
 from mcu_quant.exporters.tflite import write_tflite
@@ -17,6 +15,7 @@ from mcu_quant.importers.tflite import read_tflite
 from mcu_quant.kernels.base import CORES
 from mcu_quant.ops.interpreter import run_int8
 from mcu_quant.pipeline import GenerateOptions, TfliteModel, deploy, render
+from tests.hunter.draws import drawn
 from tests.hunter.graphs import quantized_cases
 
 FILES, DAMAGED, SECONDS = 40, 150, 5.0
@@ -26,22 +25,7 @@ MOST_ELEMENTS = 1_000_000
 
 
 def hunted_files(seed: int) -> list[bytes]:
-    files: list[bytes] = []
-
-    @hypothesis.seed(seed)
-    @hypothesis.settings(
-        max_examples=FILES,
-        database=None,
-        deadline=None,
-        phases=[Phase.generate],
-        suppress_health_check=list(HealthCheck),
-    )
-    @hypothesis.given(quantized_cases())
-    def collect(case) -> None:  # type: ignore[no-untyped-def]
-        files.append(write_tflite(case.graph))
-
-    collect()
-    return files
+    return [write_tflite(case.graph) for case in drawn(quantized_cases(), FILES, seed)]
 
 
 def damaged(file: bytes, rng: random.Random) -> bytes:

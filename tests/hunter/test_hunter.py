@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis.internal.conjecture import providers
 
 from mcu_quant import fixed_point
+from mcu_quant.exporters.tflite import write_tflite
 from mcu_quant.importers import tflite as importer
-from mcu_quant.ir import Graph, QuantParams, Tensor
+from mcu_quant.ir import BoundNode, Graph, QuantParams, Tensor
+from mcu_quant.kernels.base import Constant, Kernel, KernelCall
+from mcu_quant.kernels.portable import lookup_s8
 from mcu_quant.ops import OPERATORS, linear
 from mcu_quant.passes import prepare
 from mcu_quant.quantize import assign
+from tests.conftest import require_tools
 from tests.hunter import check_keras, regressions
-from tests.hunter.check import Engines, Mismatch, Tally, check_case
-from tests.hunter.check_keras import check_spec
+from tests.hunter.check import Engines, Mismatch, Tally, Target, check_case, host_name
+from tests.hunter.check_keras import quantized_case
+from tests.hunter.draws import drawn
 from tests.hunter.elementwise import BY_THE_WAY
-from tests.hunter.graphs import EMITTERS, Case
-from tests.hunter.hunt import Plan, describe, hunt
+from tests.hunter.graphs import EMITTERS, Case, quantized_cases
+from tests.hunter.hunt import BATCH, HOST_CORES, QEMU_CORES, Plan, describe, hunt, plans_for
 from tests.hunter.keras_specs import ModelSpec
 
 CASES = 60
@@ -27,24 +34,45 @@ Break = Callable[[pytest.MonkeyPatch], None]
 
 
 def test_a_short_hunt_finds_nothing(tmp_path: Path) -> None:
-    report = hunt(Plan(CASES, host=False, regressions=tmp_path))
+    report = hunt(Plan(CASES, host_cores=(), regressions=tmp_path))
     assert not report.failed(), describe(report, 0)
 
 
 @pytest.mark.slow
-def test_a_short_hunt_with_compiled_c_finds_nothing(tmp_path: Path) -> None:
-    report = hunt(Plan(CASES, seed=1, regressions=tmp_path))
+@pytest.mark.parametrize("core", ["cortex-m4", "cortex-m55", "cortex-m0plus"])
+def test_a_short_hunt_with_compiled_c_finds_nothing(core: str, tmp_path: Path) -> None:
+    report = hunt(Plan(CASES // 3, seed=1, host_cores=(core,), regressions=tmp_path))
+    assert not report.failed(), describe(report, 0)
+
+
+@pytest.mark.slow
+@pytest.mark.qemu
+def test_a_short_hunt_on_qemu_finds_nothing(tmp_path: Path) -> None:
+    plan = Plan(CASES // 4, seed=2, host_cores=(), qemu_cores=("cortex-m55",), regressions=tmp_path)
+    report = hunt(plan)
     assert not report.failed(), describe(report, 0)
 
 
 @pytest.mark.parametrize("path", regressions.saved(), ids=lambda path: path.name)
 def test_what_was_caught_before_stays_right(path: Path) -> None:
-    case, tally = regressions.load(path), Tally()
-    if isinstance(case, Case):
-        check_case(case, Engines(), tally)
-    else:
-        check_spec(case, Engines(), tally, with_keras=False)
+    found, engines, tally = regressions.load(path), regressions.engines(path), Tally()
+    if engines.qemu is not None:
+        require_tools("qemu-system-arm", "arm-none-eabi-gcc")
+    case = quantized_case(found, tally, with_keras=False) if isinstance(found, ModelSpec) else found
+    assert case is not None
+    check_case(case, engines, tally)
     assert not tally.skipped
+
+
+def test_draws_depend_on_the_seed_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    def imported_constants() -> None:
+        raise AssertionError("hypothesis drew from the constants of imported modules")
+
+    monkeypatch.setattr(providers, "_get_local_constants", imported_constants)
+    one, other, third = (
+        [write_tflite(case.graph) for case in drawn(quantized_cases(), 20, seed)] for seed in (0, 0, 1)
+    )
+    assert one == other != third
 
 
 def test_every_integer_operator_is_hunted() -> None:
@@ -82,10 +110,6 @@ def reader_that_loses_a_zero_point(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tests.hunter.check.read_tflite", wrong)
 
 
-#: Nodes that a caught case is at most shrunk to. One would do; shrinking stops after a number of steps.
-SHRUNK = 5
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("plant", [off_by_one_multiplier, ignored_activation, reader_that_loses_a_zero_point])
 def test_a_planted_fault_is_caught_shrunk_and_saved(
@@ -93,16 +117,48 @@ def test_a_planted_fault_is_caught_shrunk_and_saved(
 ) -> None:
     with monkeypatch.context() as broken:
         plant(broken)
-        report = hunt(Plan(200, host=False, regressions=tmp_path))
+        report = hunt(Plan(60, host_cores=(), regressions=tmp_path))
         assert report.failed()
         saved = [
             case for path in regressions.saved(tmp_path) if isinstance(case := regressions.load(path), Case)
         ]
         assert saved
-        assert min(len(case.graph.nodes) for case in saved) <= SHRUNK
+        assert [len(case.graph.nodes) for case in saved] == [1] * len(saved)
         with pytest.raises(Mismatch):
-            check_case(saved[0], Engines(host=False), Tally())
-    check_case(saved[0], Engines(host=False), Tally())
+            check_case(saved[0], Engines(host=None), Tally())
+    check_case(saved[0], Engines(host=None), Tally())
+
+
+@pytest.mark.slow
+def test_a_kernel_that_is_wrong_is_caught_for_its_core(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    kernel = type(lookup_s8.KERNEL)
+    right = kernel.call
+
+    def wrong(self: Kernel, node: BoundNode) -> KernelCall:
+        call = right(self, node)
+        arguments = (replace(a, data=a.data ^ 1) if isinstance(a, Constant) else a for a in call.arguments)
+        return replace(call, arguments=tuple(arguments))
+
+    target = Target("cortex-m4", "time")
+    with monkeypatch.context() as broken:
+        broken.setattr(kernel, "call", wrong)
+        report = hunt(Plan(10, host_cores=(target.core,), regressions=tmp_path))
+    assert report.mismatches and report.mismatches[0].startswith(host_name(target))
+    for path in regressions.saved(tmp_path):
+        case = regressions.load(path)
+        assert isinstance(case, Case) and len(case.graph.nodes) == 1
+        assert regressions.engines(path) == Engines(target)
+        check_case(case, Engines(target), Tally())
+
+
+def test_plans_take_every_target_in_turn() -> None:
+    plans = plans_for(3000, Plan(0, host_cores=HOST_CORES, qemu_cores=QEMU_CORES))
+    assert sum(plan.cases for plan in plans) == 3000
+    assert len({plan.seed for plan in plans}) == len(plans)
+    batches = [range(plan.turn, plan.turn + plan.cases // 2 // BATCH) for plan in plans]
+    assert [turn for batch in batches for turn in batch] == list(range(3000 // 2 // BATCH))
 
 
 def clipping_quantizer(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -139,10 +195,10 @@ def test_a_fault_of_the_quantizer_or_a_pass_is_caught(
 ) -> None:
     with monkeypatch.context() as broken:
         plant(broken)
-        report = hunt(Plan(300, host=False, regressions=tmp_path))
+        report = hunt(Plan(60, host_cores=(), regressions=tmp_path))
     assert len(report.mismatches) == 1
     (spec,) = (
         case for path in regressions.saved(tmp_path) if isinstance(case := regressions.load(path), ModelSpec)
     )
-    assert len(spec.layers) <= 2
-    check_spec(spec, Engines(host=False), Tally(), with_keras=False)
+    assert len(spec.layers) == 1
+    assert quantized_case(spec, Tally(), with_keras=False) is not None

@@ -16,7 +16,7 @@ from mcu_quant.ir import QuantParams, Tensor
 from mcu_quant.kernels import KERNELS
 from mcu_quant.kernels.base import Kernel
 from tests.kernels.armv7m import cases as armv7m
-from tests.kernels.dsp import channel_cases, linear_cases
+from tests.kernels.dsp import channel_cases, linear_cases, weightless_cases
 from tests.kernels.mve import cases as mve
 from tests.kernels.thumb1 import cases as thumb1
 from tests.ops.driver import Case
@@ -39,7 +39,8 @@ def _indexed(maker: Callable[[int], Case]) -> Maker:
     return make
 
 
-_SUMS = (armv7m.random_sum, thumb1.random_sum, mve.addition, _indexed(channel_cases.random_sum))
+_BINARY = _indexed(weightless_cases.random_binary)
+_SUMS = (armv7m.random_sum, thumb1.random_sum, mve.addition, _indexed(channel_cases.random_sum), _BINARY)
 MAKERS: dict[str, tuple[Maker, ...]] = {
     "conv_2d": (
         armv7m.convolution,
@@ -62,6 +63,7 @@ MAKERS: dict[str, tuple[Maker, ...]] = {
         mve.one_axis,
         mve.one_channel,
         _indexed(channel_cases.random_depthwise),
+        _indexed(channel_cases.random_dilated),
     ),
     "fully_connected": (
         armv7m.fully_connected,
@@ -71,6 +73,8 @@ MAKERS: dict[str, tuple[Maker, ...]] = {
     ),
     "add": _SUMS,
     "sub": _SUMS,
+    "mul": (_BINARY,),
+    "max_pool_2d": (mve.max_pool, _indexed(weightless_cases.random_max_pool)),
     "average_pool_2d": (mve.average_pool, _indexed(channel_cases.random_pool)),
     "mean": (_indexed(channel_cases.random_mean),),
 }
@@ -156,7 +160,7 @@ def _with_zero_points(case: Case, rng: np.random.Generator) -> Case:
         inputs.append(tensor)
     first = inputs[0]
     assert first is not None and first.quant is not None
-    is_pool = case.op == "average_pool_2d"
+    is_pool = case.op in ("average_pool_2d", "max_pool_2d")
     output = first.quant if is_pool else QuantParams.per_tensor(case.output_quant.scale[0], end())
     return replace(case, inputs=tuple(inputs), output_quant=output)
 

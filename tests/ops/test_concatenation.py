@@ -8,12 +8,15 @@ import numpy as np
 import pytest
 
 from mcu_quant.ir import QuantParams, Tensor
+from mcu_quant.kernels import KERNELS
+from mcu_quant.memory import plan_memory
 from mcu_quant.ops import OPERATORS
 from mcu_quant.ops.concatenation import ConcatenationAttrs
 from mcu_quant.ops.interpreter import run_float
 from mcu_quant.ops.keras import GraphBuilder, KerasLayer, LayerRefused
 from mcu_quant.ops.support import node_problems
-from tests.ops.driver import CHECKS, Case, activation, check_name
+from tests.kernel_harness import run_kernel
+from tests.ops.driver import CHECKS, Case, activation, check_name, operands, reference
 
 QUANT = QuantParams.per_tensor(0.05, -9)
 
@@ -42,6 +45,22 @@ CASES = [
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_concatenation(case: Case, check: Callable[[Case], None]) -> None:
     check(case)
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_each_input_may_lie_as_near_as_the_kernel_says(case: Case) -> None:
+    (kernel,) = (kernel for kernel in KERNELS if kernel.name == "concatenation_s8")
+    node, arrays = operands(case)
+    for which in range(len(node.inputs)):
+        (actual,) = run_kernel(kernel, node, arrays, overlapped=True, which=which)
+        np.testing.assert_array_equal(actual, reference(case)[0], f"input {which}")
+
+
+def test_inputs_share_the_outputs_bytes() -> None:
+    """Two halves: the first lies where the second's part of the output will be."""
+    halves = case("halves", 3, (1, 6, 5, 8), (1, 6, 5, 8))
+    (kernel,) = (kernel for kernel in KERNELS if kernel.name == "concatenation_s8")
+    assert plan_memory(halves.graph(), [kernel]).arena_bytes == 3 * 240
 
 
 def keras_concatenation(sizes: Sequence[int], axis: int = -1) -> tuple[GraphBuilder, str]:

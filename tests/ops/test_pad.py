@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 from mcu_quant.ir import Tensor
+from mcu_quant.kernels import KERNELS
+from mcu_quant.memory import plan_memory
 from mcu_quant.ops.pad import PadAttrs
 from mcu_quant.ops.support import node_problems
 from tests.ops.driver import CHECKS, Case, check_name, unary_case
@@ -27,6 +29,8 @@ CASES = [
     case("time", (7, 3), (2, 0), (0, 0)),
     case("vector", (7,), (2, 3)),
     case("one_element", (1, 1, 1), (1, 0), (0, 1), (0, 0)),
+    case("rows_of_pixels", (6, 5, 4), (2, 3), (0, 0), (0, 0)),
+    case("only_before", (3, 2, 5), (4, 0), (3, 0), (2, 0)),
     case("zero_point_low", (4, 5, 3), (1, 1), (1, 1), (0, 0), x=(0.1, -128)),
     case("zero_point_high", (4, 5, 3), (1, 1), (1, 1), (0, 0), x=(0.1, 127)),
 ]
@@ -51,3 +55,16 @@ def test_pad(case: Case, check) -> None:
 def test_five_axes_are_refused() -> None:
     five = case("five", (2, 2, 2, 2), (0, 0), (1, 1), (0, 0), (0, 0))
     assert node_problems(five.node())[0].rule == "at most 4 axes"
+
+
+def test_axes_without_padding_are_part_of_the_row() -> None:
+    (kernel,) = (kernel for kernel in KERNELS if kernel.name == "pad_s8")
+    node = case("rows", (6, 5, 4), (2, 3), (1, 0), (0, 0)).node()
+    assert kernel.call(node).params["input_size"] == (1, 1, 6, 20)
+    assert kernel.call(node).params["output_size"] == (1, 1, 11, 24)
+
+
+def test_the_input_lies_in_the_output() -> None:
+    (kernel,) = (kernel for kernel in KERNELS if kernel.name == "pad_s8")
+    padded = case("border", (16, 16, 16), (1, 1), (1, 1), (0, 0))
+    assert plan_memory(padded.graph(), [kernel]).arena_bytes == 18 * 18 * 16

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from mcu_quant.ops.softmax import SoftmaxAttrs
+from mcu_quant.fixed_point import INT32_MAX, high_mul, rounding_divide_by_power_of_two
+from mcu_quant.kernels import KERNELS
+from mcu_quant.kernels.base import CORES
+from mcu_quant.kernels.portable.softmax_table_s8 import softmax_table
+from mcu_quant.ops.softmax import SoftmaxAttrs, exponential_table
 from mcu_quant.ops.support import node_problems
 from tests.ops.driver import CHECKS, Case, c_equals_reference, check_name, reference, unary_case
 
@@ -43,6 +49,9 @@ CASES = [
 ]
 
 
+TABLES = [kernel for kernel in KERNELS if kernel.function == "softmax_table_s8"]
+
+
 @pytest.mark.parametrize("check", CHECKS, ids=check_name)
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_softmax(case: Case, check) -> None:
@@ -77,3 +86,47 @@ def test_another_output_scale_is_refused() -> None:
 def test_a_scale_too_small_is_refused() -> None:
     flat = unary_case("flat", "softmax", SoftmaxAttrs(), (1, 4), x=(2.0**-28, 0), y=OUTPUT)
     assert "2**-26" in node_problems(flat.node())[0].rule
+
+
+@pytest.mark.parametrize("elements, taken", [(8191, True), (8192, False)])
+def test_rows_whose_sum_could_wrap_have_no_table(elements: int, taken: bool) -> None:
+    node = case("long", (elements,), 2.0**-20).node()
+    assert [kernel.refusal(node) is None for kernel in TABLES] == [taken] * len(TABLES)
+
+
+def test_the_longest_row_with_a_table() -> None:
+    """All logits are the maximum: the largest sum that there is, and every output is 0."""
+    x = np.full((1, 1, 8191), 7, np.int8)
+    c_equals_reference(replace(case("longest", (8191,), 0.1), data=(x,)))
+
+
+@pytest.mark.parametrize("scale", [2.0**-25, 0.003, 0.0541, 0.06, 0.3, 2.0, 40.0])
+def test_a_table_ends_where_exponentials_change_nothing(scale: float) -> None:
+    node = case("table", (10,), scale).node()
+    table, every = softmax_table(node), exponential_table(node)
+    assert (table == every[: len(table)]).all()
+    rest = every[len(table) :]
+    assert (rounding_divide_by_power_of_two(rest, 12) == 0).all()
+    # 23: the least shift, for the least sum; the largest reciprocal is 2**31 - 1.
+    quotients = rounding_divide_by_power_of_two(high_mul(np.int64(INT32_MAX), rest), 23)
+    assert (quotients == 0).all()
+
+
+@pytest.mark.parametrize(
+    ("mode", "scale", "elements", "taken"),
+    [
+        ("time", 0.001, 2, True),
+        ("balanced", 0.05, 10, False),
+        ("balanced", 0.05, 600, True),
+        ("balanced", 0.1, 10, True),
+        ("size", 0.1, 10, False),
+        ("size", 0.2, 10, True),
+    ],
+)
+def test_a_table_is_worth_its_bytes(mode: str, scale: float, elements: int, taken: bool) -> None:
+    node = case("worth", (elements,), scale).node()
+    (kernel,) = (kernel for kernel in TABLES if mode in kernel.modes)
+    assert (kernel.refusal(node) is None) == taken
+    if taken:
+        (plain,) = (kernel for kernel in KERNELS if kernel.name == "softmax_s8")
+        assert kernel.cycles(node, CORES["cortex-m4"]) < plain.cycles(node, CORES["cortex-m4"])

@@ -93,13 +93,25 @@ class Conv2DDspS8(Kernel):
         return (geometry(node).overlap(node), *(None for _ in node.inputs[1:]))
 
     def cycles(self, node: BoundNode, core: Core) -> float:
-        """Fitted to KERNELS.md's model on mps2_an386: the inner loop, a block's end, a pixel, expansion."""
-        layout = geometry(node)
+        """The inner loop, a block's end, slow channels, expansion: fitted to docs/benchmarks.json."""
+        layout, packed = geometry(node), packed_layer(node)
+        inlined = "time" in self.modes
+        steps = (10.5 if inlined else 19) * packed.short.has_steps
         blocks = padded(layout.outputs, BLOCK) / BLOCK
-        pairs = padded(layout.window, 2) / 2
-        pixel = blocks * (7.7 * pairs + 30) + 1.6 * layout.pixel_step + 20
-        pixel += len(packed_layer(node).slow) * (6 * layout.window + 40)
-        return 100 + layout.pixels * pixel
+        pixel = blocks * ((7.8 if inlined else 7.9) * self._pairs(layout) + 26 + steps)
+        pixel += len(packed.slow) * (6.5 * layout.window + 52)
+        return 100 + layout.pixels * pixel + self._expansion_cycles(layout, inlined)
+
+    def _expansion_cycles(self, layout: Geometry, inlined: bool) -> float:
+        """Of the patches' columns; channels that are whole words go four at a time."""
+        strips = layout.height.output_size * -(-layout.width.output_size // layout.strip)
+        width = layout.width
+        columns = layout.pixels * width.filter_size
+        if layout.shares_columns:
+            columns = layout.pixels * width.stride + strips * (width.filter_size - width.stride)
+        element = 1.6 if layout.channels % 4 == 0 else 0.6 if inlined else 6.3
+        column = (19.0 if inlined else 31.7) + element * layout.channels
+        return columns * layout.height.filter_size * column + strips * (530.0 if inlined else 660.0)
 
     def _pairs(self, layout: Geometry) -> int:
         return padded(layout.window, 2 if self._straight_pairs else 4) // 2

@@ -9,6 +9,9 @@ Channels outside, bands inside: no row is made planes of twice, lines that two b
 and the output may lie exactly where the input does (never a few bytes before: channels yet to come
 would be overwritten). Bands outside: the output may lie anywhere from `overlap` on before the input.
 That is for images that shrink.
+
+Of a dilated filter, rows are read that far apart; along lines it is a longer filter with weights of 0,
+whose products are left out where both weights of a pair are.
 """
 
 from __future__ import annotations
@@ -32,7 +35,8 @@ class Geometry:
     """rows, columns: the image's axes, swapped or stood still so that bands are of rows.
 
     band: output rows at a time. Where `line` is set, rows are the pixels of one line.
-    by_channel: channels are outside, bands inside.
+    by_channel: channels are outside, bands inside. dilation: along a plane's lines; the axis there has
+    the longer filter.
     """
 
     rows: WindowAxis
@@ -42,6 +46,7 @@ class Geometry:
     band: int
     line: bool
     by_channel: bool
+    dilation: int = 1
 
     @property
     def output_channels(self) -> int:
@@ -50,7 +55,12 @@ class Geometry:
     @property
     def band_rows(self) -> int:
         """Input rows, padding included, under a band."""
-        return (self.band - 1) * self.rows.stride + self.rows.filter_size
+        return (self.band - 1) * self.rows.stride + self.filter_reach
+
+    @property
+    def filter_reach(self) -> int:
+        """Input rows under the filter."""
+        return (self.rows.filter_size - 1) * self.rows.dilation + 1
 
     @property
     def across(self) -> WindowAxis:
@@ -72,6 +82,15 @@ class Geometry:
     @property
     def filter_rows(self) -> int:
         return 1 if self.line else self.rows.filter_size
+
+    @property
+    def row_dilation(self) -> int:
+        """From one row of the filter to the next, in the planes' lines."""
+        return 1 if self.line else self.rows.dilation
+
+    def has_weights(self, word: int) -> bool:
+        """Whether taps `word` and `word` + 1 of the longer filter are not both between weights."""
+        return word % self.dilation == 0 or (word + 1) % self.dilation == 0
 
     @property
     def output_rows(self) -> int:
@@ -114,7 +133,7 @@ class Geometry:
             return len(self.bands())
         if self.by_channel or self.whole:
             return self.rows.input_size
-        return sum((len(band) - 1) * self.rows.stride + self.rows.filter_size for band in self.bands())
+        return sum((len(band) - 1) * self.rows.stride + self.filter_reach for band in self.bands())
 
     @property
     def overlap(self) -> int:
@@ -139,10 +158,23 @@ def image_axes(node: BoundNode) -> tuple[WindowAxis, WindowAxis, bool]:
 def choose_geometry(node: BoundNode, plane_bytes: int, band_bytes: int) -> Geometry:
     """The largest band whose planes take plane_bytes at most, or with the overlap band_bytes."""
     rows, columns, line = image_axes(node)
+    along = rows if line else columns
     whole = Geometry(
-        rows, columns, node.input(0).shape[3], depth_multiplier(node), rows.output_size, line, by_channel=True
+        _without_dilation(rows) if line else rows,
+        _without_dilation(columns),
+        node.input(0).shape[3],
+        depth_multiplier(node),
+        rows.output_size,
+        line,
+        by_channel=True,
+        dilation=along.dilation if along.filter_size > 1 else 1,
     )
     return _choose(whole, plane_bytes, band_bytes)
+
+
+def _without_dilation(axis: WindowAxis) -> WindowAxis:
+    """The same with weights of 0 between the taps."""
+    return replace(axis, filter_size=(axis.filter_size - 1) * axis.dilation + 1, dilation=1)
 
 
 @lru_cache(maxsize=256)

@@ -1,4 +1,4 @@
-"""Depthwise convolution on planes of int16 with SMLAD: any filter without dilation (Cortex-M4, M7, M33).
+"""Depthwise convolution on planes of int16 with SMLAD (Cortex-M4, M7, M33).
 
 depthwise_geometry.py has the way through the image, depthwise_table.py the proven arithmetic,
 depthwise_planes.py and depthwise_rows.py the assembly.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from mcu_quant.ir import BoundNode
 from mcu_quant.kernels.base import Activation, Assembly, Constant, Core, Kernel, KernelCall, Scratch
-from mcu_quant.kernels.dsp.depthwise_geometry import GROUP, Geometry, choose_geometry, image_axes
+from mcu_quant.kernels.dsp.depthwise_geometry import GROUP, Geometry, choose_geometry
 from mcu_quant.kernels.dsp.depthwise_planes import PlanesCode, planes_code
 from mcu_quant.kernels.dsp.depthwise_rows import Requantization, RowsCode, filter_words, rows_code
 from mcu_quant.kernels.dsp.depthwise_table import ChannelConstants, channel_table, requantization
@@ -24,6 +24,9 @@ class DepthwisePlanarS8(Kernel):
     """plane_bytes, band_bytes: what planes may take; and what they, and the distance between input and
     output where there is one, may take together. outputs, pairs: how many of them loops have at most;
     line_outputs: if there is but one line.
+    c_cycles: what C takes around the assembly, for a band, for a group of channels where all rows are one
+    band, for a line that is kept or padding, for a word of it, for a pair of pixels of a channel that is
+    alone; fitted to docs/benchmarks.json on Cortex-M4 (in mode "time" it is inlined).
     """
 
     function = "depthwise_planar_s8"
@@ -40,15 +43,14 @@ class DepthwisePlanarS8(Kernel):
         outputs: int,
         line_outputs: int,
         pairs: int,
+        c_cycles: tuple[float, float, float, float, float],
     ) -> None:
         self.name, self.modes = name, modes
         self._plane_bytes, self._band_bytes = plane_bytes, band_bytes
         self._outputs, self._line_outputs, self._pairs = outputs, line_outputs, pairs
+        self._c_cycles = c_cycles
 
     def refusal(self, node: BoundNode) -> str | None:
-        rows, columns, _ = image_axes(node)
-        if rows.dilation != 1 or columns.dilation != 1:
-            return "filters must not be dilated"
         geometry = self._geometry(node)
         if filter_words(geometry.across.filter_size) * geometry.filter_rows > _MAX_WORDS:
             return "the filter must be small"
@@ -84,6 +86,7 @@ class DepthwisePlanarS8(Kernel):
             "line_output": across.output_size,
             "line_stride": across.stride,
             "filter_rows": geometry.filter_rows,
+            "row_dilation": geometry.row_dilation,
             "filter_columns": across.filter_size,
             "input_zero_point": x.zero_point,
             "shift": how.shift or 0,
@@ -147,12 +150,23 @@ class DepthwisePlanarS8(Kernel):
         outputs = bands if geometry.line else geometry.rows.output_size
         grouped = geometry.channels // GROUP if geometry.planes == GROUP else 0
         alone = geometry.channels - GROUP * grouped
-        # C around the assembly; where channels are outside, two lines that are kept and two of padding, too.
-        call = 40 if geometry.whole else 110 + (24 * geometry.pairs if geometry.by_channel else 0)
-        total = grouped * (call * bands + made * planes.row[index])
-        total += alone * (call * bands + made * (8 * geometry.pairs + 20))
+        band, whole, line, word, pair = self._c_cycles
+        call = whole if geometry.whole else bands * band
+        total = (grouped + alone) * call + made * (
+            grouped * planes.row[index] + alone * pair * geometry.pairs
+        )
         total += geometry.output_channels * (bands * rows.channel[index] + outputs * rows.row[index])
-        return float(total)
+        return total + _lines_moved(geometry, grouped + alone) * (line + word * geometry.pairs)
+
+
+def _lines_moved(geometry: Geometry, groups: int) -> int:
+    """Kept for the next band, and two of padding; for each group where channels are outside."""
+    if geometry.line:
+        return 0
+    if geometry.whole or not geometry.by_channel:
+        return 2 * geometry.planes
+    kept = max(geometry.filter_reach - geometry.rows.stride, 0)
+    return (2 + kept * (len(geometry.bands()) - 1)) * geometry.planes * groups
 
 
 def _proven(node: BoundNode) -> tuple[Requantization, ChannelConstants]:
@@ -170,6 +184,7 @@ KERNELS = (
         outputs=8,
         line_outputs=32,
         pairs=3,
+        c_cycles=(12, 61, 0, 5.8, 13.9),
     ),
     DepthwisePlanarS8(
         "depthwise_planar_small_s8",
@@ -179,5 +194,6 @@ KERNELS = (
         outputs=8,
         line_outputs=16,
         pairs=3,
+        c_cycles=(208, 82, 22, 7.2, 16.8),
     ),
 )

@@ -76,6 +76,8 @@ def _products(geometry: Geometry, outputs: range) -> list[Instruction]:
                 if not -1 <= tap < taps:
                     continue
                 name, word = _product(tap, taps)
+                if name == "smlad" and not geometry.has_weights(word):
+                    continue
                 addend = ("y", output) if output in begun else "bias"
                 begun.add(output)
                 sources: tuple[Hashable, ...] = (("x", row, pair), ("w", row, word), addend)
@@ -171,7 +173,8 @@ class _Emitter:
         self.per_row = filter_words(geometry.across.filter_size)
         self.constants = how.constants
         self.frame = _Layout(len(self.constants) + self.per_row * geometry.filter_rows)
-        words = [("w", row, t) for row in range(geometry.filter_rows) for t in range(self.per_row)]
+        used = [t for t in range(self.per_row) if geometry.has_weights(t)]
+        words = [("w", row, t) for row in range(geometry.filter_rows) for t in used]
         self.resident: dict[Hashable, str] = dict(zip(words, reversed(_POOL), strict=False))
         self.resident = dict(list(self.resident.items())[:resident])
 
@@ -181,7 +184,8 @@ class _Emitter:
         assert isinstance(value, tuple)
         if value[0] == "w":
             return self.frame.word(len(self.constants) + value[1] * self.per_row + value[2])
-        return f"[{INPUT}, #{value[1] * self.geometry.line_bytes + 4 * value[2]}]"
+        line = value[1] * self.geometry.row_dilation
+        return f"[{INPUT}, #{line * self.geometry.line_bytes + 4 * value[2]}]"
 
     def run(self, count: int) -> list[str]:
         """The next `count` outputs of a row, without moving INPUT and OUTPUT on."""

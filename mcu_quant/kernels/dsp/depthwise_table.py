@@ -127,7 +127,10 @@ def channel_table(
         "step": constants.step,
     }
     words = [named[name] for name in how.constants]
-    for row in scaled.reshape(geometry.filter_rows, geometry.across.filter_size, -1):
+    taps = scaled.reshape(geometry.filter_rows, -1, scaled.shape[-1])
+    spread = np.zeros((geometry.filter_rows, geometry.across.filter_size, scaled.shape[-1]), np.int64)
+    spread[:, :: geometry.dilation] = taps
+    for row in spread:
         for word in range(filter_words(len(row))):
             words.append((row[min(word + 1, len(row) - 1)] << 16) + (row[word] & 0xFFFF))
     return wrap_int32(np.stack(words, axis=1)).astype(np.int32)

@@ -74,11 +74,12 @@ class FullyConnectedDspS8(Kernel):
         return (least, *(None for _ in node.inputs[1:]))
 
     def cycles(self, node: BoundNode, core: Core) -> float:
-        """KERNELS.md's model: 21 cycles for 16 products, a block's end, a row."""
+        """16 products, a block's end, slow channels: fitted to docs/benchmarks.json."""
         units, size = node.input(1).shape
-        rows = node.input(0).elements // size
-        slow = len(packed_layer(node).slow) * (6 * size + 40)
-        return 40 + rows * (30 + padded(units, BLOCK) / BLOCK * (21 * size / 4 + 30) + slow)
+        rows, packed = node.input(0).elements // size, packed_layer(node)
+        block = 21.9 * size / 4 + 37.5 + 18.0 * packed.short.has_steps
+        slow = len(packed.slow) * (6.5 * size + 52)
+        return 67 + rows * (padded(units, BLOCK) / BLOCK * block + slow)
 
     def _assembly(self, node: BoundNode) -> Assembly:
         units, size = node.input(1).shape

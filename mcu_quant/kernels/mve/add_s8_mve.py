@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from mcu_quant.ir import BoundNode
 from mcu_quant.kernels.base import Activation, Assembly, Core, Kernel, KernelCall
-from mcu_quant.kernels.mve import requantize
+from mcu_quant.kernels.mve import cost, requantize
 from mcu_quant.kernels.mve.dots import load
 from mcu_quant.kernels.portable.walk import in_place
 from mcu_quant.ops.add import sum_multipliers
@@ -56,8 +56,8 @@ class AddS8Mve(Kernel):
         return in_place(node)
 
     def cycles(self, node: BoundNode, core: Core) -> float:
-        block = len(_block(node)) + 1
-        return 30 + -(-node.output.elements // _LANES) * block
+        block = cost.cycles(_block(node)) + 1
+        return 40 + -(-node.output.elements // _LANES) * block
 
 
 def _multipliers(node: BoundNode) -> tuple[int, tuple[int, int], tuple[int, int]]:

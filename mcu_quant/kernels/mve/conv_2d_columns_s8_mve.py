@@ -90,7 +90,7 @@ class Conv2DColumnsS8Mve(Kernel):
         groups = sum(-(-count // shape.dots.pixels) for count in counts)
         calls = sum(2 if count % shape.dots.pixels else 1 for count in counts)
         fill = node.input(0).shape[1] * (30 + columns * (6 + shape.filter_row / 2))
-        return fill + dots.instructions(shape.dots, columns * groups, columns * calls)
+        return fill + dots.cycles(shape.dots, columns * groups, columns * calls)
 
 
 def _geometry(node: BoundNode) -> _Geometry:

@@ -104,7 +104,7 @@ class Conv2DS8Mve(Kernel):
         groups = -(-shape.run_pixels // shape.dots.pixels)
         calls = 2 if shape.run_pixels % shape.dots.pixels else 1
         rows = 30 * shape.runs + (node.input(0).elements / 4 if shape.ring_row else 0)
-        return dots.instructions(shape.dots, shape.runs * groups, shape.runs * calls) + rows
+        return dots.cycles(shape.dots, shape.runs * groups, shape.runs * calls) + rows
 
 
 def ohwi(node: BoundNode) -> np.ndarray:

@@ -18,7 +18,7 @@ import numpy as np
 
 from mcu_quant.ir import BoundNode
 from mcu_quant.kernels.base import Assembly
-from mcu_quant.kernels.mve import requantize
+from mcu_quant.kernels.mve import cost, requantize
 from mcu_quant.kernels.mve.requantize import GUARD, Output
 from mcu_quant.ops.linear import channel_multipliers
 
@@ -253,11 +253,14 @@ def _held_loads(dots: Dots) -> tuple[list[str], list[str]]:
     return inputs.vector(dots.offsets[0])
 
 
+_LEAVE = ("add sp, sp, #36", "vpop {d8-d15}", "pop {r4-r11, pc}")
+_LEAVE_CYCLES = cost.cycles(_LEAVE)
+
+
 def assembly(dots: Dots) -> str:
     """The function's body."""
     entry, start, block, end = _body_parts(dots)
-    leave = ["add sp, sp, #36", "vpop {d8-d15}", "pop {r4-r11, pc}"]
-    return "\n".join([*entry, *start, *block, *end, *leave])
+    return "\n".join([*entry, *start, *block, *end, *_LEAVE])
 
 
 def instructions(dots: Dots, groups: int, calls: int) -> int:
@@ -267,6 +270,16 @@ def instructions(dots: Dots, groups: int, calls: int) -> int:
         loop = 4 + len(dots.offsets) * (2 + 2 * dots.pixels) + len(dots.offsets) * dots.pixels
         block += 2 * (dots.rows - 1) * loop
     return calls * (entry + 3) + groups * (start + end + dots.channels // 4 * block)
+
+
+def cycles(dots: Dots, groups: int, calls: int) -> int:
+    """Modelled, of the same."""
+    entry, start, block, end = _body_parts(dots)
+    channels = cost.cycles(block)
+    if dots.rolled:
+        channels += 2 * (dots.rows - 1) * cost.cycles(cost.loop_body(block, "3"))
+    each = cost.cycles(start) + cost.cycles(end) + dots.channels // 4 * channels
+    return calls * (cost.cycles(entry) + _LEAVE_CYCLES) + groups * each
 
 
 def _counts(line: str) -> bool:

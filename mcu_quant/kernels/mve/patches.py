@@ -20,7 +20,7 @@ import numpy as np
 
 from mcu_quant.ir import BoundNode
 from mcu_quant.kernels.base import Assembly
-from mcu_quant.kernels.mve import requantize
+from mcu_quant.kernels.mve import cost, requantize
 from mcu_quant.kernels.mve.dots import add, load
 from mcu_quant.kernels.mve.requantize import GUARD, Output
 from mcu_quant.ops.linear import channel_multipliers
@@ -233,12 +233,9 @@ def function(shape: Patches) -> Assembly:
     return Assembly("patches", "\n".join(body), GUARD, "mq_mve_patches_function_t", "mq_mve_patches_twin")
 
 
-def instructions(shape: Patches, strips: int, calls: int) -> float:
-    """Of `calls` calls that do `strips` strips in all."""
-    code = {
-        part: sum(not x.startswith("/*") and not x.endswith(":") for x in lines)
-        for part, lines in _parts(shape).items()
-    }
+def cycles(shape: Patches, strips: int, calls: int) -> int:
+    """Modelled, of `calls` calls that do `strips` strips in all."""
+    code = {part: cost.cycles(lines) for part, lines in _parts(shape).items() if part != "table"}
     pairs = shape.columns // (2 * shape.group_columns)
     rounds = pairs if pairs > _UNROLLED else 1
     strip = code["start"] + rounds * (code["outputs"] + code["pairs_end"]) + code["tail"] + code["end"]

@@ -24,6 +24,20 @@ class ConcatenationS8(Kernel):
         params: Params = {"rows": rows, "count": len(inputs), "sizes": sizes}
         return KernelCall(params, tuple(Activation(name) for name in names))
 
+    def overlap(self, node: BoundNode) -> tuple[int | None, ...]:
+        """Where an input's part of the last row ends, that row of the input begins at the earliest.
+
+        What is written ends later, by what the other inputs give, in each row: the last row decides.
+        """
+        rows = math.prod(node.output.shape[: node.attrs.axis])
+        row = node.output.elements // rows
+        ends, end = [], 0
+        for tensor in node.inputs:
+            part = 0 if tensor is None else tensor.elements // rows
+            end += part
+            ends.append(end + (rows - 1) * (row - part))
+        return tuple(ends)
+
     def cycles(self, node: BoundNode, core: Core) -> float:
         return 2.0 * node.output.elements
 

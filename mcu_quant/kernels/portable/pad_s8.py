@@ -15,14 +15,42 @@ class PadS8(Kernel):
 
     def call(self, node: BoundNode) -> KernelCall:
         x, y = node.input(0), node.output
-        missing = _AXES - len(x.shape)
+        input_size, before, output_size = zip(*_axes(node), strict=True)
         params: dict[str, int | float | tuple[int, ...]] = {
-            "input_size": (1,) * missing + x.shape,
-            "before": (0,) * missing + tuple(before for before, _ in node.attrs.paddings),
-            "output_size": (1,) * missing + y.shape,
+            "input_size": input_size,
+            "before": before,
+            "output_size": output_size,
             "value": border_value(node),
         }
         return KernelCall(params, (Activation(x.name), Activation(y.name)))
+
+    def overlap(self, node: BoundNode) -> tuple[int | None, ...]:
+        """Every row of the output ends, at the latest, where the input's row for it begins.
+
+        The last row decides: rows of the output are longer than the input's, and there are more of them.
+        """
+        *outer, (row, _, output_row) = _axes(node)
+        last, rows = 0, 1
+        for size, before, output_size in outer:
+            last = last * output_size + before + size - 1
+            rows *= size
+        return ((last + 1) * output_row - (rows - 1) * row, *(None for _ in node.inputs[1:]))
+
+
+def _axes(node: BoundNode) -> list[tuple[int, int, int]]:
+    """(input's size, padding before it, output's size) of four axes, outermost first.
+
+    Axes without padding are one with the axis before them, so that rows are long.
+    """
+    axes = [(1, 0, 1)]
+    sizes = zip(node.input(0).shape, node.attrs.paddings, node.output.shape, strict=True)
+    for size, (before, after), output_size in sizes:
+        if before == after == 0:
+            inner, inner_before, inner_output = axes[-1]
+            axes[-1] = (inner * size, inner_before * size, inner_output * size)
+        else:
+            axes.append((size, before, output_size))
+    return [(1, 0, 1)] * (_AXES - len(axes)) + axes[-_AXES:]
 
 
 KERNEL = PadS8()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mcu_quant.ir import BoundNode
-from mcu_quant.kernels.base import Activation, Kernel, KernelCall
+from mcu_quant.kernels.base import Activation, Core, Kernel, KernelCall
 from mcu_quant.ops.softmax import difference_multiplier, smallest_difference
 
 
@@ -26,6 +26,9 @@ class SoftmaxS8(Kernel):
     def overlap(self, node: BoundNode) -> tuple[int | None, ...]:
         """In place: a row is read whole before it is written, and once more element by element."""
         return (0,)
+
+    def cycles(self, node: BoundNode, core: Core) -> float:
+        return 340.0 * node.output.elements + 190.0 * node.output.elements / node.output.shape[-1]
 
 
 KERNEL = SoftmaxS8()

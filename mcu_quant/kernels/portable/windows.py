@@ -1,9 +1,9 @@
-"""What the portable kernels over height and width share."""
+"""What kernels over height and width share."""
 
 from __future__ import annotations
 
 from mcu_quant.ir import BoundNode
-from mcu_quant.ops.windows import WindowAxes
+from mcu_quant.ops.windows import WindowAxes, WindowAxis
 
 
 def row_overlap(node: BoundNode, axes: WindowAxes) -> int:
@@ -19,3 +19,13 @@ def row_overlap(node: BoundNode, axes: WindowAxes) -> int:
         (row + 1) * output_row - max(row * height.stride - height.before, 0) * input_row
         for row in range(height.output_size)
     )
+
+
+def whole_windows(axis: WindowAxis) -> tuple[int, int]:
+    """(the first output whose window is inside the input, how many there are)."""
+    whole = [
+        index
+        for index in range(axis.output_size)
+        if 0 <= index * axis.stride - axis.before <= axis.input_size - axis.filter_size
+    ]
+    return (whole[0], len(whole)) if whole else (0, 0)

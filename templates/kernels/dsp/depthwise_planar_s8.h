@@ -30,7 +30,8 @@ typedef struct {
     int32_t line_output; /* outputs of a line */
     int32_t line_stride; /* pixels */
     int32_t filter_rows;
-    int32_t filter_columns;
+    int32_t row_dilation;   /* lines from one row of the filter to the next */
+    int32_t filter_columns; /* with weights of 0 between the taps of a dilated filter */
     int32_t input_zero_point;
     int32_t shift; /* of all channels, or 0: each has its own */
     int32_t has_steps;
@@ -97,6 +98,11 @@ MQ_KERNEL void mq_depthwise_planar_planes_twin(const mq_depthwise_planar_s8_para
     }
 }
 
+/* Lines of a plane under the filter. */
+static inline int32_t mq_depthwise_planar_s8_reach(const mq_depthwise_planar_s8_params_t *params) {
+    return (params->filter_rows - 1) * params->row_dilation + 1;
+}
+
 /* Words that a channel's table has before its weights. */
 static inline int32_t mq_depthwise_planar_s8_constants(const mq_depthwise_planar_s8_params_t *params) {
     return (params->shift != 0 ? 3 : 4) + (params->has_steps ? 1 : 0);
@@ -130,7 +136,7 @@ MQ_KERNEL int32_t mq_depthwise_planar_s8_window(const mq_depthwise_planar_s8_par
             memcpy(&pixel, x + 2 * column, sizeof pixel);
             acc = mq_mac(acc, pixel, column < words ? mq_bottom(word) : mq_top(word));
         }
-        x += params->line_bytes;
+        x += params->row_dilation * params->line_bytes;
         weights += words;
     }
     return acc;
@@ -193,7 +199,8 @@ static inline void mq_depthwise_planar_s8_band(const mq_depthwise_planar_s8_para
                                                int32_t row,
                                                int32_t rows,
                                                int32_t kept) {
-    const int32_t lines = params->is_line ? 1 : (rows - 1) * params->stride + params->filter_rows;
+    const int32_t lines =
+        params->is_line ? 1 : (rows - 1) * params->stride + mq_depthwise_planar_s8_reach(params);
     const int32_t top = row * params->stride - params->padding;
     /* Of the planes' lines, `first` to end - 1 are rows of the image that are still to come. */
     const int32_t first = params->is_line ? 0 : mq_max(kept, -top);
@@ -227,7 +234,7 @@ static inline int32_t mq_depthwise_planar_s8_group(const mq_depthwise_planar_s8_
 /* The last lines of the planes that a band's next one begins with go to the front. */
 static inline void mq_depthwise_planar_s8_keep(const mq_depthwise_planar_s8_params_t *params,
                                                int8_t *planes) {
-    const int32_t bytes = (params->filter_rows - params->stride) * params->line_bytes;
+    const int32_t bytes = (mq_depthwise_planar_s8_reach(params) - params->stride) * params->line_bytes;
     const int32_t distance = params->band * params->stride * params->line_bytes;
     for (int32_t plane = 0; plane < params->group; plane++) {
         for (int32_t i = 0; i < bytes; i += 4) {
@@ -247,7 +254,7 @@ MQ_KERNEL void mq_depthwise_planar_s8_channels(const mq_depthwise_planar_s8_para
         mq_depthwise_planar_s8_keep(params, arrays->planes);
         mq_depthwise_planar_s8_band(params, arrays, channel, count, row,
                                     mq_min(params->band, params->output_rows - row),
-                                    mq_max(params->filter_rows - params->stride, 0));
+                                    mq_max(mq_depthwise_planar_s8_reach(params) - params->stride, 0));
     }
 }
 

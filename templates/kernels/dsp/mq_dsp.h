@@ -109,6 +109,19 @@ static inline uint32_t mq_ssub16(uint32_t a, uint32_t b) {
     __asm__("ssub16 %0, %1, %2" : "=r"(difference) : "r"(a), "r"(b));
     return difference;
 }
+
+/* One statement each: the flags that SSUB8 sets and SEL reads are nothing that the compiler knows of. */
+static inline uint32_t mq_largest_bytes(uint32_t a, uint32_t b) {
+    uint32_t largest;
+    __asm__("ssub8 %0, %1, %2\n\tsel %0, %1, %2" : "=&r"(largest) : "r"(a), "r"(b));
+    return largest;
+}
+
+static inline uint32_t mq_smallest_bytes(uint32_t a, uint32_t b) {
+    uint32_t smallest;
+    __asm__("ssub8 %0, %1, %2\n\tsel %0, %2, %1" : "=&r"(smallest) : "r"(a), "r"(b));
+    return smallest;
+}
 #else
 /* acc + bottom(a) * bottom(b), and so on; sums wrap. */
 static inline int32_t mq_smlabb(uint32_t a, uint32_t b, int32_t acc) {
@@ -177,6 +190,21 @@ static inline uint32_t mq_pkhtb(uint32_t tops, uint32_t bottoms) {
 
 static inline int32_t mq_ssat8(int32_t x) {
     return mq_clamp(x, -128, 127);
+}
+
+/* The larger, or the smaller, of two int8, for each byte of a word. */
+static inline uint32_t mq_largest_bytes(uint32_t a, uint32_t b) {
+    uint32_t largest = 0;
+    for (int32_t i = 0; i < 32; i += 8) {
+        const int8_t x = (int8_t)(uint8_t)(a >> i);
+        const int8_t y = (int8_t)(uint8_t)(b >> i);
+        largest |= (uint32_t)(uint8_t)(x > y ? x : y) << i;
+    }
+    return largest;
+}
+
+static inline uint32_t mq_smallest_bytes(uint32_t a, uint32_t b) {
+    return ~mq_largest_bytes(~a, ~b);
 }
 #endif
 

@@ -5,7 +5,7 @@
 #ifndef MQ_SOFTMAX_S8_H
 #define MQ_SOFTMAX_S8_H
 
-#include "mq_common.h"
+#include "mq_softmax.h"
 
 typedef struct {
     int32_t rows;
@@ -42,17 +42,6 @@ MQ_KERNEL int32_t mq_softmax_s8_exp(int32_t a) {
     return result;
 }
 
-/* 1 / (1 + a) in Q0.31, a in [0, 1] in Q0.31. The twin of fixed_point.one_over_one_plus_x. */
-MQ_KERNEL int32_t mq_softmax_s8_one_over_one_plus(int32_t a) {
-    const int32_t one = (int32_t)1 << 29; /* Q2.29 */
-    const int32_t half_denominator = (int32_t)(((uint32_t)a + 0x80000000u) >> 1);
-    int32_t x = 1515870810 + mq_high_mul(half_denominator, -1010580540);
-    for (int32_t i = 0; i < 3; i++) {
-        x += 4 * mq_high_mul(x, one - mq_high_mul(half_denominator, x));
-    }
-    return x >= (int32_t)1 << 30 ? INT32_MAX : x * 2;
-}
-
 /* The exponential of a difference to the row's maximum, Q0.31. */
 MQ_KERNEL int32_t mq_softmax_s8_exp_of(const mq_softmax_s8_params_t *params, int32_t difference) {
     if (difference < params->smallest_difference) {
@@ -76,19 +65,11 @@ MQ_KERNEL void mq_softmax_s8(const mq_softmax_s8_params_t *params, const int8_t 
             const int32_t exponential = mq_softmax_s8_exp_of(params, input[i] - largest);
             sum += (uint32_t)mq_rounding_divide_by_power_of_two(exponential, 12);
         }
-        int32_t right = 35; /* less the headroom of the sum */
-        while (sum < 0x80000000u) {
-            sum <<= 1;
-            right--;
-        }
-        const int32_t reciprocal = mq_softmax_s8_one_over_one_plus((int32_t)(sum - 0x80000000u));
+        const mq_softmax_scale_t scale = mq_softmax_scale(sum);
         for (int32_t i = 0; i < params->row_size; i++) {
-            int32_t quotient = 0;
-            if (right <= 31) {
-                const int32_t exponential = mq_softmax_s8_exp_of(params, input[i] - largest);
-                quotient = mq_rounding_divide_by_power_of_two(mq_high_mul(reciprocal, exponential), right);
-            }
-            output[i] = (int8_t)mq_min(quotient - 128, INT8_MAX);
+            const int32_t exponential =
+                scale.right <= 31 ? mq_softmax_s8_exp_of(params, input[i] - largest) : 0;
+            output[i] = mq_softmax_output(exponential, scale);
         }
         input += params->row_size;
         output += params->row_size;

@@ -60,6 +60,35 @@ def _spread(case: Case, rng: np.random.Generator) -> Case:
     return replace(case, inputs=(x, replace(weights, quant=quant), *bias))
 
 
+def random_dilated(index: int) -> Case:
+    """Dilated along rows, columns or both; lines too."""
+    rng = np.random.default_rng([5, index])
+    taps, dilation = (tuple(map(int, rng.choice(c, 2))) for c in ([1, 2, 3, 3, 3, 4, 5], [1, 2, 2, 3, 4, 7]))
+    size = [int(rng.integers((k - 1) * d + 1, (k - 1) * d + 12)) for k, d in zip(taps, dilation, strict=True)]
+    if rng.random() < 0.3:  # a line
+        axis = int(rng.integers(2))
+        taps, size[axis] = (1, taps[1]) if axis == 0 else (taps[0], 1), 1
+    channels, multiplier = int(rng.integers(1, 14)), int(rng.choice([1, 1, 1, 2]))
+    strides = (1, 1) if rng.random() < 0.6 else tuple(map(int, rng.integers(1, 4, 2)))
+    attrs = DepthwiseConv2DAttrs(
+        strides=strides,
+        padding=str(rng.choice(["same", "valid"])),
+        dilation=dilation,
+        activation=str(rng.choice(_ACTIVATIONS)),
+    )
+    zero_points = (int(rng.choice([-128, 127, rng.integers(-128, 128)])), int(rng.integers(-128, 128)))
+    return linear_case(
+        f"dilated {index}",
+        "depthwise_conv_2d",
+        attrs,
+        (1, *size, channels),
+        (1, *taps, channels * multiplier),
+        zero_points=zero_points,
+        gain=float(rng.choice([0.5, 1.0, 3.0])),
+        samples=2,
+    )
+
+
 def random_sum(index: int) -> Case:
     rng = np.random.default_rng([2, index])
     shape = (1, *(int(size) for size in rng.integers(1, 9, 3)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 
 import numpy as np
@@ -11,7 +12,13 @@ from mcu_quant.kernels import KERNELS
 from mcu_quant.kernels.base import Kernel
 from mcu_quant.ops.depthwise_conv_2d import DepthwiseConv2DAttrs
 from tests.kernel_harness import run_kernel
-from tests.kernels.dsp.channel_cases import random_depthwise, random_mean, random_pool, random_sum
+from tests.kernels.dsp.channel_cases import (
+    random_depthwise,
+    random_dilated,
+    random_mean,
+    random_pool,
+    random_sum,
+)
 from tests.kernels.on_board import run_on_board
 from tests.ops.driver import Case, linear_case, may_overlap, operands, reference
 
@@ -24,12 +31,14 @@ MAKERS: dict[str, Callable[[int], Case]] = {
 BOARDS = ("mps2_an386", "mps2_an500", "mps2_an505")
 
 
-def tasks(name: str, indices: range, mode: str | None = None) -> list[tuple[Case, Kernel]]:
+def tasks(
+    name: str, indices: range, mode: str | None = None, maker: Callable[[int], Case] | None = None
+) -> list[tuple[Case, Kernel]]:
     """Each case with each kernel of that function, and of that mode, that takes it."""
     kernels = [k for k in KERNELS if k.function == name and (mode is None or mode in k.modes)]
     return [
         (case, kernel)
-        for case in map(MAKERS[name], indices)
+        for case in map(maker or MAKERS[name], indices)
         for kernel in kernels
         if kernel.refusal(case.node()) is None
     ]
@@ -39,6 +48,10 @@ def tasks(name: str, indices: range, mode: str | None = None) -> list[tuple[Case
 def test_twins(name: str) -> None:
     chosen = tasks(name, range(200))
     assert len(chosen) >= 100
+    check_twins(chosen)
+
+
+def check_twins(chosen: list[tuple[Case, Kernel]]) -> None:
     for case, kernel in chosen:
         node, arrays = operands(case)
         expected = reference(case)[0]
@@ -63,16 +76,31 @@ def test_assembly_many(name: str, first: int) -> None:
     check_on_board(name, "mps2_an386", range(first, first + 95))
 
 
-def check_on_board(name: str, board: str, indices: range) -> None:
+def check_on_board(name: str, board: str, indices: range, maker: Callable[[int], Case] | None = None) -> None:
     for optimize in ("time", "balanced"):
-        chosen = tasks(name, indices, optimize)
+        chosen = tasks(name, indices, optimize, maker)
         cases = [(case.graph(), kernel, case.samples_of_inputs()) for case, kernel in chosen]
         for (case, _), actual in zip(chosen, run_on_board(board, cases, optimize=optimize), strict=True):
             np.testing.assert_array_equal(actual[0], reference(case)[0], f"{case}, {optimize}")
 
 
-def test_dilated_filters_are_refused() -> None:
-    attrs = DepthwiseConv2DAttrs(dilation=(2, 1))
-    case = linear_case("dilated", "depthwise_conv_2d", attrs, (1, 9, 9, 4), (1, 3, 3, 4))
+def test_dilated_twins() -> None:
+    chosen = tasks("depthwise_planar_s8", range(24), None, random_dilated)
+    assert len(chosen) >= 30
+    check_twins(chosen)
+
+
+@pytest.mark.qemu
+def test_dilated_assembly() -> None:
+    """MCU_QUANT_CASES=400 tries more."""
+    cases = range(int(os.environ.get("MCU_QUANT_CASES", "10")))
+    check_on_board("depthwise_planar_s8", "mps2_an386", cases, random_dilated)
+
+
+@pytest.mark.parametrize(("dilation", "taken"), [(10, True), (11, False)])
+def test_weights_of_zero_between_taps_count_as_weights(dilation: int, taken: bool) -> None:
+    """3 rows of 21 or 23 weights: 60 or 66 words."""
+    attrs = DepthwiseConv2DAttrs(dilation=(1, dilation))
+    case = linear_case("dilated", "depthwise_conv_2d", attrs, (1, 9, 30, 4), (1, 3, 3, 4))
     for kernel in (k for k in KERNELS if k.function == "depthwise_planar_s8"):
-        assert kernel.refusal(case.node()) is not None
+        assert (kernel.refusal(case.node()) is None) == taken

@@ -163,6 +163,18 @@ def average_pool(rng: np.random.Generator, name: str) -> Case:
     return unary_case(name, "average_pool_2d", attrs, (1, h, w, 8 * int(rng.integers(1, 9))), samples=3)
 
 
+def max_pool(rng: np.random.Generator, name: str) -> Case:
+    h, w = (int(n) for n in rng.integers(1, 12, 2))
+    filters = (int(rng.integers(1, h + 1)), int(rng.integers(1, w + 1)))
+    if rng.integers(2):
+        filters = (min(filters[0], 3), min(filters[1], 3))
+    strides = (_pick(rng, 1, 2, 3), _pick(rng, 1, 2, 3))
+    attrs = Pool2DAttrs(filters, strides, str(rng.choice(["same", "valid"])), str(rng.choice(ACTIVATIONS)))
+    channels = _pick(rng, 1, 3, 15, 16, 17, 32, 40, 127, 128, int(rng.integers(1, 60)))
+    x = (0.05, _pick(rng, -128, 127, int(rng.integers(-128, 128))))
+    return unary_case(name, "max_pool_2d", attrs, (1, h, w, channels), x=x, samples=3)
+
+
 #: Kernel to what makes cases for it.
 MAKERS: dict[str, tuple[Maker, ...]] = {
     "conv_2d_s8_mve": (pointwise, spatial, one_channel),
@@ -172,5 +184,6 @@ MAKERS: dict[str, tuple[Maker, ...]] = {
     "fully_connected_s8_mve": (fully_connected, whole_window),
     "add_s8_mve": (addition,),
     "average_pool_2d_s8_mve": (average_pool,),
+    "max_pool_2d_s8_mve": (max_pool,),
 }
 PAIRS = [(kernel, maker) for kernel, makers in MAKERS.items() for maker in makers]

@@ -12,28 +12,40 @@
 
 #include "branch_weights.h"
 
+/* GCC 12 may rewrite a loop's addresses as sums that begin with 0, then take them for null pointers and the function
+ * for one without effects, and drop its calls (-fno-delete-null-pointer-checks forbids it). This line is an effect.
+ */
+#if defined(__GNUC__) && !defined(__clang__)
+#define MQ_HAS_EFFECTS __asm__ volatile("")
+#else
+#define MQ_HAS_EFFECTS (void)0
+#endif
+
 /* The compiler decides which calls of a kernel are compiled for their own sizes. */
 #define MQ_KERNEL static inline
 #include "mq_common.h"
 #include "mq_add_s8_dsp.h"
+#include "mq_binary_s8_dsp.h"
 #include "mq_conv_2d_dsp_s8.h"
 #include "mq_depthwise_planar_s8.h"
 #include "mq_dsp.h"
 #include "mq_dsp_linear.h"
 #include "mq_fully_connected_dsp_s8.h"
-#include "mq_max_pool_2d_s8.h"
-#include "mq_mul_s8.h"
-#include "mq_softmax_s8.h"
+#include "mq_max_pool_2d_s8_dsp.h"
+#include "mq_softmax.h"
+#include "mq_softmax_table_s8.h"
 #include "mq_walk.h"
 
 #if MQ_KERNELS_VERSION != 1
 #error "branch.c was generated for kernels of version 1: generate the model again, or take its own mq_*.h"
 #endif
-#if BRANCH_BUILD != 0xd1a10345u || BRANCH_WEIGHTS_BUILD != 0xd1a10345u
+#if BRANCH_BUILD != 0xe13a7013u || BRANCH_WEIGHTS_BUILD != 0xe13a7013u
 #error "branch.c, branch.h and branch_weights.h are of different generations: take all from one"
 #endif
 
 MQ_STATIC_ASSERT(BRANCH_ARENA_ALIGN % sizeof(int32_t) == 0, arena_align);
+MQ_STATIC_ASSERT(BRANCH_SCRATCH_BYTES <= BRANCH_LARGEST_LAYER_BYTES, scratch);
+MQ_STATIC_ASSERT(BRANCH_LARGEST_LAYER_BYTES <= BRANCH_ARENA_BYTES, largest_layer);
 MQ_STATIC_ASSERT(BRANCH_INPUT_0_BYTES == BRANCH_INPUT_0_ELEMENTS * sizeof(int8_t), input_0_bytes);
 MQ_STATIC_ASSERT(152 + BRANCH_INPUT_0_BYTES <= BRANCH_ARENA_BYTES, input_0_in_arena);
 MQ_STATIC_ASSERT(BRANCH_OUTPUT_0_BYTES == BRANCH_OUTPUT_0_ELEMENTS * sizeof(int8_t), output_0_bytes);
@@ -44,6 +56,11 @@ MQ_STATIC_ASSERT(0 + BRANCH_OUTPUT_0_BYTES <= BRANCH_ARENA_BYTES, output_0_in_ar
 mq_conv_2d_dsp_s8_function_t branch_sweep_27x4;
 #else
 #define branch_sweep_27x4 mq_conv_2d_dsp_s8_twin
+#endif
+#if defined(__ARM_FEATURE_DSP)
+mq_max_pool_2d_s8_dsp_function_t branch_max_pool;
+#else
+#define branch_max_pool mq_max_pool_2d_s8_dsp_twin
 #endif
 #if defined(__ARM_FEATURE_DSP)
 mq_depthwise_planar_planes_function_t branch_depthwise_planes;
@@ -59,6 +76,11 @@ mq_depthwise_planar_rows_function_t branch_depthwise_rows;
 mq_add_s8_dsp_function_t branch_add;
 #else
 #define branch_add mq_add_s8_dsp_twin
+#endif
+#if defined(__ARM_FEATURE_DSP)
+mq_binary_s8_dsp_function_t branch_mul;
+#else
+#define branch_mul mq_binary_s8_dsp_twin
 #endif
 #if defined(__ARM_FEATURE_DSP)
 mq_fully_connected_dsp_s8_function_t branch_rows_16x4;
@@ -109,6 +131,7 @@ static void branch_layer_0_conv(int8_t *arena) {
         .activation_min = -128,
         .activation_max = 127,
     };
+    MQ_HAS_EFFECTS;
     mq_conv_2d_dsp_s8(&params,
                       arena + 152,
                       branch_0_conv_blocks,
@@ -119,12 +142,12 @@ static void branch_layer_0_conv(int8_t *arena) {
 }
 
 /* Layer 1: pool
- * max_pool_2d, by mq_max_pool_2d_s8
+ * max_pool_2d, by mq_max_pool_2d_s8_dsp
  * input: 1x4x4x4 int8, scale 0.1, zero_point -128
  * output: 1x2x2x4 int8, scale 0.1, zero_point -128
  */
 static void branch_layer_1_pool(int8_t *arena) {
-    static const mq_max_pool_2d_s8_params_t params = {
+    static const mq_max_pool_2d_s8_dsp_params_t params = {
         .input_h = 4,
         .input_w = 4,
         .channels = 4,
@@ -138,10 +161,14 @@ static void branch_layer_1_pool(int8_t *arena) {
         .padding_w = 0,
         .activation_min = -128,
         .activation_max = 127,
+        .whole_first = 0,
+        .whole_count = 2,
     };
-    mq_max_pool_2d_s8(&params,
-                      arena + 112,
-                      arena + 176);
+    MQ_HAS_EFFECTS;
+    mq_max_pool_2d_s8_dsp(&params,
+                          branch_max_pool,
+                          arena + 112,
+                          arena + 176);
 }
 
 /* Layer 2: deep
@@ -172,6 +199,7 @@ static void branch_layer_2_deep(int8_t *arena) {
         .line_output = 2,
         .line_stride = 1,
         .filter_rows = 3,
+        .row_dilation = 1,
         .filter_columns = 3,
         .input_zero_point = -128,
         .shift = 12,
@@ -180,6 +208,7 @@ static void branch_layer_2_deep(int8_t *arena) {
         .activation_min = -128,
         .activation_max = 127,
     };
+    MQ_HAS_EFFECTS;
     mq_depthwise_planar_s8(&params,
                            branch_depthwise_planes,
                            branch_depthwise_rows,
@@ -205,6 +234,7 @@ static void branch_layer_3_join(int8_t *arena) {
         .activation_min = -128,
         .activation_max = 127,
     };
+    MQ_HAS_EFFECTS;
     mq_add_s8_dsp(&params,
                   branch_add,
                   arena + 176,
@@ -213,32 +243,41 @@ static void branch_layer_3_join(int8_t *arena) {
 }
 
 /* Layer 4: gain
- * mul, by mq_mul_s8
+ * mul, by mq_binary_s8_dsp
  * input: 1x2x2x4 int8, scale 0.15, zero_point -20
  * constant: 4 int8, scale 0.01, zero_point 2
  * output: 1x2x2x4 int8, scale 0.1, zero_point 0
  */
 static void branch_layer_4_gain(int8_t *arena) {
-    static const mq_mul_s8_params_t params = {
+    static const mq_binary_s8_dsp_params_t params = {
         .rows = 4,
         .columns = 4,
         .sizes = {1, 1, 1, 4},
         .first_steps = {4, 4, 4, 4},
         .first_stride = 1,
+        .first_zero_point = -20,
+        .first_multiplier = 0,
+        .first_shift = 0,
+        .first_sign = 1,
         .second_steps = {4, 4, 4, 0},
         .second_stride = 1,
-        .first_zero_point = -20,
         .second_zero_point = 2,
+        .second_multiplier = 0,
+        .second_shift = 0,
+        .second_sign = 1,
+        .is_product = 1,
         .output_zero_point = 0,
         .output_multiplier = 2061584307,
         .output_shift = -6,
         .activation_min = -128,
         .activation_max = 127,
     };
-    mq_mul_s8(&params,
-              arena + 0,
-              branch_4_gain_operand,
-              arena + 0);
+    MQ_HAS_EFFECTS;
+    mq_binary_s8_dsp(&params,
+                     branch_mul,
+                     arena + 0,
+                     branch_4_gain_operand,
+                     arena + 0);
 }
 
 /* Layer 5: flat
@@ -269,6 +308,7 @@ static void branch_layer_6_dense(int8_t *arena) {
         .activation_min = -128,
         .activation_max = 127,
     };
+    MQ_HAS_EFFECTS;
     mq_fully_connected_dsp_s8(&params,
                               arena + 0,
                               branch_6_dense_blocks,
@@ -279,21 +319,21 @@ static void branch_layer_6_dense(int8_t *arena) {
 }
 
 /* Layer 7: scores
- * softmax, by mq_softmax_s8
+ * softmax, by mq_softmax_table_s8
  * input: 1x3 int8, scale 0.2, zero_point 0
  * output: 1x3 int8, scale 0.00390625, zero_point -128
  */
 static void branch_layer_7_scores(int8_t *arena) {
-    static const mq_softmax_s8_params_t params = {
+    static const mq_softmax_table_s8_params_t params = {
         .rows = 1,
         .row_size = 3,
-        .multiplier = 1717986944,
-        .shift = 24,
-        .smallest_difference = -124,
+        .table_size = 70,
     };
-    mq_softmax_s8(&params,
-                  arena + 20,
-                  arena + 0);
+    MQ_HAS_EFFECTS;
+    mq_softmax_table_s8(&params,
+                        arena + 20,
+                        branch_7_scores_exponentials,
+                        arena + 0);
 }
 
 static void branch_run_layer(int8_t *arena, int32_t layer) {

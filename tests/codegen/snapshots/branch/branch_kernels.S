@@ -195,6 +195,34 @@ branch_sweep_27x4:
     .size branch_sweep_27x4, . - branch_sweep_27x4
 #endif
 
+/* mq_max_pool_2d_s8_dsp_function_t; the same in C: mq_max_pool_2d_s8_dsp_twin */
+#if defined(__ARM_FEATURE_DSP)
+    .section .text.branch_max_pool, "ax", %progbits
+    .balign 4
+    .global branch_max_pool
+    .type branch_max_pool, %function
+    .thumb_func
+branch_max_pool:
+    push {r4-r11, lr}
+1:
+    ldr r4, [r0, #20]
+    ldr r5, [r0, #16]
+    ldr r6, [r0, #4]
+    ldr r7, [r0], #4
+    ssub8 r12, r4, r5
+    sel r4, r4, r5
+    ssub8 r12, r4, r6
+    sel r4, r4, r6
+    ssub8 r12, r4, r7
+    sel r4, r4, r7
+    str r4, [r1], #4
+    addw r0, r0, #4
+    subs r2, r2, #1
+    bne 1b
+    pop {r4-r11, pc}
+    .size branch_max_pool, . - branch_max_pool
+#endif
+
 /* mq_depthwise_planar_planes_function_t; the same in C: mq_depthwise_planar_planes_twin */
 #if defined(__ARM_FEATURE_DSP)
     .section .text.branch_depthwise_planes, "ax", %progbits
@@ -372,6 +400,58 @@ branch_add:
     bne 1b
     pop {r4, r5, r6, r7, r8, r9, r10, r11, pc}
     .size branch_add, . - branch_add
+#endif
+
+/* mq_binary_s8_dsp_function_t; the same in C: mq_binary_s8_dsp_twin */
+#if defined(__ARM_FEATURE_DSP)
+    .section .text.branch_mul, "ax", %progbits
+    .balign 4
+    .global branch_mul
+    .type branch_mul, %function
+    .thumb_func
+branch_mul:
+    push {r3-r11, lr}
+    movw r3, #20
+    movt r3, #20
+    movw r4, #65534
+    movt r4, #65534
+    movw r5, #18355
+    movt r5, #31457
+    movw r6, #32
+    movw lr, #1
+1:
+    ldr r7, [r0], #4
+    ldr r8, [r1], #4
+    sxtab16 r9, r3, r7
+    sxtab16 r7, r3, r7, ror #8
+    sxtab16 r10, r4, r8
+    sxtab16 r8, r4, r8, ror #8
+    sadd16 r9, r9, r9
+    sadd16 r7, r7, r7
+    smulbb r11, r9, r10
+    smultt r9, r9, r10
+    smulbb r10, r7, r8
+    smultt r7, r7, r8
+    add r12, r6, r11, asr #31
+    smmlar r11, r11, r5, r12
+    ssat r11, #8, r11, asr #6
+    strb r11, [r2], #1
+    add r12, r6, r10, asr #31
+    smmlar r10, r10, r5, r12
+    ssat r10, #8, r10, asr #6
+    strb r10, [r2], #1
+    add r12, r6, r9, asr #31
+    smmlar r9, r9, r5, r12
+    ssat r9, #8, r9, asr #6
+    strb r9, [r2], #1
+    add r12, r6, r7, asr #31
+    smmlar r7, r7, r5, r12
+    ssat r7, #8, r7, asr #6
+    strb r7, [r2], #1
+    subs lr, lr, #1
+    bne 1b
+    pop {r3-r11, pc}
+    .size branch_mul, . - branch_mul
 #endif
 
 /* mq_fully_connected_dsp_s8_function_t; the same in C: mq_fully_connected_dsp_s8_twin */

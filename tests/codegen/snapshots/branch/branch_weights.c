@@ -11,7 +11,7 @@
 #include "mq_common.h"
 #include "branch.h"
 
-#if BRANCH_BUILD != 0xd1a10345u || BRANCH_WEIGHTS_BUILD != 0xd1a10345u
+#if BRANCH_BUILD != 0xe13a7013u || BRANCH_WEIGHTS_BUILD != 0xe13a7013u
 #error "branch_weights.c, branch_weights.h and branch.h are of different generations: take all from one"
 #endif
 
@@ -58,10 +58,22 @@ const int32_t branch_6_dense_blocks[32] = {
     2048, 0, 206158432, 2054, 13, 0, 0, 0,
 };
 
+/* scores, exponentials */
+BRANCH_WEIGHTS_SECTION
+const int32_t branch_7_scores_exponentials[70] = {
+    2147483647, 1758210936, 1439501330, 1178564005, 964926574, 790014891, 646809647, 529562937, 433569460, 354976644, 290630233, 237947968,
+    194815315, 159501289, 130588608, 106916886, 87536164, 71668548, 58677244, 48040863, 39332524, 32202755, 26365385, 21586151,
+    17673246, 14469627, 11846731, 9699283, 7941101, 6501624, 5323078, 4358169, 3568167, 2921368, 2391814, 1958251,
+    1603281, 1312655, 1074711, 879899, 720401, 589814, 482899, 395364, 323697, 265021, 216981, 177649,
+    145446, 119081, 97496, 79823, 65353, 53507, 43808, 35867, 29365, 24042, 19684, 16116,
+    13195, 10803, 8845, 7241, 5929, 4854, 3974, 3254, 2664, 2181,
+};
+
 MQ_STATIC_ASSERT(
 sizeof branch_0_conv_blocks +
     sizeof branch_0_conv_slow_channels +
     sizeof branch_2_deep_table +
     sizeof branch_4_gain_operand +
-    sizeof branch_6_dense_blocks == BRANCH_CONST_BYTES,
+    sizeof branch_6_dense_blocks +
+    sizeof branch_7_scores_exponentials == BRANCH_CONST_BYTES,
     const_bytes);

@@ -11,7 +11,7 @@
 
 #include <stdint.h>
 
-#define BRANCH_WEIGHTS_BUILD 0xd1a10345u
+#define BRANCH_WEIGHTS_BUILD 0xe13a7013u
 
 /* Tables start at words: kernels may read them by words, and no compiler may count on more. */
 #if defined(__GNUC__)
@@ -45,5 +45,10 @@ extern const int8_t branch_4_gain_operand[4] BRANCH_WORD_ALIGNED;
  * dense, blocks
  */
 extern const int32_t branch_6_dense_blocks[32] BRANCH_WORD_ALIGNED;
+
+/* int32_t 70
+ * scores, exponentials
+ */
+extern const int32_t branch_7_scores_exponentials[70] BRANCH_WORD_ALIGNED;
 
 #endif

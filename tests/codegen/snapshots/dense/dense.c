@@ -12,37 +12,43 @@
 
 #include "dense_weights.h"
 
+/* GCC 12 may rewrite a loop's addresses as sums that begin with 0, then take them for null pointers and the function
+ * for one without effects, and drop its calls (-fno-delete-null-pointer-checks forbids it). This line is an effect.
+ */
+#if defined(__GNUC__) && !defined(__clang__)
+#define MQ_HAS_EFFECTS __asm__ volatile("")
+#else
+#define MQ_HAS_EFFECTS (void)0
+#endif
+
 /* The compiler decides which calls of a kernel are compiled for their own sizes. */
 #define MQ_KERNEL static inline
 #include "mq_common.h"
-#include "mq_conv_2d_dsp_s8.h"
 #include "mq_dsp.h"
 #include "mq_dsp_linear.h"
 #include "mq_fully_connected_dsp_s8.h"
+#include "mq_fully_connected_s8.h"
 
 #if MQ_KERNELS_VERSION != 1
 #error "dense.c was generated for kernels of version 1: generate the model again, or take its own mq_*.h"
 #endif
-#if DENSE_BUILD != 0x19eafd53u || DENSE_WEIGHTS_BUILD != 0x19eafd53u
+#if DENSE_BUILD != 0x5d25b3cau || DENSE_WEIGHTS_BUILD != 0x5d25b3cau
 #error "dense.c, dense.h and dense_weights.h are of different generations: take all from one"
 #endif
 
 MQ_STATIC_ASSERT(DENSE_ARENA_ALIGN % sizeof(int32_t) == 0, arena_align);
+MQ_STATIC_ASSERT(DENSE_SCRATCH_BYTES <= DENSE_LARGEST_LAYER_BYTES, scratch);
+MQ_STATIC_ASSERT(DENSE_LARGEST_LAYER_BYTES <= DENSE_ARENA_BYTES, largest_layer);
 MQ_STATIC_ASSERT(DENSE_INPUT_0_BYTES == DENSE_INPUT_0_ELEMENTS * sizeof(int8_t), input_0_bytes);
 MQ_STATIC_ASSERT(0 + DENSE_INPUT_0_BYTES <= DENSE_ARENA_BYTES, input_0_in_arena);
 MQ_STATIC_ASSERT(DENSE_OUTPUT_0_BYTES == DENSE_OUTPUT_0_ELEMENTS * sizeof(int8_t), output_0_bytes);
-MQ_STATIC_ASSERT(20 + DENSE_OUTPUT_0_BYTES <= DENSE_ARENA_BYTES, output_0_in_arena);
+MQ_STATIC_ASSERT(0 + DENSE_OUTPUT_0_BYTES <= DENSE_ARENA_BYTES, output_0_in_arena);
 
 /* Inner loops: in assembly (dense_kernels.S) where the core has the instructions, else in C. */
 #if defined(__ARM_FEATURE_DSP)
 mq_fully_connected_dsp_s8_function_t dense_rows_12x8;
 #else
 #define dense_rows_12x8 mq_fully_connected_dsp_s8_twin
-#endif
-#if defined(__ARM_FEATURE_DSP)
-mq_conv_2d_dsp_s8_function_t dense_sweep_6x4;
-#else
-#define dense_sweep_6x4 mq_conv_2d_dsp_s8_twin
 #endif
 
 const char dense_fingerprint[] = "0000000000000000000000000000000000000000000000000000000000000000";
@@ -71,6 +77,7 @@ static void dense_layer_0_hidden(int8_t *arena) {
         .activation_min = -128,
         .activation_max = 127,
     };
+    MQ_HAS_EFFECTS;
     mq_fully_connected_dsp_s8(&params,
                               arena + 0,
                               dense_0_hidden_blocks,
@@ -81,51 +88,29 @@ static void dense_layer_0_hidden(int8_t *arena) {
 }
 
 /* Layer 1: scores
- * fully_connected, by mq_conv_2d_dsp_s8, 18 MACs
+ * fully_connected, by mq_fully_connected_s8, 18 MACs
  * input: 1x6 int8, scale 0.2, zero_point -128
  * constant: 3x6 int8, scale per channel (axis 0)
  * output: 1x3 int8, scale 0.3, zero_point 10
  */
 static void dense_layer_1_scores(int8_t *arena) {
-    static const mq_conv_2d_dsp_s8_params_t params = {
-        .pairs = 3,
-        .pixel_step = 6,
-        .output_bytes = 4,
-        .input_h = 1,
-        .input_w = 1,
-        .channels = 6,
-        .filter_h = 1,
-        .filter_w = 1,
-        .output_h = 1,
-        .output_w = 1,
-        .outputs = 3,
-        .stride_h = 1,
-        .stride_w = 1,
-        .dilation_h = 1,
-        .dilation_w = 1,
-        .padding_h = 0,
-        .padding_w = 0,
-        .zero_point = -128,
-        .strip = 1,
-        .shares_columns = 1,
-        .is_flat = 1,
-        .staging = 16,
-        .shift = 12,
-        .has_steps = 1,
-        .low = -128,
-        .high = 127,
-        .slow_channels = 0,
+    static const mq_fully_connected_s8_params_t params = {
+        .rows = 1,
+        .input_size = 6,
+        .output_size = 3,
+        .input_zero_point = -128,
         .output_zero_point = 10,
         .activation_min = -128,
         .activation_max = 127,
     };
-    mq_conv_2d_dsp_s8(&params,
-                      arena + 20,
-                      dense_1_scores_blocks,
-                      dense_0_hidden_slow_channels,
-                      arena + 0,
-                      dense_sweep_6x4,
-                      arena + 20);
+    MQ_HAS_EFFECTS;
+    mq_fully_connected_s8(&params,
+                          arena + 20,
+                          dense_1_scores_weights,
+                          dense_1_scores_bias,
+                          dense_1_scores_multiplier,
+                          dense_1_scores_shift,
+                          arena + 0);
 }
 
 static void dense_run_layer(int8_t *arena, int32_t layer) {

@@ -11,7 +11,7 @@
 #include "mq_common.h"
 #include "dense.h"
 
-#if DENSE_BUILD != 0x19eafd53u || DENSE_WEIGHTS_BUILD != 0x19eafd53u
+#if DENSE_BUILD != 0x5d25b3cau || DENSE_WEIGHTS_BUILD != 0x5d25b3cau
 #error "dense_weights.c, dense_weights.h and dense.h are of different generations: take all from one"
 #endif
 
@@ -35,15 +35,36 @@ const int32_t dense_0_hidden_slow_channels[1] = {
     0,
 };
 
-/* scores, blocks */
+/* scores, weights */
 DENSE_WEIGHTS_SECTION
-const int32_t dense_1_scores_blocks[22] = {
-    -8704, 187904, -1536, -1536, -1748765610, -5242754, 432919964, -7405471, 978341866, -3735537, 183251942, 43019,
-    22, 229064923, 43008, 0, 274877907, 43008, 0, 0, 0, 0,
+const int8_t dense_1_scores_weights[18] = {
+    86, -61, -100, -51, -22, 80, -12, -104, -42, 26, 80, 58, 126, -80, 97, -113,
+    15, -57,
+};
+
+/* scores, bias */
+DENSE_WEIGHTS_SECTION
+const int32_t dense_1_scores_bias[3] = {
+    0, 0, 0,
+};
+
+/* scores, multiplier */
+DENSE_WEIGHTS_SECTION
+const int32_t dense_1_scores_multiplier[3] = {
+    1466015537, 1832519293, 1099511610,
+};
+
+/* scores, shift */
+DENSE_WEIGHTS_SECTION
+const int8_t dense_1_scores_shift[3] = {
+    -8, -8, -7,
 };
 
 MQ_STATIC_ASSERT(
 sizeof dense_0_hidden_blocks +
     sizeof dense_0_hidden_slow_channels +
-    sizeof dense_1_scores_blocks == DENSE_CONST_BYTES,
+    sizeof dense_1_scores_weights +
+    sizeof dense_1_scores_bias +
+    sizeof dense_1_scores_multiplier +
+    sizeof dense_1_scores_shift == DENSE_CONST_BYTES,
     const_bytes);

@@ -1,0 +1,77 @@
+"""Weights in several memories of a board: the same bytes, each table where it was sent."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from mcu_quant.boards import load_board
+from mcu_quant.codegen.library import library_tables
+from mcu_quant.codegen.project import render_project
+from mcu_quant.errors import DoesNotFitError
+from mcu_quant.ops.interpreter import run_int8
+from mcu_quant.samples import default_inputs
+from mcu_quant.sections import placement_of
+from mcu_quant.verify.image import build_images, check_fits, read_sizes
+from mcu_quant.verify.qemu import QemuEngine
+from mcu_quant.verify.symbols import library_symbols, total
+from tests.boards.models import deploy, tiny_model
+from tests.codegen.deployments import branch_graph
+from tests.codegen.deployments import deploy as deploy_graph
+
+#: Board → hot layers, cold layers, all others.
+PLACES = {
+    "mps2_an386": {"conv": "bram", "d*": "psram", "default": ".rodata"},
+    "mps2_an500": {"conv": "ram", "d*": "psram", "default": ".rodata"},
+    "mps3_an547": {"conv": "ram", "d*": "sram", "default": "sram"},
+}
+
+
+@pytest.mark.qemu
+@pytest.mark.parametrize("board_name", PLACES)
+def test_tables_are_where_they_were_sent_and_give_the_same_bytes(board_name: str, tmp_path: Path) -> None:
+    board = load_board(board_name)
+    plain = deploy_graph(branch_graph(), core=board.core)
+    placed = deploy_graph(branch_graph(), core=board.core, placement=placement_of(PLACES[board_name]))
+    inputs = default_inputs(plain.graph, 3)
+    (outputs,) = QemuEngine(placed, board, processes=1).run(inputs)
+    assert outputs.tobytes() == run_int8(plain.graph, inputs)[0].tobytes()
+
+    (image,) = build_images(board, placed, ("validate",), tmp_path)
+    regions = {section.name: section.region for section in board.sections} | {".rodata": board.flash}
+    sections = {table.symbol: table.section for table in library_tables(placed)}
+    symbols = library_symbols(image)
+    seen = set()
+    for symbol in symbols:
+        if symbol.name in sections:
+            region = regions[sections[symbol.name]]
+            assert region.address <= symbol.address and symbol.address + symbol.bytes <= region.end, symbol
+            seen.add(sections[symbol.name])
+    assert seen == set(PLACES[board_name].values())
+    sizes = read_sizes(image)
+    assert total(symbols, "const") == sizes.const_bytes
+    in_ram = sum(symbol.bytes for symbol in symbols if symbol.section == ".mq_ram")
+    assert sizes.static_bytes == in_ram
+    assert (in_ram > 0) == ("ram" in PLACES[board_name].values())
+
+
+def test_the_project_makes_a_file_for_each_memory_that_a_programmer_has_to_fill() -> None:
+    board = load_board("mps2_an386")
+    deployment = deploy_graph(
+        branch_graph(), core=board.core, placement=placement_of({"conv": "bram", "deep": "psram"})
+    )
+    makefile = render_project(board, [deployment])["Makefile"]
+    assert "build/firmware_psram.bin" in makefile and "bram.bin" not in makefile.replace("psram.bin", "")
+    plain = render_project(board, [deploy(tiny_model(), board)])
+    assert "psram" not in plain["Makefile"] + plain["board/linker.ld"]
+
+
+def test_a_section_that_is_too_small_is_refused() -> None:
+    board = load_board("mps2_an386")
+    model = tiny_model(inputs=400, hidden=60)
+    fits = deploy(model, board, placement=placement_of({"dense0": "psram"}))  # type: ignore[arg-type]
+    check_fits(board, [fits])
+    exceeds = deploy(model, board, placement=placement_of({"default": "bram"}))  # type: ignore[arg-type]
+    with pytest.raises(DoesNotFitError, match="placed in bram must fit mps2_an386, where it has 16384"):
+        check_fits(board, [exceeds])

@@ -1,0 +1,95 @@
+"""docs/benchmarks.json: a sample measured again must not have grown, and what it is compared by must bite."""
+
+from __future__ import annotations
+
+import copy
+import importlib.util
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from tests.conftest import ROOT
+
+
+def tool(name: str) -> ModuleType:
+    """A module of tools/, which find each other beside themselves."""
+    if str(ROOT / "tools") not in sys.path:
+        sys.path.append(str(ROOT / "tools"))
+    spec = importlib.util.find_spec(name)
+    assert spec is not None and spec.origin is not None
+    assert Path(spec.origin).parent == ROOT / "tools", spec.origin
+    return importlib.import_module(name)
+
+
+SAMPLE = [
+    ("mps2_an386", "time", "ad01"),
+    ("mps2_an386", "time", "kws"),
+    ("mps3_an547", "time", "str_ww"),
+    ("mps2_an385_m0plus", "time", "ad01"),
+]
+
+
+@pytest.mark.qemu
+@pytest.mark.parametrize(("board", "optimize", "model"), SAMPLE)
+def test_nothing_of_a_sample_grew(shared: Path, board: str, optimize: str, model: str) -> None:
+    """By more than 1 % of what `make bench` stored, where the compiler and the emulator are the same."""
+    results = tool("results")
+    case = results.Case(board, optimize, model)
+    stored = (results.load() or {}).get(str(case))
+    if stored is None:
+        pytest.skip("no figures of this compiler and this QEMU are stored")
+    assert not results.growth(stored, case.measure())
+
+
+ROW: dict[str, Any] = {
+    "instructions": 10_000,
+    "modelled_cycles": 12_000,
+    "arena_bytes": 768,
+    "stack_bytes": 84,
+    "code_bytes": 4000,
+    "const_bytes": 9000,
+    "layers": [["fully_connected", "some_kernel", 1000, 10_000, 12_000]],
+}
+
+
+@pytest.mark.parametrize("key", ["instructions", "arena_bytes", "code_bytes", "const_bytes"])
+def test_growth_is_seen(key: str) -> None:
+    results = tool("results")
+    grown = copy.deepcopy(ROW)
+    grown[key] = int(ROW[key] * 1.01)
+    assert results.growth(ROW, grown) == []
+    grown[key] += 2
+    (words,) = results.growth(ROW, grown)
+    assert key in words
+    assert results.growth(ROW, {**ROW, key: 1}) == []
+
+
+def test_a_model_that_fits_no_more_is_seen() -> None:
+    results = tool("results")
+    assert results.growth(ROW, None) and not results.growth(None, ROW)
+
+
+def test_what_is_stored_is_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    results = tool("results")
+    monkeypatch.setattr(results, "FILE", tmp_path / "benchmarks.json")
+    monkeypatch.setattr(results, "versions", lambda: "one compiler; one emulator")
+    assert results.load() is None
+    stored = {"b time kws": ROW, "a time vww (kept)": None}
+    results.save(stored)
+    assert results.load() == stored
+    monkeypatch.setattr(results, "versions", lambda: "another compiler; one emulator")
+    assert results.load() is None
+
+
+def test_the_page_pairs_our_layers_with_theirs() -> None:
+    bench = tool("bench")
+    layers = [["conv_2d", "k", 100, 50, 60], ["reshape", "reshape", 0, 0, 0], ["softmax", "s", 0, 5, None]]
+    theirs = [["conv_2d", 200], ["reshape", 9], ["softmax", 10]]
+    rows = bench.layer_rows(layers, theirs)
+    assert rows[0] == ["0 conv_2d", "k", "100", "50", "200", "0.250", "60", "0.600"]
+    assert rows[1][4:6] == ["", ""] and rows[2][4:] == ["10", "0.500", "", ""]
+    other = [["add", 200], ["softmax", 10]]
+    assert all(row[4] == "" for row in bench.layer_rows(layers, other))

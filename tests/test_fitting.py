@@ -1,0 +1,51 @@
+"""Kernels give way to smaller ones where the arena would not fit."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from mcu_quant import pipeline
+from mcu_quant.deployment import GenerateOptions
+from mcu_quant.errors import DoesNotFitError
+from mcu_quant.fitting import choose_and_plan
+from mcu_quant.kernels.base import CORES
+from mcu_quant.verify.host import HostEngine
+from mcu_quant.verify.reference import ReferenceEngine
+from tests.boards.models import tiny_model
+
+CORE = CORES["cortex-m0plus"]
+#: 400 inputs and 40 outputs, and no way around them.
+MODEL = tiny_model("wide", inputs=400, hidden=40)
+
+
+def arena(ram: int | None) -> int:
+    return pipeline.deploy(MODEL, CORE, GenerateOptions(ram=ram)).plan.arena_bytes
+
+
+def test_without_a_limit_the_cheapest_kernels_are_taken() -> None:
+    kernels, plan = choose_and_plan(MODEL.graph, CORE, GenerateOptions())
+    assert kernels[0].family == "thumb1"
+    assert plan.arena_bytes > 800
+
+
+def test_scratch_is_given_up_only_as_far_as_the_limit_asks() -> None:
+    fast, least = arena(None), arena(440)
+    assert fast > 800 and least == 440
+    kernels, plan = choose_and_plan(MODEL.graph, CORE, GenerateOptions(), 440)
+    assert kernels[0].family == "portable"
+    assert plan.arena_bytes == 440
+    assert arena(fast) == fast
+
+
+def test_a_limit_out_of_reach_names_the_least() -> None:
+    with pytest.raises(DoesNotFitError, match="440 bytes needed, 439 given"):
+        arena(439)
+
+
+def test_the_smaller_kernels_give_the_same_bytes() -> None:
+    x = np.random.default_rng(5).integers(-128, 128, (3, 1, 400)).astype(np.int8)
+    deployment = pipeline.deploy(MODEL, CORE, GenerateOptions(ram=440))
+    (expected,) = ReferenceEngine(MODEL.graph).run([x])
+    (got,) = HostEngine(deployment).run([x])
+    assert np.array_equal(expected, got)
