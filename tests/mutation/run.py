@@ -377,7 +377,7 @@ def has_gap(block: str, tally: Tally) -> bool:
     Single bytes may: there is padding, and parameters that only the twin in C reads.
     """
     if block.startswith(("table", "parameters")):
-        return not tally.killed
+        return not tally.killed and not tally.equivalent
     return bool(tally.survivors)
 
 
