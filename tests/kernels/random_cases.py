@@ -85,11 +85,20 @@ def kernel_named(name: str) -> Kernel:
     return next(kernel for kernel in KERNELS if kernel.name == name)
 
 
-def random_cases(kernel: Kernel, seed: int, count: int, *, most_bytes: int = 1 << 20) -> Iterator[Case]:
+def random_cases(
+    kernel: Kernel,
+    seed: int,
+    count: int,
+    *,
+    most_bytes: int = 1 << 20,
+    change: Callable[[np.random.Generator, Case], Case] | None = None,
+) -> Iterator[Case]:
     """`count` cases that the kernel takes, each with one random input beside the extremes.
 
-    most_bytes: of inputs, outputs and scratch together. Fails if hardly any case is taken.
+    most_bytes: of inputs, outputs and scratch together. change: what is done to each; makes it harder
+    if not given. Fails if hardly any case is taken.
     """
+    change = harder if change is None else change
     makers = tuple(dict.fromkeys(maker for op in kernel.ops for maker in MAKERS[op]))
     taken = 0
     for index in range(_DRAWS_PER_CASE * (count + 10)):
@@ -97,8 +106,11 @@ def random_cases(kernel: Kernel, seed: int, count: int, *, most_bytes: int = 1 <
             return
         rng = np.random.default_rng([seed, zlib.crc32(kernel.name.encode()), index])
         name = f"{kernel.name}_{seed}_{index}"
-        case = replace(harder(rng, makers[index % len(makers)](rng, name)), samples=1)
-        if case.op not in kernel.ops or not (_is_small(case) or rng.random() < 0.125):
+        case = replace(makers[index % len(makers)](rng, name), samples=1)
+        if case.op not in kernel.ops:
+            continue
+        case = change(rng, case)
+        if not (_is_small(case) or rng.random() < 0.125):
             continue
         node = case.node()
         if kernel.refusal(node) is None and bytes_needed(kernel, case) <= most_bytes:
