@@ -49,11 +49,11 @@ typedef void mq_conv_2d_dsp_s8_function_t(const int16_t *x,
                                           int32_t pixels,
                                           const mq_conv_2d_dsp_s8_params_t *params);
 
-MQ_KERNEL void mq_conv_2d_dsp_s8_twin(const int16_t *x,
-                                      const int32_t *blocks,
-                                      int8_t *output,
-                                      int32_t pixels,
-                                      const mq_conv_2d_dsp_s8_params_t *params) {
+MQ_TWIN void mq_conv_2d_dsp_s8_twin(const int16_t *x,
+                                    const int32_t *blocks,
+                                    int8_t *output,
+                                    int32_t pixels,
+                                    const mq_conv_2d_dsp_s8_params_t *params) {
     for (int32_t pixel = 0; pixel < pixels; pixel++) {
         const int32_t *block = blocks;
         for (int32_t output_channel = 0; output_channel < params->outputs; output_channel += 4) {

@@ -58,10 +58,10 @@ static inline int8_t mq_depthwise_lines_s8_result(const mq_depthwise_lines_s8_pa
     return (int8_t)mq_clamp(mq_ssat8(y >> params->shift), params->low, params->high);
 }
 
-MQ_KERNEL void mq_depthwise_lines_s8_twin(const mq_depthwise_lines_s8_params_t *params,
-                                          const int8_t *lines,
-                                          const int32_t *table,
-                                          int8_t *results) {
+MQ_TWIN void mq_depthwise_lines_s8_twin(const mq_depthwise_lines_s8_params_t *params,
+                                        const int8_t *lines,
+                                        const int32_t *table,
+                                        int8_t *results) {
     const int32_t *constants = table + 4 + params->filter_h * params->filter_w;
     for (int32_t window = 0; window < params->output_w; window++) {
         for (int32_t channel = 0; channel < 4; channel++) {

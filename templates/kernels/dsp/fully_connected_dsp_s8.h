@@ -31,11 +31,11 @@ typedef void mq_fully_connected_dsp_s8_function_t(const int8_t *x,
                                                   int32_t rows,
                                                   const mq_fully_connected_dsp_s8_params_t *params);
 
-MQ_KERNEL void mq_fully_connected_dsp_s8_twin(const int8_t *x,
-                                              const int32_t *blocks,
-                                              int8_t *output,
-                                              int32_t rows,
-                                              const mq_fully_connected_dsp_s8_params_t *params) {
+MQ_TWIN void mq_fully_connected_dsp_s8_twin(const int8_t *x,
+                                            const int32_t *blocks,
+                                            int8_t *output,
+                                            int32_t rows,
+                                            const mq_fully_connected_dsp_s8_params_t *params) {
     for (int32_t row = 0; row < rows; row++) {
         const int32_t *block = blocks;
         for (int32_t unit = 0; unit < params->output_size; unit += params->block) {

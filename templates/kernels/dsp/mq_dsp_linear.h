@@ -14,7 +14,7 @@
 typedef void mq_dsp_expand_function_t(
     int16_t *to, const int8_t *from, int32_t words, int32_t columns, int32_t column_bytes);
 
-MQ_KERNEL void
+MQ_TWIN void
 mq_dsp_expand_twin(int16_t *to, const int8_t *from, int32_t words, int32_t columns, int32_t column_bytes) {
     for (int32_t column = 0; column < columns; column++) {
         for (int32_t i = 0; i < words; i++) {

@@ -32,9 +32,9 @@ typedef void mq_winograd_dsp_s8_products_function_t(int8_t *tiles,
                                                     const int32_t *weights,
                                                     const mq_winograd_dsp_s8_params_t *params);
 
-MQ_KERNEL void mq_winograd_dsp_s8_products_twin(int8_t *tiles,
-                                                const int32_t *weights,
-                                                const mq_winograd_dsp_s8_params_t *params) {
+MQ_TWIN void mq_winograd_dsp_s8_products_twin(int8_t *tiles,
+                                              const int32_t *weights,
+                                              const mq_winograd_dsp_s8_params_t *params) {
     const int32_t tile_bytes = 2 * params->channels;
     for (int32_t position = 0; position < 16; position++) {
         for (int32_t i = 0; i < 8; i++) {
@@ -199,10 +199,10 @@ MQ_KERNEL void mq_winograd_dsp_s8_outputs(const mq_winograd_dsp_s8_params_t *par
     }
 }
 
-MQ_KERNEL void mq_winograd_dsp_s8_outputs_twin(const int8_t *sums,
-                                               const int32_t *constants,
-                                               int8_t *output,
-                                               const mq_winograd_dsp_s8_params_t *params) {
+MQ_TWIN void mq_winograd_dsp_s8_outputs_twin(const int8_t *sums,
+                                             const int32_t *constants,
+                                             int8_t *output,
+                                             const mq_winograd_dsp_s8_params_t *params) {
     mq_winograd_dsp_s8_outputs(params, sums, constants, 2, 4, output);
 }
 

@@ -30,10 +30,10 @@ typedef void mq_mul_s8_mve_function_t(const int8_t *first,
                                       int8_t *output,
                                       const mq_mul_s8_mve_params_t *params);
 
-MQ_KERNEL void mq_mul_s8_mve_twin(const int8_t *first,
-                                  const int8_t *second,
-                                  int8_t *output,
-                                  const mq_mul_s8_mve_params_t *params) {
+MQ_TWIN void mq_mul_s8_mve_twin(const int8_t *first,
+                                const int8_t *second,
+                                int8_t *output,
+                                const mq_mul_s8_mve_params_t *params) {
     for (int32_t column = 0; column < params->columns; column++) {
         const int32_t a = *first - params->first_zero_point;
         const int32_t b = *second - params->second_zero_point;
