@@ -10,7 +10,13 @@ N ?= 1000
 BIN := .venv/bin
 C_SOURCES := find templates boards firmware_examples tests \( -name '*.c' -o -name '*.h' \) -print0
 
-.PHONY: demo test check lint fuzz docs bench format setup table clean
+# Random cases that `make prove` forces each kernel onto, and where it starts.
+CASES ?= 2000
+SEED ?= 0
+# Mutants of each block of assembly that `make mutate` tries.
+MUTANTS ?= 20
+
+.PHONY: demo test check lint fuzz prove mutate docs bench format setup table clean
 
 demo:
 	@tools/setup.sh demo
@@ -33,9 +39,20 @@ lint: setup
 fuzz: setup
 	"$(BIN)/python" -m tests.hunter --n $(N)
 
+# Every kernel with assembly on CASES random cases, on this computer and on QEMU; then each family's library built
+# by other compilers and options (a few hours of one core). docs/VERIFICATION.md has what came of it.
+prove: setup
+	"$(BIN)/python" -m tests.kernels.prove --cases $(CASES) --seed $(SEED) $(if $(KERNELS),--kernels $(KERNELS))
+	"$(BIN)/python" -m tests.kernels.variants
+
+# Whether the cases notice changed instructions and tables.
+mutate: setup
+	"$(BIN)/python" tools/mutate.py --mutants $(MUTANTS) --seed $(SEED) $(if $(KERNELS),--kernels $(KERNELS))
+
 # What is generated from the code, and committed.
 docs: setup
 	"$(BIN)/python" tools/supported_ops.py
+	"$(BIN)/python" tools/arena_picture.py
 
 # The README's table of measurements, on the published models in ../shared.
 table: setup

@@ -59,13 +59,13 @@ def prove(kernel: Kernel, seed: int, cases: int, more: int) -> Count:
     """Host and family's board on the same `cases` cases; `more` on the family's other boards."""
     count, begin = Count(kernel.name, kernel.family), time.monotonic()
     machine = Machine(load_board(BOARDS[kernel.family]), kernel)
-    for tasks in _batches(kernel, random_cases(kernel, seed, cases)):
+    for tasks in batches(kernel, random_cases(kernel, seed, cases)):
         on_host(tasks, count)
         on_machine(machine, tasks, count)
     for name in MORE_BOARDS.get(kernel.family, ()) if more else ():
         other = Machine(load_board(name), kernel)
         limit = int(_RAM_SHARE * other.board.ram_bytes)
-        for tasks in _batches(kernel, random_cases(kernel, seed + 1, more, most_bytes=limit)):
+        for tasks in batches(kernel, random_cases(kernel, seed + 1, more, most_bytes=limit)):
             on_machine(other, tasks, count)
     count.seconds = time.monotonic() - begin
     return count
@@ -94,7 +94,7 @@ def on_machine(machine: Machine, tasks: Sequence[Task], count: Count) -> None:
     count.board[name] = count.board.get(name, 0) + len(tasks)
 
 
-def _batches(kernel: Kernel, cases: Iterable[Case]) -> Iterator[list[Task]]:
+def batches(kernel: Kernel, cases: Iterable[Case]) -> Iterator[list[Task]]:
     """Every second task has its output over each of the inputs in turn that the kernel lets it cover."""
     remaining = enumerate(cases)
     while batch := list(islice(remaining, _BATCH)):

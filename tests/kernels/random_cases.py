@@ -73,7 +73,8 @@ MAKERS: dict[str, tuple[Maker, ...]] = {
     ),
     "add": _SUMS,
     "sub": _SUMS,
-    "mul": (_BINARY,),
+    "mul": (_BINARY, mve.product),
+    "quantize": (_indexed(weightless_cases.random_quantize),),
     "max_pool_2d": (mve.max_pool, _indexed(weightless_cases.random_max_pool)),
     "average_pool_2d": (mve.average_pool, _indexed(channel_cases.random_pool)),
     "mean": (_indexed(channel_cases.random_mean),),
@@ -84,11 +85,20 @@ def kernel_named(name: str) -> Kernel:
     return next(kernel for kernel in KERNELS if kernel.name == name)
 
 
-def random_cases(kernel: Kernel, seed: int, count: int, *, most_bytes: int = 1 << 20) -> Iterator[Case]:
+def random_cases(
+    kernel: Kernel,
+    seed: int,
+    count: int,
+    *,
+    most_bytes: int = 1 << 20,
+    change: Callable[[np.random.Generator, Case], Case] | None = None,
+) -> Iterator[Case]:
     """`count` cases that the kernel takes, each with one random input beside the extremes.
 
-    most_bytes: of inputs, outputs and scratch together. Fails if hardly any case is taken.
+    most_bytes: of inputs, outputs and scratch together. change: what is done to each; makes it harder
+    if not given. Fails if hardly any case is taken.
     """
+    change = harder if change is None else change
     makers = tuple(dict.fromkeys(maker for op in kernel.ops for maker in MAKERS[op]))
     taken = 0
     for index in range(_DRAWS_PER_CASE * (count + 10)):
@@ -96,8 +106,11 @@ def random_cases(kernel: Kernel, seed: int, count: int, *, most_bytes: int = 1 <
             return
         rng = np.random.default_rng([seed, zlib.crc32(kernel.name.encode()), index])
         name = f"{kernel.name}_{seed}_{index}"
-        case = replace(harder(rng, makers[index % len(makers)](rng, name)), samples=1)
-        if case.op not in kernel.ops or not (_is_small(case) or rng.random() < 0.125):
+        case = replace(makers[index % len(makers)](rng, name), samples=1)
+        if case.op not in kernel.ops:
+            continue
+        case = change(rng, case)
+        if not (_is_small(case) or rng.random() < 0.125):
             continue
         node = case.node()
         if kernel.refusal(node) is None and bytes_needed(kernel, case) <= most_bytes:
@@ -136,7 +149,9 @@ def harder(rng: np.random.Generator, case: Case) -> Case:
 
 
 def _with_zero_points(case: Case, rng: np.random.Generator) -> Case:
-    """Of the activations -128 or 127. Pools keep the output's quantization equal to the input's."""
+    """Of int8 activations -128 or 127. Pools keep the output's quantization equal to the input's."""
+    if any(tensor is not None and tensor.dtype == "float32" for tensor in case.inputs):
+        return case
 
     def end() -> int:
         return int(rng.choice([-128, 127]))

@@ -74,6 +74,7 @@ _TYPES = {"s8": ("u8", "s16"), "s16": ("u16", "s8"), "s32": ("u32", "s16"), "u8"
 _REGISTER = re.compile(r"\b(r\d+|q\d|s\d+|lr|ip|r1[0-2])\b")
 _NUMBER = re.compile(r"(?<=#)-?\d+\b|(?<=\.word )-?\d+\b")
 _COMMENT = re.compile(r"\s*/\*.*?\*/|\s*@.*$|\s*//.*$")
+_BLOCK = re.compile(r"(?:it|vpst)([te]{0,3})(?: \w+)?")
 _KINDS = ("deleted", "opcode", "opcode", "register", "register", "number")
 
 
@@ -90,8 +91,19 @@ class Change:
 
     def applied(self, body: str) -> str:
         lines = body.splitlines()
-        lines[self.line] = self.after
+        lines[self.line] = self.after or "/* left out */"
         return "\n".join(lines)
+
+
+def with_fault(body: str, line: int) -> str:
+    """The body with a fault before that line, or before the block of conditions that it belongs to."""
+    lines = body.splitlines()
+    for back in range(1, min(4, line) + 1):
+        block = _BLOCK.fullmatch(lines[line - back].strip())
+        if block is not None and len(block[1]) + 1 >= back:
+            line -= back
+            break
+    return "\n".join([*lines[:line], "udf #0", *lines[line:]])
 
 
 def random_change(body: str, rng: np.random.Generator) -> Change | None:

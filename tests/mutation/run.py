@@ -34,11 +34,14 @@ from tests.kernels.machine import Machine, Task, function_text, lay_out
 from tests.kernels.prove import BOARDS
 from tests.kernels.random_cases import FAST_KERNELS, kernel_named, random_cases
 from tests.mutation.equivalent import reason_of
-from tests.mutation.mutants import Change, inline_changes, random_change
-from tests.ops.driver import reference
+from tests.mutation.mutants import Change, inline_changes, random_change, with_fault
+from tests.mutation.tuned import has_weights, sibling, tells, tuned
+from tests.ops.driver import Case, reference
 
-#: Cases that mutants are run on, and random inputs of each beside the extremes.
-CASES, SAMPLES = 16, 8
+#: Shapes that mutants are run on, and hard cases beside them.
+SHAPES, HARD_CASES = 8, 4
+#: Outputs of a case, of all its random inputs: with weights, and without.
+_OUTPUTS = (4_000, 40_000)
 CASES_SEED = 77
 #: An instruction takes a nanosecond by the emulator's clock, which SysTick counts in: some 10 million.
 _ICOUNT = ("-icount", "shift=0")
@@ -57,6 +60,7 @@ class Mutant:
     symbol: str
     byte: int = 0
     mask: int = 1
+    line: int = 0
 
     @property
     def is_table(self) -> bool:
@@ -69,6 +73,7 @@ class Tally:
 
     killed: int = 0
     equivalent: int = 0
+    unreached: int = 0
     survivors: list[str] = field(default_factory=list)
 
     def count(self, noticed: bool, block: str, change: str) -> None:
@@ -81,7 +86,7 @@ class Tally:
 
     @property
     def total(self) -> int:
-        return self.killed + self.equivalent + len(self.survivors)
+        return self.killed + self.equivalent + self.unreached + len(self.survivors)
 
 
 @dataclass
@@ -92,18 +97,24 @@ class Report:
     seconds: float = 0.0
 
 
-def mutate(kernel: Kernel, seed: int, mutants: int, flips: int) -> Report:
-    """mutants: of each block of assembly; flips: bytes of each kind of table."""
+def mutate(kernel: Kernel, seed: int, mutants: int, flips: int, shapes: int = SHAPES) -> Report:
+    """mutants: of each block of assembly; flips: bytes of each kind of table; shapes: of cases."""
     report, begin = Report(kernel.name, kernel.family), time.monotonic()
     machine = Machine(load_board(BOARDS[kernel.family]), kernel)
-    tasks = fixed_tasks(kernel)
+    tuned_tasks, hard = fixed_tasks(kernel, shapes)
+    tasks = tuned_tasks + hard
     rng = np.random.default_rng([seed, zlib.crc32(kernel.name.encode())])
-    changed = _functions(tasks, rng, mutants, machine)
-    bench = Bench(machine, tasks, [function for function, _ in changed])
+    changed = _functions(tuned_tasks, rng, mutants, machine)
+    bench = Bench(
+        machine, tasks, [f for function, mutant in changed for f in (function, _probe(function, mutant.line))]
+    )
     for _, mutant in changed:
-        tally = report.blocks[mutant.block]
-        tally.count(bench.notices(mutant), mutant.block, mutant.change)
-    for mutant in _flips(tasks, rng, flips):
+        tally, noticed = report.blocks[mutant.block], bench.notices(mutant)
+        if not noticed and not bench.reaches(mutant):
+            tally.unreached += 1
+        else:
+            tally.count(noticed, mutant.block, mutant.change)
+    for mutant in _flips(tuned_tasks, rng, flips):
         # A low bit may be too little for an output to differ; the whole byte is not, unless nobody reads it.
         noticed = bench.notices(mutant) or bench.notices(replace(mutant, mask=0xFF))
         report.blocks[mutant.block].count(noticed, mutant.block, mutant.change)
@@ -113,9 +124,24 @@ def mutate(kernel: Kernel, seed: int, mutants: int, flips: int) -> Report:
     return report
 
 
-def fixed_tasks(kernel: Kernel) -> list[Task]:
-    cases = [replace(case, samples=SAMPLES) for case in random_cases(kernel, CASES_SEED, CASES)]
-    return [lay_out(case, kernel, turn=i // 2 if i % 2 else None) for i, case in enumerate(cases)]
+def fixed_tasks(kernel: Kernel, shapes: int = SHAPES) -> tuple[list[Task], list[Task]]:
+    """Tuned cases with their siblings, whose functions and tables are changed; and a few hard cases."""
+    cases: list[Case] = []
+    for case in random_cases(kernel, CASES_SEED, 3 * shapes, change=tuned):
+        if tells(case) and len(cases) < 2 * shapes:
+            other = sibling(np.random.default_rng(len(cases)), case)
+            cases += [case, other] if kernel.refusal(other.node()) is None else [case]
+    hard = list(random_cases(kernel, CASES_SEED, HARD_CASES))
+    tasks = [
+        lay_out(_with_samples(case), kernel, turn=i // 2 if i % 4 == 1 else None)
+        for i, case in enumerate(cases + hard)
+    ]
+    return tasks[: len(cases)], tasks[len(cases) :]
+
+
+def _with_samples(case: Case) -> Case:
+    outputs = _OUTPUTS[0 if has_weights(case) else 1]
+    return replace(case, samples=int(np.clip(outputs // case.node().output.elements, 8, 200)))
 
 
 def _functions(
@@ -151,12 +177,18 @@ def _drawn(
             continue
         symbol = f"m{first + len(drawn)}_{zlib.crc32(block.encode()):x}"
         body = change.applied(function.source.body)
-        mutant = Mutant(block, f"{function.symbol[2:]}, {change}", function.symbol, symbol)
+        mutant = Mutant(block, f"{function.symbol[2:]}, {change}", function.symbol, symbol, line=change.line)
         drawn[function.symbol, change] = (
             AssemblyFunction(symbol, replace(function.source, body=body)),
             mutant,
         )
     return list(drawn.values())
+
+
+def _probe(mutant: AssemblyFunction, line: int) -> AssemblyFunction:
+    """The function with a fault where it is changed, which says whether any case gets there."""
+    body = with_fault(mutant.source.body, line)
+    return AssemblyFunction(f"{mutant.symbol}_probe", replace(mutant.source, body=body))
 
 
 def _assembled(
@@ -168,6 +200,7 @@ def _assembled(
         for index, function in [
             *((-1, function) for function in originals),
             *((index, function) for index, (function, _) in enumerate(drawn)),
+            *((index, _probe(function, mutant.line)) for index, (function, mutant) in enumerate(drawn)),
         ]:
             text = function_text(function)
             lines += text
@@ -267,6 +300,10 @@ class Bench:
             for task, arenas, expected in zip(self._tasks, outputs, self._expected, strict=True)
         )
 
+    def reaches(self, mutant: Mutant) -> bool:
+        """Whether a case runs the changed instruction."""
+        return self.notices(replace(mutant, symbol=f"{mutant.symbol}_probe"))
+
     def _point_at(self, patched: bytearray, mutant: Mutant) -> None:
         """The mutant in place of the original, in every case's record."""
         old, new = ((self._address[s] | 1).to_bytes(4, "little") for s in (mutant.original, mutant.symbol))
@@ -299,7 +336,8 @@ def table(reports: Sequence[Report]) -> str:
     ]
     for report in reports:
         for block, tally in report.blocks.items():
-            numbers = f"{tally.killed} of {tally.total} | {tally.equivalent} | {len(tally.survivors)}"
+            others = (tally.equivalent, tally.unreached, len(tally.survivors))
+            numbers = " | ".join([f"{tally.killed} of {tally.total}", *map(str, others)])
             rows.append(f"| {report.family} | `{report.kernel}` | {block} | {numbers} |")
     return "\n".join(rows)
 
@@ -321,7 +359,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             reports.append(report)
             print(f"{report.kernel}: {report.seconds:.0f} s", flush=True)
             for block, tally in report.blocks.items():
-                print(f"    {block}: {tally.killed} of {tally.total} killed", flush=True)
+                print(
+                    f"    {block}: {tally.killed} of {tally.total} killed, {tally.unreached} not reached",
+                    flush=True,
+                )
                 for survivor in tally.survivors:
                     print(f"        survived: {survivor}", flush=True)
     print(table(reports))
@@ -336,7 +377,7 @@ def has_gap(block: str, tally: Tally) -> bool:
     Single bytes may: there is padding, and parameters that only the twin in C reads.
     """
     if block.startswith(("table", "parameters")):
-        return not tally.killed
+        return not tally.killed and not tally.equivalent
     return bool(tally.survivors)
 
 

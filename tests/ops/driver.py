@@ -15,6 +15,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -58,7 +59,8 @@ class Case:
     def __str__(self) -> str:
         return self.name
 
-    def graph(self) -> Graph:
+    @cached_property
+    def _graph(self) -> Graph:
         shapes = [tensor.shape for tensor in self.inputs if tensor is not None]
         (shape,) = OPERATORS[self.op].output_shapes(self.attrs, shapes)
         output = Tensor("y", shape, self.output_dtype, self.output_quant)
@@ -68,8 +70,16 @@ class Case:
         node = Node("node", self.op, self.attrs, names, ("y",))
         return check(Graph(self.op, (node,), tensors, inputs, ("y",)))
 
+    @cached_property
+    def _node(self) -> BoundNode:
+        return next(self._graph.bound_nodes())
+
+    def graph(self) -> Graph:
+        return self._graph
+
     def node(self) -> BoundNode:
-        return next(self.graph().bound_nodes())
+        """Always the same one: kernels remember what they planned for a node."""
+        return self._node
 
     def samples_of_inputs(self) -> list[np.ndarray]:
         """[N, *shape] for each activation: all-min, all-max, both mixed, then random."""
@@ -168,12 +178,18 @@ def reference(case: Case) -> list[np.ndarray]:
     return list(OPERATORS[case.op].run_int8(node, arrays))
 
 
+def float_outputs(case: Case) -> np.ndarray:
+    """[N, *shape]: what the operator means of the dequantized inputs."""
+    node, arrays = operands(case)
+    real = [_dequantized(a, t) for a, t in zip(arrays, node.inputs, strict=True)]
+    return np.asarray(OPERATORS[case.op].run_float(_float_node(node, real), real)[0])
+
+
 def near_float(case: Case) -> None:
     """The dequantized bits are near the float meaning of the dequantized inputs."""
-    node, arrays = operands(case)
+    node, _ = operands(case)
     assert not node_problems(node), [str(problem) for problem in node_problems(node)]
-    real = [_dequantized(a, t) for a, t in zip(arrays, node.inputs, strict=True)]
-    (expected,) = OPERATORS[case.op].run_float(_float_node(node, real), real)
+    expected = float_outputs(case)
     (actual,) = reference(case)
     low, high = activation_range(getattr(case.attrs, "activation", "none"), node.output)
     steps = np.clip(expected.astype(np.float64) / node.output.scale + node.output.zero_point, low, high)
