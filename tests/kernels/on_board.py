@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from mcu_quant.boards import Board, load_board
-from mcu_quant.deployment import TENSOR_ALIGN, Deployment, GenerateOptions, MemoryPlan
+from mcu_quant.deployment import TENSOR_ALIGN, ArenaBlock, Deployment, GenerateOptions, MemoryPlan
 from mcu_quant.ir import BoundNode, Graph, Node, Tensor, check
 from mcu_quant.kernels.base import CORES, Kernel
 from mcu_quant.verify.qemu import QemuEngine
@@ -91,7 +91,9 @@ def side_by_side(graph: Graph, kernels: Sequence[Kernel]) -> MemoryPlan:
         size = kernel.scratch_bytes(node)
         scratch.append((end, size) if size else (0, 0))
         end += _aligned(size)
-    return MemoryPlan(end, addresses, tuple(scratch), (end,) * len(scratch), end)
+    # All of the arena is needed all the time: inputs before the run, outputs after it.
+    whole = ArenaBlock("all", "tensor", 0, end, -1, len(scratch))
+    return MemoryPlan(end, addresses, tuple(scratch), (end,) * len(scratch), end, (whole,))
 
 
 def covering(node: BoundNode, kernel: Kernel, turn: int) -> dict[str, int]:
