@@ -52,6 +52,7 @@ mutate: setup
 # What is generated from the code, and committed.
 docs: setup
 	"$(BIN)/python" tools/supported_ops.py
+	"$(BIN)/python" tools/arena_picture.py
 
 # The README's table of measurements, on the published models in ../shared.
 table: setup

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from itertools import product
 
 from mcu_quant.deployment import TENSOR_ALIGN, ArenaBlock, MemoryPlan
 from mcu_quant.ir import Graph
@@ -88,18 +89,13 @@ def _ways_to_replace(blocks: Sequence[Block]) -> list[list[int]]:
 
 
 def _addresses(blocks: Sequence[Block], owners: Sequence[int], steps: range) -> list[int]:
-    """An address for each block, those with one owner at one address, needed for all of their steps."""
+    """An address for each block, those with one owner (the first and largest of them) at one address."""
     kept = sorted(set(owners))
-    at = {owner: index for index, owner in enumerate(kept)}
-    merged = []
-    for owner in kept:
-        last = max(block.last for block, who in zip(blocks, owners, strict=True) if who == owner)
-        covered = {at[owners[other]]: distance for other, distance in blocks[owner].may_cover.items()}
-        merged.append(replace(blocks[owner], last=last, may_cover=covered))
-    gaps = [[_gap(a, b, index, merged) for index, b in enumerate(merged)] for a in merged]
-    bound = max(least_bytes(merged, step) for step in steps)
-    addresses = place([block.bytes for block in merged], gaps, TENSOR_ALIGN, bound)
-    return [addresses[at[owner]] for owner in owners]
+    groups = [[i for i, owner in enumerate(owners) if owner == k] for k in kept]
+    gaps = [[_gap(below, above, blocks) for above in groups] for below in groups]
+    bound = max(least_bytes(blocks, step, owners) for step in steps)
+    addresses = place([blocks[owner].bytes for owner in kept], gaps, TENSOR_ALIGN, bound)
+    return [addresses[kept.index(owner)] for owner in owners]
 
 
 def _height(blocks: Sequence[Block], addresses: Sequence[int]) -> int:
@@ -122,14 +118,21 @@ def find_blocks(graph: Graph, kernels: Sequence[Kernel], keep_input: bool) -> li
     return blocks
 
 
-def least_bytes(blocks: Sequence[Block], step: int) -> int:
-    """What no layout can do without at that step: all that lives, less what may lie over each other."""
+def least_bytes(blocks: Sequence[Block], step: int, owners: Sequence[int] | None = None) -> int:
+    """What no layout can do without at that step: all that lives, less what may lie over each other.
+
+    owners: blocks that have the same one are at the same address; by default each is its own.
+    """
     live = {index: block for index, block in enumerate(blocks) if block.first <= step <= block.last}
+    needed: dict[int, int] = {}
+    for index, block in live.items():
+        owner = index if owners is None else owners[index]
+        needed[owner] = max(needed.get(owner, 0), block.bytes)
     saved = 0
     for block in live.values():
         shared = [min(live[i].bytes, block.bytes - d) for i, d in block.may_cover.items() if i in live]
         saved += min(block.bytes, sum(max(0, overlap) for overlap in shared))
-    return sum(block.bytes for block in live.values()) - saved
+    return sum(needed.values()) - saved
 
 
 def _lifetimes(
@@ -183,16 +186,20 @@ def _allow_overlap(
             block.may_cover.pop(other, None)
 
 
-def _gap(below: Block, above: Block, index: int, blocks: list[Block]) -> int | None:
-    """The least address(above) - address(below) if `above`, blocks[index], is not the lower one.
+def _gap(below: Sequence[int], above: Sequence[int], blocks: Sequence[Block]) -> int | None:
+    """The least address(above) - address(below) if `above` is not the lower one; both are groups of blocks
+    at one address.
 
-    None if they are never needed at the same step.
+    None if no two of them are needed at the same step.
     """
-    if below is above or not below.meets(above):
+    if below is above:
         return None
-    if index in below.may_cover:
-        return min(below.bytes, below.may_cover[index])
-    return below.bytes
+    distances = []
+    for lower, upper in product(below, above):
+        block = blocks[lower]
+        if block.meets(blocks[upper]):
+            distances.append(min(block.bytes, block.may_cover.get(upper, block.bytes)))
+    return max(distances, default=None)
 
 
 def overlaps(

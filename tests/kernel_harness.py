@@ -93,7 +93,7 @@ def wrapper_source() -> str:
 def twins() -> tuple[str, ...]:
     """The C twins of functions in assembly, in all kernels' headers."""
     texts = [path.read_text("utf-8") for path in sorted(TEMPLATES.glob("**/*.h"))]
-    return tuple(dict.fromkeys(re.findall(r"MQ_KERNEL void\s+(mq_\w+_twin)\(", "\n".join(texts))))
+    return tuple(dict.fromkeys(re.findall(r"MQ_TWIN void\s+(mq_\w+_twin)\(", "\n".join(texts))))
 
 
 def _passed_on(argument: str) -> str:

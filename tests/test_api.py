@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import mcu_quant as mq
+from mcu_quant.errors import InvalidInputError
 from tests import tiny_models
 from tests.conftest import require_tools
 
@@ -170,8 +171,23 @@ def test_inputs_by_name(quantized: mq.QuantizedModel, model: Path, tmp_path: Pat
 def test_generate_for_a_board(quantized: mq.QuantizedModel, tmp_path: Path) -> None:
     firmware = mq.generate(quantized, board="mps2_an386", output_dir=tmp_path / "firmware")
     assert [result.engine for result in firmware.verify(X)] == ["host", "mps2_an386"]
-    profile = firmware.profile(X)
+    profile = firmware.certify(tmp_path / "certificate", X)
     assert profile["schema"] == 1 and profile["board"] == "mps2_an386"
+    assert (tmp_path / "certificate" / "arena.svg").is_file()
+    with pytest.raises(InvalidInputError, match="must not exist yet"):
+        firmware.certify(tmp_path / "certificate" / "arena.svg", X)
+
+
+def test_a_placement_is_a_table_or_a_file(quantized: mq.QuantizedModel, tmp_path: Path) -> None:
+    (tmp_path / "placement.toml").write_text('[weights]\nhidden = "hot"\n', encoding="utf-8")
+    texts = []
+    for index, placement in enumerate(({"hidden": "hot"}, tmp_path / "placement.toml")):
+        path = tmp_path / str(index)
+        mq.generate(quantized, target="cortex-m4", output_dir=path, placement=placement)
+        texts.append("".join(file.read_text(encoding="utf-8") for file in sorted(path.glob("*_weights.c"))))
+    assert texts[0] == texts[1] and 'section("hot")' in texts[0]
+    with pytest.raises(InvalidInputError, match="must match a layer"):
+        mq.generate(quantized, target="generic", output_dir=tmp_path / "2", placement={"none": "hot"})
 
 
 def test_a_model_in_memory(quantized: mq.QuantizedModel, model: Path) -> None:

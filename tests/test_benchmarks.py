@@ -1,9 +1,14 @@
-"""docs/benchmarks.json: a sample measured again must not have grown, and what it is compared by must bite."""
+"""docs/benchmarks.json: a sample measured again must not have grown, and what it is compared by must bite.
+
+The cost model is compared with it, too: a sample, or with MCU_QUANT_ALL_COSTS set every model on every core.
+"""
 
 from __future__ import annotations
 
 import copy
 import importlib.util
+import json
+import os
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -38,10 +43,10 @@ def test_nothing_of_a_sample_grew(shared: Path, board: str, optimize: str, model
     """By more than 1 % of what `make bench` stored, where the compiler and the emulator are the same."""
     results = tool("results")
     case = results.Case(board, optimize, model)
-    stored = (results.load() or {}).get(str(case))
+    stored = results.load()
     if stored is None:
         pytest.skip("no figures of this compiler and this QEMU are stored")
-    assert not results.growth(stored, case.measure())
+    assert not results.growth(stored[str(case)], case.measure())
 
 
 ROW: dict[str, Any] = {
@@ -82,6 +87,46 @@ def test_what_is_stored_is_read_again(tmp_path: Path, monkeypatch: pytest.Monkey
     assert results.load() == stored
     monkeypatch.setattr(results, "versions", lambda: "another compiler; one emulator")
     assert results.load() is None
+
+
+COSTS = [
+    ("mps2_an386", "time", "resnet"),
+    ("mps2_an386", "balanced", "kws"),
+    ("mps3_an547", "time", "kws"),
+    ("mps2_an385_m0plus", "balanced", "kws"),
+    ("mps2_an385_m0plus", "time", "kws"),
+    ("mps2_an385", "time", "kws"),
+]
+
+
+def _costs() -> list[tuple[str, str, str]]:
+    if not os.environ.get("MCU_QUANT_ALL_COSTS"):
+        return COSTS
+    costs, measure = tool("cost_model"), tool("measure")
+    return [
+        (board, mode, model) for board in costs.BOARDS for mode in costs.MODES for model in measure.MODELS
+    ]
+
+
+@pytest.mark.parametrize(("board", "mode", "model"), _costs())
+def test_costs_are_near_what_layers_take(shared: Path, board: str, mode: str, model: str) -> None:
+    """The bounds are in tools/cost_model.py. Whatever compiler measured them, they are near."""
+    costs, results = tool("cost_model"), tool("results")
+    stored = json.loads(results.FILE.read_text(encoding="utf-8"))["results"]
+    case = results.Case(board, mode, model)
+    layers = list(costs.layers_of(case, stored[str(case)]))
+    assert [str(layer) for layer in layers if layer.is_beyond] == []
+    same = sum(layer.measured for layer in layers if layer.kernel.name == layer.stored)
+    assert same > 0.9 * sum(layer.measured for layer in layers), "other kernels were measured: `make bench`"
+
+
+def test_a_cost_that_is_off_is_seen(shared: Path) -> None:
+    costs, results = tool("cost_model"), tool("results")
+    case = results.Case("mps2_an386", "time", "ad01")
+    stored = json.loads(results.FILE.read_text(encoding="utf-8"))["results"][str(case)]
+    stored["layers"][0][4] = int(stored["layers"][0][4] * 1.3)
+    first = next(costs.layers_of(case, stored))
+    assert first.is_beyond and "fully_connected_dsp_s8" in str(first)
 
 
 def test_the_page_pairs_our_layers_with_theirs() -> None:

@@ -54,7 +54,7 @@ HEAD = """# Benchmarks
 
 Instructions of one inference (exact, on QEMU), cycles (a model of the core with memory that never waits, see
 docs/DESIGN.md; not silicon) and bytes, made by `make bench`. The ratio is of instructions, to TensorFlow Lite
-Micro with CMSIS-NN, the best of its builds on that core (docs/baselines.toml). vww leaves out the channels that
+Micro with CMSIS-NN, the best of its builds on that core (docs/baselines.toml). vww leaves out channels that
 are constant for every input; vww (kept) has them (`--keep-constant-channels`). docs/benchmarks.json has these
 figures and those of every layer; `make bench CHECK=1` compares with it.
 """

@@ -35,7 +35,8 @@ def table(results: Results, cores: dict[str, str], optimize: str) -> str:
     for title, part, key in (
         ("arena (inputs, outputs, scratch)", "memory", "arena_bytes"),
         ("other static RAM", "memory", "static_bytes"),
-        ("stack", "memory", "stack_bytes"),
+        ("stack, measured", "memory", "stack_bytes"),
+        ("stack, at most (from the code)", "certificate", "stack_bound_bytes"),
         ("code", "flash", "code_bytes"),
         ("constants (weights, tables)", "flash", "const_bytes"),
     ):

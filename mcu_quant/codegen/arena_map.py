@@ -15,7 +15,9 @@ from mcu_quant.codegen.names import comment
 from mcu_quant.deployment import ArenaBlock, Deployment
 from mcu_quant.resources import directory
 
+#: Pixels; with many layers it is wider, for each column takes _COLUMN at least.
 WIDTH, HEIGHT = 1000, 680
+_COLUMN = 27
 _LEFT, _RIGHT, _TOP, _BOTTOM = 76, 16, 108, 500
 #: Font size in pixels, and how wide and high its letters are taken to be.
 FONT = 11
@@ -103,9 +105,9 @@ def render_arena_map(deployment: Deployment) -> str:
             ticks=[(scale.y(address), f"{address:,}") for address in _ticks(plan.arena_bytes)],
             blocks=_drawn(deployment, scale),
             shared=[scale.box(block) for block in shared(plan.blocks)],
-            area=Box(_LEFT, _TOP, WIDTH - _LEFT - _RIGHT, _BOTTOM - _TOP),
+            area=scale.area,
             top=scale.y(plan.arena_bytes),
-            width=WIDTH,
+            width=scale.width,
             height=HEIGHT,
             font=FONT,
         )
@@ -128,7 +130,9 @@ class _Scale:
     """From steps and addresses to pixels."""
 
     def __init__(self, columns: int, arena_bytes: int) -> None:
-        self.column = (WIDTH - _LEFT - _RIGHT) / columns
+        self.width = max(WIDTH, _LEFT + _RIGHT + _COLUMN * columns)
+        self.column = (self.width - _LEFT - _RIGHT) / columns
+        self.area = Box(_LEFT, _TOP, self.width - _LEFT - _RIGHT, _BOTTOM - _TOP)
         self._bytes = max(arena_bytes, 1)
 
     def x(self, step: int) -> float:
@@ -176,7 +180,8 @@ def _drawn(deployment: Deployment, scale: _Scale) -> list[Drawn]:
     labels: list[Label] = []
     drawn = []
     for block, box in zip(blocks, boxes, strict=True):
-        label = _label(block, _names(deployment, block), box, boxes, labels)
+        room = _Room(scale.area, boxes, [label.box for label in labels])
+        label = _label(block, _names(deployment, block), box, room)
         labels += [] if label is None else [label]
         drawn.append(Drawn(block, _title(deployment, block), box, label))
     return drawn
@@ -199,23 +204,32 @@ def _title(deployment: Deployment, block: ArenaBlock) -> str:
     return f"{what} {block.name}: {block.bytes:,} bytes at {block.address:,} to {block.end - 1:,}"
 
 
-def _label(
-    block: ArenaBlock, names: tuple[str, str], box: Box, boxes: Sequence[Box], labels: Sequence[Label]
-) -> Label | None:
+@dataclass(frozen=True)
+class _Room:
+    """area: where all is drawn. boxes: of all blocks. taken: by labels."""
+
+    area: Box
+    boxes: Sequence[Box]
+    taken: Sequence[Box]
+
+    def has(self, label: Box) -> bool:
+        """Whether no label is there."""
+        return not any(label.overlaps(other) for other in self.taken)
+
+    def has_outside(self, label: Box, owner: Box) -> bool:
+        """Whether nothing else is there, either."""
+        others = (other for other in self.boxes if other is not owner)
+        return self.area.holds(label) and self.has(label) and not any(map(label.overlaps, others))
+
+
+def _label(block: ArenaBlock, names: tuple[str, str], box: Box, room: _Room) -> Label | None:
     """The first place that is free: inside, or above or below a tensor with a line that leads to it."""
-    taken = [label.box for label in labels]
     for label in _inside(names, box):
-        if box.holds(label.box) and not any(label.box.overlaps(other) for other in taken):
+        if box.holds(label.box) and room.has(label.box):
             return label
     if block.kind == "scratch":
         return None
-    area = Box(_LEFT, _TOP, WIDTH - _LEFT - _RIGHT, _BOTTOM - _TOP)
-    others = [other for other in boxes if other is not box]
-    for label in _outside(names, box):
-        free = area.holds(label.box) and not any(label.box.overlaps(other) for other in (*taken, *others))
-        if free:
-            return label
-    return None
+    return next((label for label in _outside(names, box) if room.has_outside(label.box, box)), None)
 
 
 def _inside(names: tuple[str, str], box: Box) -> Iterator[Label]:

@@ -42,11 +42,13 @@ _MODULES = (
     "dsp.conv_2d_dsp_s8",
     "dsp.fully_connected_dsp_s8",
     "dsp.depthwise_planar_s8",
+    "dsp.depthwise_lines_s8",
     "dsp.add_s8_dsp",
     "dsp.binary_s8_dsp",
     "dsp.average_pool_2d_s8_dsp",
     "dsp.max_pool_2d_s8_dsp",
     "dsp.mean_s8_dsp",
+    "dsp.quantize_f32_dsp",
     "mve.conv_2d_s8_mve",
     "mve.conv_2d_columns_s8_mve",
     "mve.fully_connected_s8_mve",
@@ -55,6 +57,7 @@ _MODULES = (
     "mve.average_pool_2d_s8_mve",
     "mve.max_pool_2d_s8_mve",
     "mve.add_s8_mve",
+    "mve.mul_s8_mve",
     "dsp.winograd_dsp_s8",
 )
 

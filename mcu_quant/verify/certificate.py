@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Sequence
 from dataclasses import asdict
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -22,15 +23,18 @@ def certify(
     deployment: Deployment, board: Board, program: Path, profiler: Path, usage: Sequence[Path]
 ) -> dict[str, Any]:
     """The `certificate` of `profile --json`. program, profiler: the images of main.c and profile.c.
+    usage: the .su files of the library, which lie beside its objects.
 
     Raises EngineFailedError where the stack has no bound.
     """
     has_mve, hook = "mve" in deployment.core.families, f"{deployment.name}_invoke_with_hook"
     frames, pointers = read_usage(usage), pointer_calls(deployment)
-    plain = StackAnalysis(Program(program, has_mve=has_mve), frames, pointers)
-    hooked = StackAnalysis(Program(profiler, has_mve=has_mve), frames, pointers, hook)
+    objects = [path.with_suffix(".o") for path in usage]
+    main = Program(program, has_mve=has_mve)
+    plain = StackAnalysis(main, frames, pointers, objects)
+    hooked = StackAnalysis(Program(profiler, has_mve=has_mve), frames, pointers, objects, hook)
     bound = plain.bound(f"{deployment.name}_invoke")
-    symbols = library_symbols(program)
+    symbols = library_symbols(program, main.symbols)
     ours = {symbol.name for symbol in symbols}
     return {
         "compiler": _compiler_version(),
@@ -51,6 +55,7 @@ def certify(
     }
 
 
+@cache
 def _compiler_version() -> str:
     """As GCC's __GNUC__, __GNUC_MINOR__ and __GNUC_PATCHLEVEL__ have it: 12.2.1."""
     command = [find_tool("arm-none-eabi-gcc"), "-dumpfullversion"]

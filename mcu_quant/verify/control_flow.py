@@ -30,6 +30,8 @@ _CALL_REGISTER = re.compile(f"blx{_CONDITION}?")
 _BRANCH_REGISTER = re.compile(f"bx{_CONDITION}?")
 _SWITCH_HELPER = re.compile(r"<__gnu_thumb1_case_\w+>")
 _REGISTERS = re.compile(r"\{([^}]*)\}")
+#: What addr2line prints: a path, a line, perhaps a discriminator.
+_LINE = re.compile(r"(?:.*/)?([^/]+):(\d+)(?: |$)")
 _LITERAL = re.compile(r"(r\d+|ip|lr), \[pc, #(\d+)\]")
 _STEP_BEFORE = re.compile(r"\[sp, #(-?\d+)\]!$")
 _STEP_AFTER = re.compile(r"\[sp\], #(-?\d+)$")
@@ -150,12 +152,12 @@ class Function:
 
 
 class Program:
-    """The code of an image, and its functions. Raises ToolMissingError."""
+    """The code of an image, its symbols (as pyelftools has them) and functions. Raises ToolMissingError."""
 
     def __init__(self, image: Path, *, has_mve: bool = False) -> None:
-        self._image = image
         self.code = disassemble(image, _MVE if has_mve else None)
-        self.functions = _functions(image)
+        self.symbols = read_symbols(image)
+        self.functions = _functions(self.symbols)
         self._starts = [function.address for function in self.functions]
         self._bytes = _code_bytes(image)
 
@@ -181,23 +183,25 @@ class Program:
                 return match[1], int.from_bytes(word, "little", signed=True)
         return None
 
-    def lines(self, addresses: Sequence[int]) -> dict[int, tuple[str, int]]:
-        """(name of the source file, line from 1) of instructions, where the debug information has them."""
-        command = [beside(find_tool("arm-none-eabi-gcc"), "addr2line"), "-e", str(self._image)]
-        shown = _shown([*command, *map(hex, addresses)]) if addresses else []
-        found = {}
-        for address, text in zip(addresses, shown, strict=True):
-            path, _, line = text.split(" ")[0].rpartition(":")
-            if line.isdigit():
-                found[address] = (path.rsplit("/", 1)[-1], int(line))
-        return found
 
+def source_lines(
+    objects: Sequence[Path], function: Function, addresses: Sequence[int]
+) -> dict[int, tuple[str, int]]:
+    """(name of the source file, line from 1) of instructions of a function, where it is known.
 
-def _shown(command: list[str]) -> list[str]:
-    """The lines that a program prints."""
-    return subprocess.run(
-        command, env=untranslated(), capture_output=True, text=True, errors="replace", check=True
-    ).stdout.splitlines()
+    objects: compiled with a section for each function. They are asked and not the image, in whose debug
+    information functions that the linker left out lie over others.
+    """
+    addr2line = beside(find_tool("arm-none-eabi-gcc"), "addr2line")
+    places = [hex(address - function.address) for address in addresses]
+    for file in objects:
+        command = [addr2line, "-e", str(file), "-j", f".text.{function.name}", *places]
+        done = subprocess.run(command, env=untranslated(), capture_output=True, text=True, check=False)
+        if done.returncode == 0:
+            found = [_LINE.match(text) for text in done.stdout.splitlines()]
+            pairs = zip(addresses, found, strict=True)
+            return {address: (line[1], int(line[2])) for address, line in pairs if line}
+    return {}
 
 
 def _code_bytes(image: Path) -> list[tuple[int, bytes]]:
@@ -207,11 +211,11 @@ def _code_bytes(image: Path) -> list[tuple[int, bytes]]:
         return [(s["sh_addr"], s.data()) for s in sections if s["sh_flags"] & SH_FLAGS.SHF_EXECINSTR]
 
 
-def _functions(image: Path) -> list[Function]:
+def _functions(table: Sequence[Symbol]) -> list[Function]:
     """By address; a symbol without a size reaches to the next."""
     symbols = sorted(
         (symbol["st_value"] & ~1, symbol["st_size"], symbol.name)
-        for symbol in read_symbols(image)
+        for symbol in table
         if symbol["st_info"]["type"] == "STT_FUNC" and symbol["st_shndx"] != "SHN_UNDEF"
     )
     starts = sorted({start for start, _, _ in symbols})

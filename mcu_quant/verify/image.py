@@ -114,14 +114,17 @@ def overflow_of(messages: str) -> dict[str, int]:
 
 def check_ram(board: Board, deployment: Deployment) -> None:
     """Refuse a model whose arena and the board's stack are more than its RAM, before anything is built."""
-    plan = deployment.plan
-    needed = plan.arena_bytes + board.stack_bytes
+    plan, copies = deployment.plan, 0
+    if RAM_SECTION in deployment.options.placement.sections:
+        copies = sum(table.bytes for table in library_tables(deployment) if table.section == RAM_SECTION)
+    needed = plan.arena_bytes + board.stack_bytes + copies
     if needed <= board.ram_bytes:
         return
     index = max(range(len(plan.live_bytes)), key=lambda i: plan.live_bytes[i])
     raise DoesNotFitError(
-        f"arena ({plan.arena_bytes} bytes) and stack ({board.stack_bytes}) must fit "
-        f"{board.name}, which has {board.ram_bytes} bytes of RAM",
+        f"arena ({plan.arena_bytes} bytes) and stack ({board.stack_bytes})"
+        + (f" and weights placed in {RAM_SECTION} ({copies})" if copies else "")
+        + f" must fit {board.name}, which has {board.ram_bytes} bytes of RAM",
         layer=deployment.name,
         value=f"{needed - board.ram_bytes} bytes too many; the largest layer is "
         f"{deployment.graph.nodes[index].name}, {plan.live_bytes[index]} bytes of inputs and outputs",

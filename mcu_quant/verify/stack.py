@@ -9,7 +9,7 @@ compiler's own figures (-fstack-usage) are a second opinion: the larger counts.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from mcu_quant.verify.control_flow import (
     UnknownStackError,
     falls_through,
     flow,
+    source_lines,
     stack_change,
     target,
 )
@@ -141,19 +142,20 @@ class _Walk:
 
 
 class StackAnalysis:
-    """Of one image. usage: as read_usage gives it. hook: a function whose calls through pointers are not
-    counted, for they go to the caller's own function."""
+    """Of one image. usage: as read_usage gives it. objects: what the library was linked of. hook: a function
+    whose calls through pointers are not counted, for they go to the caller's own function."""
 
     def __init__(
         self,
         program: Program,
         usage: Mapping[str, tuple[int, ...]],
         pointers: PointerCalls,
+        objects: Sequence[Path],
         hook: str | None = None,
     ) -> None:
         self._program, self._usage, self._pointers, self._hook = program, usage, pointers, hook
-        by_register = (Flow.CALL_REGISTER, Flow.JUMP_REGISTER)
-        self._lines = program.lines([i.address for i in program.code if flow(i) in by_register])
+        self._objects = objects
+        self._lines: dict[Function, dict[int, tuple[str, int]]] = {}
         self._frames: dict[int, Frame] = {}
 
     def bound(self, name: str) -> StackBound:
@@ -203,14 +205,21 @@ class StackAnalysis:
             return [call.target]
         if _name_in_c(function.name) == self._hook:
             return []
-        line = self._lines.get(call.address, ("", 0))
-        names = reachable & self._pointers.of_line.get(line, reachable)
+        line = self._lines_of(function).get(call.address, ("", 0))
+        names = (reachable & self._pointers.of_line.get(line, reachable)) or reachable
         targets = [
             found.address for name in sorted(names) if (found := self._program.named(name)) is not None
         ]
         if not targets:
             raise _unbounded(function.name, "a call through a pointer to what is not known")
         return targets
+
+    def _lines_of(self, function: Function) -> dict[int, tuple[str, int]]:
+        """The source lines of a function's calls through pointers."""
+        if function not in self._lines:
+            addresses = [c.address for c in self.frame(function.address).calls if c.target is None]
+            self._lines[function] = source_lines(self._objects, function, addresses)
+        return self._lines[function]
 
 
 def _name_in_usage(symbol: str) -> str:

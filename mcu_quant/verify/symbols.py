@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from elftools.elf.elffile import ELFFile
+from elftools.elf.sections import Symbol as ElfSymbol
 
 from mcu_quant.verify.control_flow import read_symbols
 
@@ -42,12 +43,15 @@ def kind_of(section: str) -> str:
     return _KINDS.get(section, "const")
 
 
-def library_symbols(image: Path) -> list[Symbol]:
-    """Every byte of the model library, by address: the sums by kind are the sizes of its sections."""
+def library_symbols(image: Path, table: Sequence[ElfSymbol] | None = None) -> list[Symbol]:
+    """Every byte of the model library, by address: the sums by kind are the sizes of its sections.
+
+    table: the image's symbol table, if it has been read already.
+    """
     found: list[Symbol] = []
     symbols = [
         (symbol["st_shndx"], symbol["st_value"], symbol["st_size"], symbol.name)
-        for symbol in read_symbols(image)
+        for symbol in (read_symbols(image) if table is None else table)
         if symbol["st_size"] and symbol["st_info"]["type"] in ("STT_FUNC", "STT_OBJECT")
     ]
     with image.open("rb") as stream:

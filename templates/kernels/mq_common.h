@@ -17,6 +17,8 @@
 #ifndef MQ_KERNEL
 #define MQ_KERNEL static inline
 #endif
+/* How C that stands in for assembly is: called through pointers, so never forced into its callers. */
+#define MQ_TWIN static inline
 
 #define MQ_CONCAT_(a, b) a##b
 #define MQ_CONCAT(a, b) MQ_CONCAT_(a, b)

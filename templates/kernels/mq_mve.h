@@ -107,11 +107,11 @@ static inline int32_t mq_mve_vector_offset(const mq_mve_dots_t *shape, int32_t v
     }
 }
 
-MQ_KERNEL void mq_mve_dots_twin(const int8_t *const *rows,
-                                int8_t *output,
-                                const int8_t *packed,
-                                int32_t groups,
-                                const mq_mve_dots_t *shape) {
+MQ_TWIN void mq_mve_dots_twin(const int8_t *const *rows,
+                              int8_t *output,
+                              const int8_t *packed,
+                              int32_t groups,
+                              const mq_mve_dots_t *shape) {
     const int32_t weights_bytes = shape->rows * shape->vectors * 2 * MQ_MVE_VECTOR;
     for (int32_t pixel = 0; pixel < groups * shape->pixels; pixel++) {
         const int8_t *stream = packed;
@@ -170,11 +170,11 @@ mq_mve_patch(const int8_t *patch, const int8_t *channel, int32_t shift, int32_t 
     return acc;
 }
 
-MQ_KERNEL void mq_mve_patches_twin(const int8_t *buffer,
-                                   int8_t *output,
-                                   const int8_t *packed,
-                                   int32_t strips,
-                                   const mq_mve_patches_t *shape) {
+MQ_TWIN void mq_mve_patches_twin(const int8_t *buffer,
+                                 int8_t *output,
+                                 const int8_t *packed,
+                                 int32_t strips,
+                                 const mq_mve_patches_t *shape) {
     const int32_t word_bytes = 4 * shape->channels;
     for (int32_t channel = 0; channel < shape->channels; channel++) {
         for (int32_t i = 0; i < strips * shape->rows * shape->columns; i++) {
@@ -201,8 +201,7 @@ MQ_KERNEL void mq_mve_patches_twin(const int8_t *buffer,
 typedef void
 mq_mve_interleave_function_t(const int8_t *const *rows, int8_t *words, int32_t vectors, int32_t step);
 
-MQ_KERNEL void
-mq_mve_interleave_twin(const int8_t *const *rows, int8_t *words, int32_t vectors, int32_t step) {
+MQ_TWIN void mq_mve_interleave_twin(const int8_t *const *rows, int8_t *words, int32_t vectors, int32_t step) {
     for (int32_t i = 0; i < vectors * MQ_MVE_VECTOR * 4; i++) {
         const int32_t vector = i / (MQ_MVE_VECTOR * 4);
         words[i] = rows[i % 4][vector * step + i / 4 % MQ_MVE_VECTOR];

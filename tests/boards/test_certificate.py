@@ -37,7 +37,7 @@ def test_a_small_model_of_many_layers(board_name: str, tmp_path: Path) -> None:
     tables = {table.symbol: table.bytes for table in library_tables(deployment)}
     linked = {name: s["bytes"] for name, s in symbols.items() if s["kind"] == "const" and name in tables}
     assert linked == {name: tables[name] for name in linked}
-    assert {name.split("_")[1] for name in linked} == {"0", "2", "4", "6"}
+    assert {name.split("_")[1] for name in linked} >= {"0", "2", "4", "6"}
     assert symbols["tiny_invoke"]["kind"] == "code"
     files = render_certificate(deployment, facts)
     assert json.loads(files["certificate.json"]) == facts
@@ -78,11 +78,14 @@ def test_a_run_beyond_its_bound_is_an_error() -> None:
         require_bound(deployment, M4, 101, 100)
 
 
+#: Takes half an hour.
+ALL = PUBLISHED if os.environ.get("MQ_ALL_CERTIFICATES") else ()
+
+
 @pytest.mark.qemu
-@pytest.mark.skipif(not os.environ.get("MQ_ALL_CERTIFICATES"), reason="minutes: MQ_ALL_CERTIFICATES=1")
 @pytest.mark.parametrize("optimize", ["time", "balanced", "size"])
 @pytest.mark.parametrize("board_name", list_boards())
-@pytest.mark.parametrize("name", PUBLISHED)
+@pytest.mark.parametrize("name", ALL)
 def test_published_models(name: str, board_name: str, optimize: str, shared: Path) -> None:
     board = load_board(board_name)
     deployment = deploy(published(shared, name), board, optimize=optimize)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from mcu_quant.boards import load_board
+from mcu_quant.boards import MemoryRegion, load_board
 from mcu_quant.codegen.library import library_tables
 from mcu_quant.codegen.project import render_project
 from mcu_quant.errors import DoesNotFitError
@@ -75,3 +76,8 @@ def test_a_section_that_is_too_small_is_refused() -> None:
     exceeds = deploy(model, board, placement=placement_of({"default": "bram"}))  # type: ignore[arg-type]
     with pytest.raises(DoesNotFitError, match="placed in bram must fit mps2_an386, where it has 16384"):
         check_fits(board, [exceeds])
+    small = replace(board, ram=MemoryRegion(board.ram.address, 16384))
+    in_ram = deploy(model, board, placement=placement_of({"default": "ram"}))  # type: ignore[arg-type]
+    check_fits(small, [fits])
+    with pytest.raises(DoesNotFitError, match=r"weights placed in ram \(\d+\) must fit mps2_an386"):
+        check_fits(small, [in_ram])

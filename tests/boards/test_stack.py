@@ -16,6 +16,7 @@ from mcu_quant.verify.control_flow import (
     UnknownStackError,
     falls_through,
     flow,
+    source_lines,
     stack_change,
 )
 from mcu_quant.verify.disassembly import Instruction
@@ -94,7 +95,7 @@ def build(board: Board, source: str, folder: Path) -> Path:
 
 def analysis(board: Board, image: Path, pointers: PointerCalls) -> StackAnalysis:
     program = Program(image, has_mve=board.core == "cortex-m55")
-    return StackAnalysis(program, {}, pointers)
+    return StackAnalysis(program, {}, pointers, [image.with_name("main.o")])
 
 
 @pytest.mark.qemu
@@ -110,6 +111,12 @@ def test_the_bound_is_what_the_deepest_path_takes(board_name: str, tmp_path: Pat
     assert measured <= bound.bytes <= measured + 8
     assert [name for name, _ in bound.path] == ["root", "early", "by_pointer", "table", "huge", "leaf"]
     assert sum(size for _, size in bound.path) == bound.bytes
+    by_pointer = Program(image).named("by_pointer")
+    assert by_pointer is not None
+    calls = [call.address for call in found.frame(by_pointer.address).calls]
+    lines = source_lines([tmp_path / "main.o"], by_pointer, calls)
+    (number,) = (i for i, text in enumerate(PROGRAM.splitlines(), start=1) if "return function(x)" in text)
+    assert lines == dict.fromkeys(calls, ("main.c", number)) and len(calls) == 2
     usage = read_usage([tmp_path / "main.su"])
     for name in ("root", "early", "table", "huge", "tail", "leaf", "by_pointer"):
         (by_compiler,) = usage[name]

@@ -243,7 +243,14 @@ def test_generate_build_verify_and_profile_for_a_board(tflite: Path, tmp_path: P
     profile = only_json(mcu_quant("profile", tflite, "--board", "mps2_an386", "--json"))
     assert profile["instructions"] > sum(layer["macs"] for layer in profile["layers"])
     assert profile["memory"]["static_bytes"] == 0
-    assert "instructions" in mcu_quant("profile", tflite, "--board", "mps2_an386").stdout
+    certificate = tmp_path / "certificate"
+    command = ("profile", tflite, "--board", "mps2_an386", "--certificate", certificate)
+    assert "stack_bound_bytes" in mcu_quant(*command).stdout
+    written = {path.name for path in certificate.iterdir()}
+    assert written == {"arena.svg", "certificate.json", f"{profile['model']}_certificate.h", "mcu-quant.json"}
+    facts = json.loads((certificate / "certificate.json").read_text(encoding="utf-8"))
+    assert facts == {key: profile[key] for key in facts}
+    assert mcu_quant(*command).returncode == 2
 
 
 def test_build_refuses_other_directories(tmp_path: Path, mcu_quant: Run) -> None:

@@ -10,8 +10,10 @@ import pytest
 from mcu_quant.boards import load_board
 from mcu_quant.codegen.arena_map import render_arena_map, shared
 from mcu_quant.deployment import ArenaBlock, Deployment
+from mcu_quant.ir import Node
+from mcu_quant.ops.binary import ArithmeticAttrs
 from tests.boards import models
-from tests.codegen.deployments import branch_graph, dense_graph, deploy
+from tests.codegen.deployments import activation, branch_graph, dense_graph, deploy, graph_of
 from tests.codegen.deployments import published as published_graph
 from tests.conftest import ROOT
 
@@ -77,6 +79,17 @@ def test_published_models(name: str, shared: Path) -> None:
     check_picture(deployment, render_arena_map(deployment))
 
 
+def test_a_model_of_many_layers_gets_a_wider_picture() -> None:
+    nodes, tensors = [], [activation("t0", (1, 8))]
+    for index in range(60):
+        tensors.append(activation(f"t{index + 1}", (1, 8)))
+        nodes.append(Node(f"n{index}", "add", ArithmeticAttrs(), (f"t{index}", "t0"), (f"t{index + 1}",)))
+    deployment = deploy(graph_of(nodes, tensors, ["t0"], ["t60"]))
+    svg = render_arena_map(deployment)
+    check_picture(deployment, svg)
+    assert float(ElementTree.fromstring(svg).get("width", "")) == 76 + 16 + 27 * 62
+
+
 def test_what_two_blocks_share() -> None:
     below = ArenaBlock("a", "tensor", 0, 100, 0, 2)
     above = ArenaBlock("b", "tensor", 60, 100, 2, 3)
@@ -86,7 +99,7 @@ def test_what_two_blocks_share() -> None:
 
 
 def test_the_picture_of_the_readme_is_up_to_date(shared: Path) -> None:
-    """`make table` draws it again."""
+    """`make docs` draws it again."""
     board = load_board("mps2_an386")
     deployment = models.deploy(models.published(shared, "vww_96_int8"), board)
     assert (ROOT / "docs" / "arena_vww.svg").read_text(encoding="utf-8") == render_arena_map(deployment)

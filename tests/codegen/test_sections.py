@@ -6,9 +6,11 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from mcu_quant.codegen.library import library_tables, render_library
+from mcu_quant.codegen.tables import Tables
 from mcu_quant.errors import InvalidInputError
 from mcu_quant.sections import UNPLACED, Placement, check_placement, placement_of, read_placement
 from tests.codegen.deployments import (
@@ -97,12 +99,15 @@ def test_without_a_placement_all_is_as_before() -> None:
 
 
 def test_tables_of_one_content_are_kept_once_in_each_section() -> None:
-    same = {"h": "hot"}
-    graph = dense_graph()
-    apart = deploy(graph, placement=placement_of({"hidden": "hot"}))
-    together = deploy(graph, placement=placement_of({"default": "hot"}))
-    assert same and {t.section for t in library_tables(together)} == {"hot"}
-    assert {t.section for t in library_tables(apart)} == {"hot", ".rodata"}
+    tables, data = Tables("tiny"), np.arange(8, dtype=np.int8)
+    first = tables.add("a", data, "layer a", "hot")
+    assert tables.add("b", data.copy(), "layer b", "hot") == first
+    other = tables.add("c", data, "layer c", ".rodata")
+    assert other != first
+    assert [(t.symbol, t.section, t.users) for t in tables] == [
+        (first, "hot", ["layer a", "layer b"]),
+        (other, ".rodata", ["layer c"]),
+    ]
 
 
 @pytest.mark.parametrize("compiler", [("gcc", "-O1"), (*ARM, "-O2")])

@@ -91,9 +91,8 @@ def side_by_side(graph: Graph, kernels: Sequence[Kernel]) -> MemoryPlan:
         size = kernel.scratch_bytes(node)
         scratch.append((end, size) if size else (0, 0))
         end += _aligned(size)
-    # All of the arena is needed all the time: inputs before the run, outputs after it.
-    whole = ArenaBlock("all", "tensor", 0, end, -1, len(scratch))
-    return MemoryPlan(end, addresses, tuple(scratch), (end,) * len(scratch), end, (whole,))
+    everything = ArenaBlock("cases", "tensor", 0, end, 0, len(scratch))
+    return MemoryPlan(end, addresses, tuple(scratch), (end,) * len(scratch), end, (everything,))
 
 
 def covering(node: BoundNode, kernel: Kernel, turn: int) -> dict[str, int]:

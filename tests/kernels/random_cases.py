@@ -73,7 +73,8 @@ MAKERS: dict[str, tuple[Maker, ...]] = {
     ),
     "add": _SUMS,
     "sub": _SUMS,
-    "mul": (_BINARY,),
+    "mul": (_BINARY, mve.product),
+    "quantize": (_indexed(weightless_cases.random_quantize),),
     "max_pool_2d": (mve.max_pool, _indexed(weightless_cases.random_max_pool)),
     "average_pool_2d": (mve.average_pool, _indexed(channel_cases.random_pool)),
     "mean": (_indexed(channel_cases.random_mean),),
@@ -148,7 +149,9 @@ def harder(rng: np.random.Generator, case: Case) -> Case:
 
 
 def _with_zero_points(case: Case, rng: np.random.Generator) -> Case:
-    """Of the activations -128 or 127. Pools keep the output's quantization equal to the input's."""
+    """Of int8 activations -128 or 127. Pools keep the output's quantization equal to the input's."""
+    if any(tensor is not None and tensor.dtype == "float32" for tensor in case.inputs):
+        return case
 
     def end() -> int:
         return int(rng.choice([-128, 127]))

@@ -74,17 +74,19 @@ class BinaryS8Dsp(Kernel):
         return in_place(node)
 
     def cycles(self, node: BoundNode, core: Core) -> float:
-        return _cost(node, lambda lines: cycles([line for line in lines if line != "bne 1b"]), loop=3)
+        return _cost(
+            node, lambda lines: cycles([line for line in lines if line != "bne 1b"]), loop=3, call=55
+        )
 
     def instructions(self, node: BoundNode) -> float:
-        return _cost(node, lambda lines: sum(not line.endswith(":") for line in lines), loop=0)
+        return _cost(node, lambda lines: sum(not line.endswith(":") for line in lines), loop=0, call=34)
 
 
-def _cost(node: BoundNode, count: Callable[[Sequence[str]], int], loop: int) -> float:
-    """By the assembly's lines. loop: what a turn takes beside its lines. A row costs a call from C."""
+def _cost(node: BoundNode, count: Callable[[Sequence[str]], int], loop: int, call: int) -> float:
+    """By the assembly's lines. loop: what a turn takes beside its lines; call: a row, in C."""
     rows, columns = _rows(node)
     lines = _row(node)
-    row = count(lines) + 30
+    row = count(lines) + (call if rows > 1 else 0)
     if columns >= QUAD:
         turn = lines[lines.index("1:") : lines.index("bne 1b") + 1]
         row += (columns // QUAD - 1) * count(turn) + columns // QUAD * loop

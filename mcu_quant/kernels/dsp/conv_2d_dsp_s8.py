@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from mcu_quant.ir import BoundNode
 from mcu_quant.kernels.base import Activation, Assembly, Constant, Core, Kernel, KernelCall, Scratch
+from mcu_quant.kernels.dsp.expansion import expand_assembly
 from mcu_quant.kernels.dsp.linear import (
     BLOCK,
     DSP_GUARD,
@@ -14,7 +15,12 @@ from mcu_quant.kernels.dsp.linear import (
     padded,
     requantization_params,
 )
-from mcu_quant.kernels.dsp.linear_assembly import Shape, sweep_body, two_pixels_fit
+from mcu_quant.kernels.dsp.linear_assembly import (
+    Shape,
+    best_straight_pairs,
+    sweep_body,
+    two_pixels_fit,
+)
 from mcu_quant.kernels.dsp.linear_assembly_small import small_sweep_body
 from mcu_quant.kernels.dsp.patches import Geometry, geometry
 
@@ -23,33 +29,43 @@ _LARGEST_PATCH = 1 << 16
 
 
 class Conv2DDspS8(Kernel):
-    """straight_pairs: how far the assembly is unrolled; 0 for the one that is the same for all shapes."""
+    """flat_bytes: how large the patch of a 1x1 convolution may be. byte_worth: instructions that may be spent
+    to save a byte of code; None for the assembly that is the same for all shapes. few_products: layers that
+    have fewer share that assembly, too (a 32nd where there is one pixel: it serves them worst, and their own
+    would be short).
+    """
 
     family = "dsp"
     ops = ("conv_2d", "fully_connected")
     function = "conv_2d_dsp_s8"
 
-    def __init__(self, name: str, mode: str, straight_pairs: int) -> None:
+    def __init__(
+        self, name: str, mode: str, *, flat_bytes: int, byte_worth: float | None, few_products: int = 100_000
+    ) -> None:
         self.name = name
         self.modes = (mode,)
-        self._straight_pairs = straight_pairs
+        self._flat_bytes = flat_bytes
+        self._byte_worth = byte_worth
+        self._few_products = few_products
 
     def refusal(self, node: BoundNode) -> str | None:
         if node.node.op == "conv_2d" and node.input(1).shape[3] != node.input(0).shape[3]:
             return "it has groups"
         if node.node.op == "fully_connected" and node.input(1).shape[1] % 4 == 0:
             return "its inputs are whole words, so that it needs no scratch"
-        if 2 * geometry(node).patch_elements(2) > _LARGEST_PATCH:
+        if 2 * self._geometry(node).patch_elements(2) > _LARGEST_PATCH:
             return "its windows are too large to be expanded"
         return None
 
     def call(self, node: BoundNode) -> KernelCall:
-        layout = geometry(node)
+        layout = self._geometry(node)
         height, width = layout.height, layout.width
+        requantization = requantization_params(node)
         params = {
             "pairs": self._pairs(layout),
             "pixel_step": layout.pixel_step,
             "output_bytes": padded(layout.outputs, BLOCK),
+            "shift": requantization.pop("shift"),
             "input_h": height.input_size,
             "input_w": width.input_size,
             "channels": layout.channels,
@@ -69,7 +85,7 @@ class Conv2DDspS8(Kernel):
             "shares_columns": int(layout.shares_columns),
             "is_flat": int(layout.is_flat),
             "staging": 2 * layout.patch_elements(layout.strip),
-            **requantization_params(node),
+            **requantization,
         }
         return KernelCall(
             params,
@@ -78,6 +94,7 @@ class Conv2DDspS8(Kernel):
                 Constant("blocks", packed_layer(node).blocks(layout.order(), self._pairs(layout))),
                 Constant("slow_channels", packed_layer(node).slow_channels(layout.order())),
                 Scratch(),
+                expand_assembly(),
                 self._assembly(layout, node),
                 Activation(node.output.name),
             ),
@@ -85,16 +102,16 @@ class Conv2DDspS8(Kernel):
 
     def scratch_bytes(self, node: BoundNode) -> int:
         """The patch of a strip, and its outputs if they are not whole blocks."""
-        layout = geometry(node)
+        layout = self._geometry(node)
         staged = 0 if layout.outputs % BLOCK == 0 else layout.strip * padded(layout.outputs, BLOCK)
         return 2 * layout.patch_elements(layout.strip) + staged
 
     def overlap(self, node: BoundNode) -> tuple[int | None, ...]:
-        return (geometry(node).overlap(node), *(None for _ in node.inputs[1:]))
+        return (self._geometry(node).overlap(node), *(None for _ in node.inputs[1:]))
 
     def cycles(self, node: BoundNode, core: Core) -> float:
         """The inner loop, a block's end, slow channels, expansion: fitted to docs/benchmarks.json."""
-        layout, packed = geometry(node), packed_layer(node)
+        layout, packed = self._geometry(node), packed_layer(node)
         inlined = "time" in self.modes
         steps = (10.5 if inlined else 19) * packed.short.has_steps
         blocks = padded(layout.outputs, BLOCK) / BLOCK
@@ -113,12 +130,24 @@ class Conv2DDspS8(Kernel):
         column = (19.0 if inlined else 31.7) + element * layout.channels
         return columns * layout.height.filter_size * column + strips * (530.0 if inlined else 660.0)
 
+    def _geometry(self, node: BoundNode) -> Geometry:
+        return geometry(node, self._flat_bytes)
+
+    def _straight_pairs(self, layout: Geometry) -> int:
+        """How many steps of the inner loop are written out; 0 for the function for all shapes."""
+        products = layout.pixels * layout.window * layout.outputs
+        few = self._few_products if layout.pixels > 1 else self._few_products // 32
+        if self._byte_worth is None or products < few:
+            return 0
+        blocks = layout.pixels / 2 * padded(layout.outputs, BLOCK) / BLOCK
+        return best_straight_pairs(padded(layout.window, 2) // 2, blocks, self._byte_worth)
+
     def _pairs(self, layout: Geometry) -> int:
-        return padded(layout.window, 2 if self._straight_pairs else 4) // 2
+        return padded(layout.window, 2 if self._straight_pairs(layout) else 4) // 2
 
     def _assembly(self, layout: Geometry, node: BoundNode) -> Assembly:
         short, output_bytes = packed_layer(node).short, padded(layout.outputs, BLOCK)
-        if self._straight_pairs:
+        if self._straight_pairs(layout):
             stem = f"sweep_{layout.window}x{output_bytes}"
             body = sweep_body(self._shape(layout, output_bytes), short)
         else:
@@ -135,13 +164,13 @@ class Conv2DDspS8(Kernel):
             is_expanded=True,
             by_two=by_two,
             may_be_odd=not by_two or layout.has_odd_strips,
-            straight_pairs=self._straight_pairs,
+            straight_pairs=self._straight_pairs(layout),
         )
 
 
-KERNEL = Conv2DDspS8("conv_2d_dsp_s8", "balanced", 12)
+KERNEL = Conv2DDspS8("conv_2d_dsp_s8", "balanced", flat_bytes=256, byte_worth=4)
 KERNELS = (
     KERNEL,
-    Conv2DDspS8("conv_2d_dsp_fast_s8", "time", 16),
-    Conv2DDspS8("conv_2d_dsp_small_s8", "size", 0),
+    Conv2DDspS8("conv_2d_dsp_fast_s8", "time", flat_bytes=3072, byte_worth=4),
+    Conv2DDspS8("conv_2d_dsp_small_s8", "size", flat_bytes=256, byte_worth=None),
 )

@@ -9,8 +9,9 @@ from __future__ import annotations
 from mcu_quant.ir import BoundNode
 from mcu_quant.kernels.base import Activation, Assembly, Constant, Core, Kernel, KernelCall, Scratch
 from mcu_quant.kernels.dsp.depthwise_geometry import GROUP, Geometry, choose_geometry
+from mcu_quant.kernels.dsp.depthwise_outputs import Requantization, filter_words
 from mcu_quant.kernels.dsp.depthwise_planes import PlanesCode, planes_code
-from mcu_quant.kernels.dsp.depthwise_rows import Requantization, RowsCode, filter_words, rows_code
+from mcu_quant.kernels.dsp.depthwise_rows import RowsCode, rows_code
 from mcu_quant.kernels.dsp.depthwise_table import ChannelConstants, channel_table, requantization
 
 _GUARD = "defined(__ARM_FEATURE_DSP)"
@@ -23,7 +24,7 @@ _MAX_OFFSET = 4095
 class DepthwisePlanarS8(Kernel):
     """plane_bytes, band_bytes: what planes may take; and what they, and the distance between input and
     output where there is one, may take together. outputs, pairs: how many of them loops have at most;
-    line_outputs: if there is but one line.
+    line_outputs, line_pairs: if there is but one line.
     c_cycles: what C takes around the assembly, for a band, for a group of channels where all rows are one
     band, for a line that is kept or padding, for a word of it, for a pair of pixels of a channel that is
     alone; fitted to docs/benchmarks.json on Cortex-M4 (in mode "time" it is inlined).
@@ -43,11 +44,13 @@ class DepthwisePlanarS8(Kernel):
         outputs: int,
         line_outputs: int,
         pairs: int,
+        line_pairs: int,
         c_cycles: tuple[float, float, float, float, float],
     ) -> None:
         self.name, self.modes = name, modes
         self._plane_bytes, self._band_bytes = plane_bytes, band_bytes
-        self._outputs, self._line_outputs, self._pairs = outputs, line_outputs, pairs
+        self._outputs, self._line_outputs = outputs, line_outputs
+        self._pairs, self._line_pairs = pairs, line_pairs
         self._c_cycles = c_cycles
 
     def refusal(self, node: BoundNode) -> str | None:
@@ -120,8 +123,11 @@ class DepthwisePlanarS8(Kernel):
         return choose_geometry(node, self._plane_bytes, self._band_bytes)
 
     def _code(self, node: BoundNode, geometry: Geometry, how: Requantization) -> tuple[PlanesCode, RowsCode]:
-        planes = planes_code(geometry, node.input(0).zero_point, self._pairs)
-        return planes, rows_code(geometry, how, self._line_outputs if geometry.line else self._outputs)
+        outputs, pairs = (
+            (self._line_outputs, self._line_pairs) if geometry.line else (self._outputs, self._pairs)
+        )
+        planes = planes_code(geometry, node.input(0).zero_point, pairs)
+        return planes, rows_code(geometry, how, outputs)
 
     def _assembly(
         self, node: BoundNode, geometry: Geometry, how: Requantization
@@ -184,6 +190,7 @@ KERNELS = (
         outputs=8,
         line_outputs=32,
         pairs=3,
+        line_pairs=16,
         c_cycles=(12, 61, 0, 5.8, 13.9),
     ),
     DepthwisePlanarS8(
@@ -194,6 +201,7 @@ KERNELS = (
         outputs=8,
         line_outputs=16,
         pairs=3,
+        line_pairs=3,
         c_cycles=(208, 82, 22, 7.2, 16.8),
     ),
 )

@@ -2,18 +2,25 @@
 
     mq_depthwise_planar_function_t(params, planes, table, output, rows, channels)
 
-Two neighbouring pixels are a word; SMLAD adds their products with two weights. Word t of a filter's
-row is (weight t, weight t + 1), for whichever tap a pair of pixels begins with. Outputs go several
-at a time, so that pixels and weights, once loaded, serve them all (straight_line.allocate).
+Outputs go several at a time, so that pixels and weights, once loaded, serve them all
+(depthwise_outputs.py has what they are, straight_line.allocate their registers).
 """
 
 from __future__ import annotations
 
 from collections.abc import Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from mcu_quant.kernels.dsp.depthwise_geometry import Geometry
+from mcu_quant.kernels.dsp.depthwise_outputs import (
+    INPUT,
+    OUTPUT,
+    Requantization,
+    filter_words,
+    products,
+    results,
+)
 from mcu_quant.kernels.dsp.straight_line import (
     Instruction,
     add_immediate,
@@ -22,31 +29,11 @@ from mcu_quant.kernels.dsp.straight_line import (
     move_immediate,
 )
 
-INPUT, OUTPUT = "r0", "r1"
+#: A channel's table, where it is not copied to the stack; the channels that are left, where they are counted
+#: in a register.
+_TABLE, _COUNT = "lr", "r12"
 _POOL = ("r2", "r3", "r4", "r5", "r6", "r7", "r8", "r9", "r10", "r11", "r12", "lr")
 _SAVED = "r4, r5, r6, r7, r8, r9, r10, r11, lr"
-
-
-@dataclass(frozen=True)
-class Requantization:
-    """How a scaled accumulator becomes int8 (depthwise_table.py).
-
-    shift: one for all channels, or None: each has its own, in a register. has_steps: negative
-    accumulators lose their channel's step. rounds_sign: they lose 1, and products are rounded.
-    low, high: the clamp.
-    """
-
-    shift: int | None
-    has_steps: bool
-    rounds_sign: bool
-    low: int
-    high: int
-
-    @property
-    def constants(self) -> tuple[str, ...]:
-        """What a channel's table begins with, one word each."""
-        own = () if self.shift is not None else ("shift",)
-        return ("bias", "addend", "multiplier", *own, *(("step",) if self.has_steps else ()))
 
 
 @dataclass(frozen=True)
@@ -56,69 +43,6 @@ class RowsCode:
     lines: tuple[str, ...]
     channel: tuple[int, int]
     row: tuple[int, int]
-
-
-def filter_words(taps: int) -> int:
-    return max(taps - 1, 1)
-
-
-def _products(geometry: Geometry, outputs: range) -> list[Instruction]:
-    """All products of those outputs of a line, which start at the bias."""
-    taps, stride = geometry.across.filter_size, geometry.across.stride
-    first = outputs[0] * stride // 2
-    last = (outputs[-1] * stride + taps - 1) // 2
-    code: list[Instruction] = []
-    begun: set[int] = set()
-    for pair in range(first, last + 1):
-        for row in range(geometry.filter_rows):
-            for output in outputs:
-                tap = 2 * pair - output * stride
-                if not -1 <= tap < taps:
-                    continue
-                name, word = _product(tap, taps)
-                if name == "smlad" and not geometry.has_weights(word):
-                    continue
-                addend = ("y", output) if output in begun else "bias"
-                begun.add(output)
-                sources: tuple[Hashable, ...] = (("x", row, pair), ("w", row, word), addend)
-                code.append(Instruction(f"{name} {{d}}, {{0}}, {{1}}, {{2}}", sources, ("y", output)))
-    return code
-
-
-def _product(tap: int, taps: int) -> tuple[str, int]:
-    """(instruction, weight word) for a pair of pixels that begins with that tap of the filter."""
-    if tap == -1:
-        return "smlatb", 0
-    if tap == taps - 1:
-        return "smlabt", filter_words(taps) - 1
-    return "smlad", tap
-
-
-def _results(how: Requantization, outputs: range, step: int, position: int) -> list[Instruction]:
-    """Requantize and store those outputs. position: of outputs[0], in bytes from OUTPUT."""
-    code = []
-    for y in (("y", output) for output in outputs):
-        if how.has_steps:
-            code.append(Instruction("and {d}, {0}, {1}, asr #31", ("step", y), ("t", *y)))
-            code.append(Instruction("smmla {d}, {0}, {1}, {2}", (y, "multiplier", "addend"), y))
-            code.append(Instruction("sub {d}, {0}, {1}", (y, ("t", *y)), y))
-        elif how.rounds_sign:
-            code.append(Instruction("add {d}, {0}, {1}, asr #31", ("addend", y), ("t", *y)))
-            code.append(Instruction("smmlar {d}, {0}, {1}, {2}", (y, "multiplier", ("t", *y)), y))
-        else:
-            code.append(Instruction("smmla {d}, {0}, {1}, {2}", (y, "multiplier", "addend"), y))
-    for index, y in enumerate(("y", output) for output in outputs):
-        if how.shift is None:
-            code.append(Instruction("asr {d}, {0}, {1}", (y, "shift"), y))
-            code.append(Instruction("ssat {d}, #8, {0}", (y,), y))
-        else:
-            code.append(Instruction(f"ssat {{d}}, #8, {{0}}, asr #{how.shift}", (y,), y))
-        if how.low > -128:
-            code.append(Instruction(f"cmp {{0}}, #{how.low}\nit lt\nmovlt {{d}}, #{how.low}", (y,), y))
-        if how.high < 127:
-            code.append(Instruction(f"cmp {{0}}, #{how.high}\nit gt\nmovgt {{d}}, #{how.high}", (y,), y))
-        code.append(Instruction(f"strb {{0}}, [{OUTPUT}, #{position + index * step}]", (y,)))
-    return code
 
 
 @dataclass(frozen=True)
@@ -165,36 +89,57 @@ class _Layout:
         return f"[sp, #{self.bytes + 36 + 4 * index}]"
 
 
+@dataclass(frozen=True)
+class _Way:
+    """Outputs at once; weight words that stay in registers; whether a channel's table is copied to the stack,
+    or has a register; whether the count of channels has one.
+    """
+
+    at_once: int
+    resident: int
+    copies: bool
+    counts: bool = False
+
+
 class _Emitter:
-    def __init__(
-        self, geometry: Geometry, how: Requantization, at_once: int, resident: int, unroll: int
-    ) -> None:
-        self.geometry, self.how, self.at_once, self.unroll = geometry, how, at_once, unroll
+    """way: see _WAYS. unroll: the outputs of a loop's turn."""
+
+    def __init__(self, geometry: Geometry, how: Requantization, way: _Way, unroll: int) -> None:
+        self.geometry, self.how, self.way, self.unroll = geometry, how, way, unroll
         self.per_row = filter_words(geometry.across.filter_size)
         self.constants = how.constants
-        self.frame = _Layout(len(self.constants) + self.per_row * geometry.filter_rows)
+        self.words = len(self.constants) + self.per_row * geometry.filter_rows
+        self.frame = _Layout(self.words if way.copies else 0)
+        taken = ([] if way.copies else [_TABLE]) + ([_COUNT] if way.counts else [])
+        self.pool = tuple(register for register in _POOL if register not in taken)
         used = [t for t in range(self.per_row) if geometry.has_weights(t)]
         words = [("w", row, t) for row in range(geometry.filter_rows) for t in used]
-        self.resident: dict[Hashable, str] = dict(zip(words, reversed(_POOL), strict=False))
-        self.resident = dict(list(self.resident.items())[:resident])
+        self.resident: dict[Hashable, str] = dict(
+            zip(words[: way.resident], reversed(self.pool), strict=False)
+        )
+        #: INPUT and OUTPUT stay where a channel begins.
+        self.stays = geometry.output_rows == 1 and geometry.across.output_size <= unroll
 
     def address(self, value: Hashable) -> str:
         if isinstance(value, str):
-            return self.frame.word(self.constants.index(value))
+            return self.table_word(self.constants.index(value))
         assert isinstance(value, tuple)
         if value[0] == "w":
-            return self.frame.word(len(self.constants) + value[1] * self.per_row + value[2])
+            return self.table_word(len(self.constants) + value[1] * self.per_row + value[2])
         line = value[1] * self.geometry.row_dilation
         return f"[{INPUT}, #{line * self.geometry.line_bytes + 4 * value[2]}]"
+
+    def table_word(self, index: int) -> str:
+        return self.frame.word(index) if self.way.copies else f"[{_TABLE}, #{4 * index}]"
 
     def run(self, count: int) -> list[str]:
         """The next `count` outputs of a row, without moving INPUT and OUTPUT on."""
         step = self.geometry.output_channels
         code: list[Instruction] = []
-        for start in range(0, count, self.at_once):
-            outputs = range(start, min(start + self.at_once, count))
-            code += _products(self.geometry, outputs) + _results(self.how, outputs, step, start * step)
-        return allocate(code, self.address, _POOL, self.resident)
+        for start in range(0, count, self.way.at_once):
+            outputs = range(start, min(start + self.way.at_once, count))
+            code += products(self.geometry, outputs) + results(self.how, outputs, step, start * step)
+        return allocate(code, self.address, self.pool, self.resident)
 
     def move_on(self, outputs: int) -> list[str]:
         forward = 2 * outputs * self.geometry.across.stride
@@ -229,25 +174,35 @@ class _Emitter:
 
     def open_channel(self) -> list[str]:
         """Copy the channel's table to the frame, load what stays in registers."""
-        lines = [f"ldr r2, {self.frame.table}", "mov r12, sp"]
-        for start in range(0, self.frame.words, 8):
-            names = ", ".join(f"r{3 + i}" for i in range(min(8, self.frame.words - start)))
-            lines += [f"ldm r2!, {{{names}}}", f"stm r12!, {{{names}}}"]
-        lines += [f"str r2, {self.frame.table}"]
+        lines = self.copy_table() if self.way.copies else []
         if self.geometry.output_rows > 1:
             lines += [f"ldr r2, {self.frame.argument(0)}", f"str r2, {self.frame.rows}"]
-        lines += [f"ldr {INPUT}, {self.frame.plane}", f"ldr {OUTPUT}, {self.frame.output}"]
+        if not self.stays:
+            lines += [f"ldr {INPUT}, {self.frame.plane}", f"ldr {OUTPUT}, {self.frame.output}"]
         return lines + [f"ldr {register}, {self.address(value)}" for value, register in self.resident.items()]
+
+    def copy_table(self) -> list[str]:
+        lines = [f"ldr r2, {self.frame.table}", "mov r12, sp"]
+        for start in range(0, self.words, 8):
+            names = ", ".join(f"r{3 + i}" for i in range(min(8, self.words - start)))
+            lines += [f"ldm r2!, {{{names}}}", f"stm r12!, {{{names}}}"]
+        return [*lines, f"str r2, {self.frame.table}"]
 
     def close_channel(self) -> list[str]:
         plane = self.geometry.plane_bytes if self.geometry.planes > 1 else 0
-        lines = [f"ldr r2, {self.frame.output}", "adds r2, r2, #1", f"str r2, {self.frame.output}"]
-        if plane:
-            lines += [
-                f"ldr r2, {self.frame.plane}",
-                *add_immediate("r2", plane, "r3"),
-                f"str r2, {self.frame.plane}",
-            ]
+        lines = [] if self.way.copies else [f"addw {_TABLE}, {_TABLE}, #{4 * self.words}"]
+        if self.stays:
+            lines += [f"adds {OUTPUT}, {OUTPUT}, #1", *add_immediate(INPUT, plane, "r3")]
+        else:
+            lines += [f"ldr r2, {self.frame.output}", "adds r2, r2, #1", f"str r2, {self.frame.output}"]
+            if plane:
+                lines += [
+                    f"ldr r2, {self.frame.plane}",
+                    *add_immediate("r2", plane, "r3"),
+                    f"str r2, {self.frame.plane}",
+                ]
+        if self.way.counts:
+            return [*lines, f"subs {_COUNT}, {_COUNT}, #1", "bne 3b"]
         return [
             *lines,
             f"ldr r2, {self.frame.channels}",
@@ -261,11 +216,17 @@ class _Emitter:
         enter = [
             f"push {{{_SAVED}}}",
             f"sub sp, sp, #{frame.bytes}",
-            f"str r1, {frame.plane}",
-            f"str r2, {frame.table}",
-            f"str r3, {frame.output}",
-            f"ldr r2, {frame.argument(1)}",
-            f"str r2, {frame.channels}",
+            f"str r2, {frame.table}" if self.way.copies else f"mov {_TABLE}, r2",
+            *(
+                [f"mov {INPUT}, r1", f"mov {OUTPUT}, r3"]
+                if self.stays
+                else [f"str r1, {frame.plane}", f"str r3, {frame.output}"]
+            ),
+            *(
+                [f"ldr {_COUNT}, {frame.argument(1)}"]
+                if self.way.counts
+                else [f"ldr r2, {frame.argument(1)}", f"str r2, {frame.channels}"]
+            ),
             "3:",
         ]
         parts = self.row()
@@ -284,8 +245,19 @@ def _count(lines: list[str]) -> int:
     return sum(not line.endswith(":") for line in lines)
 
 
-#: (outputs at once, weight words that stay in registers): one of these was the best for every shape tried.
-_WAYS = ((2, 6), (4, 5), (4, 2), (5, 0), (6, 0), (1, 0))
+_AT_ONCE = ((2, 6), (4, 5), (4, 2), (5, 0), (6, 0), (1, 0))
+#: One of these was the best for every shape tried. Of four outputs at once, five words are one too many
+#: where the table has a register.
+_WAYS = (
+    *(_Way(at_once, resident, copies=True) for at_once, resident in _AT_ONCE),
+    *(
+        _Way(at_once, resident, copies=False)
+        for at_once, resident in _AT_ONCE
+        if (at_once, resident) != (4, 5)
+    ),
+    _Way(1, 0, copies=False, counts=True),
+    _Way(2, 2, copies=False, counts=True),
+)
 
 
 @lru_cache(maxsize=256)
@@ -294,8 +266,10 @@ def rows_code(geometry: Geometry, how: Requantization, unrolled: int) -> RowsCod
     most = min(unrolled, max(4096 // geometry.output_channels, 1))
     unroll = _outputs_of_loop(geometry, most)
     words = filter_words(geometry.across.filter_size) * geometry.filter_rows
-    ways = dict.fromkeys((min(at_once, unroll), min(resident, words)) for at_once, resident in _WAYS)
-    codes = [_Emitter(geometry, how, at_once, resident, unroll).code() for at_once, resident in ways]
+    ways = dict.fromkeys(
+        replace(w, at_once=min(w.at_once, unroll), resident=min(w.resident, words)) for w in _WAYS
+    )
+    codes = [_Emitter(geometry, how, way, unroll).code() for way in ways]
     return min(codes, key=lambda code: _cost(geometry, code))
 
 

@@ -20,7 +20,7 @@ import numpy as np
 from mcu_quant.fixed_point import IntArray, requantize, wrap_int32
 from mcu_quant.ir import BoundNode
 from mcu_quant.kernels.dsp.depthwise_geometry import Geometry
-from mcu_quant.kernels.dsp.depthwise_rows import Requantization, filter_words
+from mcu_quant.kernels.dsp.depthwise_outputs import Requantization, filter_words
 from mcu_quant.kernels.dsp.requantization import short_requantization
 from mcu_quant.ops.base import activation_range
 from mcu_quant.ops.linear import accumulator_range, channel_multipliers

@@ -1,6 +1,7 @@
 """Weights and constants of convolutions and fully connected layers, packed for the DSP extension.
 
-Four output channels are a block: words int32, in the order in which the inner loop reads them,
+Four output channels are a block (eight, in fully_connected_assembly.py): words int32, in the order in
+which the inner loop reads them,
 
     start   4 words: what the accumulators hold at first
     weights for each pair of inputs k, k': a word for channels 0 and 1, a word for channels 2 and 3
@@ -62,15 +63,19 @@ class PackedLayer:
     rows: IntArray
     slow: IntArray
 
-    def blocks(self, order: IntArray, pairs: int) -> np.ndarray:
-        """All blocks, int32 [words]. order: input elements as the inner loop meets them; it takes `pairs`."""
+    def blocks(self, order: IntArray, pairs: int, block: int = BLOCK) -> np.ndarray:
+        """All blocks, int32 [words]. order: input elements as the inner loop meets them; it takes `pairs`.
+
+        block: channels of a block; all channels, padded to BLOCK, must be whole ones.
+        """
         rows = self.rows[:, order]
         rows = np.pad(rows, ((0, 0), (0, 2 * pairs - rows.shape[1])))
         halves = _interleaved(rows).astype(np.int16).astype(np.uint16).astype(np.uint32)
         words = halves[:, 0::2] | (halves[:, 1::2] << 16)
-        count = len(words) // 2
-        weights = words.reshape(count, 2, -1).transpose(0, 2, 1).reshape(count, -1).astype(np.uint32)
-        table = np.concatenate([self._starts(), weights, self._requantization()], axis=1)
+        count = len(self.rows) // block
+        weights = words.reshape(count, block // 2, -1).transpose(0, 2, 1).reshape(count, -1)
+        starts, constants = self._starts().reshape(count, -1), self._requantization().reshape(count, -1)
+        table = np.concatenate([starts, weights.astype(np.uint32), constants], axis=1)
         return np.ascontiguousarray(table).view(np.int32).reshape(-1)
 
     def slow_channels(self, order: IntArray) -> np.ndarray:
@@ -101,10 +106,10 @@ class PackedLayer:
         return start - self.node.input(0).zero_point * self.rows.sum(axis=1)
 
     def _starts(self) -> np.ndarray:
-        """uint32 [blocks, 4]: odd channels' as 256 * odd + even."""
+        """uint32 [channels padded to blocks]: odd channels' as 256 * odd + even."""
         start = self._channel_starts()
         start[1::2] = 256 * start[1::2] + start[0::2]
-        return _words(start).reshape(-1, BLOCK)
+        return _words(start)
 
     def _is_empty(self) -> np.ndarray:
         empty = self.short.is_constant.copy()
@@ -112,12 +117,12 @@ class PackedLayer:
         return empty
 
     def _requantization(self) -> np.ndarray:
-        """uint32 [blocks, 4 * 2 or 3]."""
+        """uint32 [channels padded to blocks, 2 or 3]."""
         short = self.short
         table = np.stack([short.multiplier, short.offset, *([short.step] if short.has_steps else [])], axis=1)
         table[self.slow] = 0
         table = np.pad(table, ((0, len(self.rows) - len(table)), (0, 0)))
-        return _words(table).reshape(-1, BLOCK * table.shape[1])
+        return _words(table)
 
 
 @lru_cache(maxsize=16)

@@ -10,9 +10,9 @@ left. blocks: linear.packed_blocks. params is for the C twin.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
+from mcu_quant.kernels.dsp.linear_outputs import odd_sums, requantized_and_stored
 from mcu_quant.kernels.dsp.requantization import ShortRequantization
 
 #: Slots of the stack frame.
@@ -46,9 +46,32 @@ class Shape:
         return 4 if self.is_expanded else 2
 
 
+#: Most steps of a turn; a loop has two turns at least.
+_MOST_STRAIGHT = 32
+#: Double steps of a turn for the one pixel that pairs leave.
+_LEFT_STRAIGHT = 8
+#: Of two pixels: instructions of a loop's turn, bytes of a step.
+_TURN, _STEP_BYTES = 3, 56
+
+
+def best_straight_pairs(pairs: int, blocks: float, byte_worth: float) -> int:
+    """How many steps are best written one after another.
+
+    blocks: how many are gone through, for two pixels each. byte_worth: instructions that may be spent to
+    save a byte of code.
+    """
+
+    def cost(straight: int) -> float:
+        straight, turns = turns_of(pairs, straight)
+        steps = straight + pairs - straight * turns
+        return blocks * (_TURN * turns if turns > 1 else 0) + byte_worth * _STEP_BYTES * steps
+
+    return min(range(1, min(pairs, _MOST_STRAIGHT) + 1), key=cost)
+
+
 def two_pixels_fit(pairs: int, pixel_bytes: int, output_bytes: int) -> bool:
     """The second pixel is within reach of the first one's pointers."""
-    reach = pixel_bytes + 4 * min(pairs, 16)
+    reach = pixel_bytes + 4 * min(pairs, 2 * _MOST_STRAIGHT)
     return reach <= LARGEST_OFFSET and output_bytes + 4 <= LARGEST_OFFSET
 
 
@@ -69,7 +92,7 @@ def sweep_body(shape: Shape, short: ShortRequantization) -> str:
 def _two_pixels(shape: Shape, short: ShortRequantization) -> list[str]:
     """Labels 1 (pixels), 2 (blocks), 3 (inputs), 4 (end)."""
     step = shape.pixel_bytes * 2
-    straight, turns = _turns(shape.pairs, shape.straight_pairs)
+    straight, turns = turns_of(shape.pairs, shape.straight_pairs)
     return [
         "/* Two pixels: r0 inputs, r1 block, r2 r3 input pairs, r4 r5 weights; sums r6-r9, r10-r12 lr. */",
         "1:",
@@ -152,7 +175,8 @@ def _pair_of_two() -> list[str]:
 def _one_pixel(shape: Shape, short: ShortRequantization) -> list[str]:
     """Labels 5 (pixels), 6 (blocks), 7 (inputs)."""
     doubles = shape.pairs // 2
-    straight, turns = _turns(doubles, shape.straight_pairs // 3)
+    most = shape.straight_pairs // 3
+    straight, turns = turns_of(doubles, max(min(most, _LEFT_STRAIGHT) if shape.by_two else most, 1))
     rest = doubles - straight * turns
     loop = ["7:"] if turns > 1 else []
     loop += double_step(shape) * straight
@@ -222,69 +246,10 @@ def _products(x: str, w01: str, w23: str) -> list[str]:
     ]
 
 
-def odd_sums(sums: Sequence[str]) -> list[str]:
-    """What the even channels' sums leave of both."""
-    return [f"sub {sums[i + 1]}, {sums[i + 1]}, {sums[i]}" for i in (0, 2)]
-
-
-def requantized_and_stored(
-    short: ShortRequantization, output_bytes: int, pixels: tuple[tuple[str, ...], ...], out: str
-) -> list[str]:
-    """Outputs of a block from the sums of one or two pixels; moves `out` on by the block.
-
-    r2-r5 are free for constants. The store to the first channel is the last: it moves the pointer.
-    """
-    lines = ["/* Requantize and store. */"]
-    for channel in range(4):
-        lines += requantized(short, channel, [sums[channel] for sums in pixels])
-        for index, sums in enumerate(pixels):
-            if index or channel:
-                lines += [f"strb {sums[channel]}, [{out}, #{index * output_bytes + channel}]"]
-    return [*lines, f"strb {pixels[0][0]}, [{out}], #4"]
-
-
-def requantized(short: ShortRequantization, channel: int, sums: Sequence[str]) -> list[str]:
-    """The outputs of one channel of a block in place of its sums; r2-r5 hold constants."""
-    multiplier, offset = "r2", "r3"
-    lines = []
-    if short.has_steps:
-        lines += ["ldmia r1!, {r2, r3, r4}"]
-    elif channel % 2 == 0:
-        lines += ["ldmia r1!, {r2-r5}"]
-    else:
-        multiplier, offset = "r4", "r5"
-    for register in sums:
-        lines += _requantized_one(short, register, channel % 2 == 0, multiplier, offset)
-    return lines
-
-
-def _requantized_one(
-    short: ShortRequantization, a: str, is_even: bool, multiplier: str, offset: str
-) -> list[str]:
-    lines = [f"lsl {a}, {a}, #{short.scale_bits}"] if is_even else []
-    lines += [f"and r5, r4, {a}, asr #31"] if short.has_steps else []
-    lines += [f"smmla {a}, {a}, {multiplier}, {offset}"]
-    lines += [f"sub {a}, {a}, r5"] if short.has_steps else []
-    lines += [f"ssat {a}, #8, {a}, asr #{short.shift}"]
-    return lines + limited(short, a)
-
-
-def limited(short: ShortRequantization, register: str) -> list[str]:
-    """What saturation to int8 leaves to be clamped."""
-    lines = []
-    if short.low is not None:
-        lines += [f"cmp {register}, #{short.low}", "it lt", f"movlt {register}, #{short.low}"]
-    if short.high is not None:
-        lines += [f"cmp {register}, #{short.high}", "it gt", f"movgt {register}, #{short.high}"]
-    return lines
-
-
-def _turns(steps: int, most: int) -> tuple[int, int]:
-    """(steps of a turn, turns); what they leave comes after the loop. One turn: no loop."""
-    if steps <= most:
-        return steps, 1
-    turns = -(-steps // most)
-    return steps // turns, turns
+def turns_of(steps: int, straight: int) -> tuple[int, int]:
+    """(steps of a turn, turns); what they leave comes after the loop. One turn: no loop, all are in it."""
+    turns = steps // straight
+    return (straight, turns) if turns > 1 else (steps, 1)
 
 
 def added(to: str, of: str, value: int) -> list[str]:

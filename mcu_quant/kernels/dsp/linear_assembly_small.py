@@ -1,7 +1,7 @@
 """The inner loops of linear_assembly.py for any shape: one function for all layers of a model.
 
-Sizes come from the first three fields of the parameters: pairs of inputs (an even number), elements
-from a pixel to the next one, bytes of a pixel's outputs in whole blocks.
+Sizes come from the first four fields of the parameters: pairs of inputs (an even number), elements
+from a pixel to the next one, bytes of a pixel's outputs in whole blocks, the requantization's shift.
 """
 
 from __future__ import annotations
@@ -12,14 +12,12 @@ from mcu_quant.kernels.dsp.linear_assembly import (
     SECOND_SUMS,
     Shape,
     double_step,
-    odd_sums,
-    requantized,
-    requantized_and_stored,
 )
+from mcu_quant.kernels.dsp.linear_outputs import odd_sums, requantized, requantized_and_stored
 from mcu_quant.kernels.dsp.requantization import ShortRequantization
 
 #: Slots of the stack frame; behind it nine saved registers, then the fifth argument.
-_OUT, _OUT_END, _X, _X_END, _PIXELS, _BLOCKS, _X_BYTES, _PIXEL_BYTES, _OUTPUT_BYTES = range(0, 36, 4)
+_OUT, _OUT_END, _X, _X_END, _PIXELS, _BLOCKS, _X_BYTES, _PIXEL_BYTES, _OUTPUT_BYTES, _SHIFT = range(0, 40, 4)
 _FRAME = 40
 _PARAMS = _FRAME + 9 * 4
 
@@ -33,12 +31,13 @@ def small_sweep_body(is_expanded: bool, short: ShortRequantization) -> str:
         f"str r1, [sp, #{_BLOCKS}]",
         f"str r2, [sp, #{_OUT}]",
         f"ldr r4, [sp, #{_PARAMS}]",
-        "ldmia r4, {r5, r6, r7}",
+        "ldmia r4, {r5-r8}",
         f"lsls r5, r5, #{2 if is_expanded else 1}",
         *(["lsls r6, r6, #1"] if is_expanded else []),
         f"str r5, [sp, #{_X_BYTES}]",
         f"str r6, [sp, #{_PIXEL_BYTES}]",
         f"str r7, [sp, #{_OUTPUT_BYTES}]",
+        f"str r8, [sp, #{_SHIFT}]",
         *(_two_pixels(short) if is_expanded else []),
         *_one_pixel(is_expanded, short),
         "9:",
@@ -71,7 +70,8 @@ def _two_pixels(short: ShortRequantization) -> list[str]:
         "cmp r0, r5",
         "bne 3b",
         *(line for registers in sums for line in odd_sums(registers)),
-        *(line for c in range(4) for line in requantized(short, c, [registers[c] for registers in sums])),
+        f"ldr r0, [sp, #{_SHIFT}]",
+        *(line for c in range(4) for line in requantized(short, c, [s[c] for s in sums], "r0")),
         f"ldr r0, [sp, #{_OUT}]",
         f"ldr r2, [sp, #{_OUTPUT_BYTES}]",
         "add r2, r2, r0",
@@ -129,7 +129,8 @@ def _one_pixel(is_expanded: bool, short: ShortRequantization) -> list[str]:
         "cmp r0, r12",
         "bne 7b",
         *odd_sums(ONE_SUMS),
-        *requantized_and_stored(short, 0, (ONE_SUMS,), "lr"),
+        f"ldr r0, [sp, #{_SHIFT}]",
+        *requantized_and_stored(short, 0, (ONE_SUMS,), "lr", "r0"),
         f"ldr r2, [sp, #{_OUT_END}]",
         "cmp lr, r2",
         "bne 6b",

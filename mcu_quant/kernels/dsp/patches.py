@@ -7,7 +7,7 @@ last pixel's. Columns that windows share are there once, unless taps are dilated
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -18,7 +18,7 @@ from mcu_quant.kernels.portable.windows import row_overlap
 from mcu_quant.ops.conv_2d import axes_of
 from mcu_quant.ops.windows import WindowAxes, WindowAxis
 
-#: How large a patch may be if that is enough for two pixels, in bytes.
+#: How large a patch of windows that share columns may be, in bytes, if that is enough for two pixels.
 _PATCH_BYTES = 1024
 
 
@@ -27,6 +27,7 @@ class Geometry:
     """A convolution, or a fully connected layer as one: its pixels are independent rows.
 
     is_flat: each output pixel needs the input pixel of the same number alone, so that all are one row.
+    patch_bytes: how large a patch may be, if that is enough for two pixels.
     """
 
     height: WindowAxis
@@ -34,6 +35,7 @@ class Geometry:
     channels: int
     outputs: int
     is_flat: bool
+    patch_bytes: int
 
     @property
     def shares_columns(self) -> bool:
@@ -62,7 +64,7 @@ class Geometry:
     def strip(self) -> int:
         """Output pixels of a strip: all of a row, or an even number."""
         whole = self.width.output_size
-        room = max((_PATCH_BYTES // 2 - self.window - 1) // self.pixel_step + 1, 2)
+        room = max((self.patch_bytes // 2 - self.window - 1) // self.pixel_step + 1, 2)
         if room >= whole:
             return whole
         strips = -(-whole // (room & ~1))
@@ -89,16 +91,17 @@ class Geometry:
         return max((end * growth for end in ends), default=-node.input(0).bytes)
 
 
-def geometry(node: BoundNode) -> Geometry:
+def geometry(node: BoundNode, flat_bytes: int) -> Geometry:
+    """flat_bytes: how large the patch of a layer may be that is flat."""
     x, y = node.input(0), node.output
     if node.node.op == "fully_connected":
         outputs, size = node.input(1).shape
-        return Geometry(_pixel_axis(1), _pixel_axis(x.elements // size), size, outputs, True)
+        return Geometry(_pixel_axis(1), _pixel_axis(x.elements // size), size, outputs, True, flat_bytes)
     height, width = axes_of(node)
-    shape = Geometry(height, width, x.shape[3], y.shape[3], False)
-    if not _is_pointwise((height, width)):
-        return shape
-    return replace(shape, height=_pixel_axis(1), width=_pixel_axis(y.shape[1] * y.shape[2]), is_flat=True)
+    if _is_pointwise((height, width)):
+        rows, pixels = _pixel_axis(1), _pixel_axis(y.shape[1] * y.shape[2])
+        return Geometry(rows, pixels, x.shape[3], y.shape[3], True, flat_bytes)
+    return Geometry(height, width, x.shape[3], y.shape[3], False, _PATCH_BYTES)
 
 
 def _pixel_axis(size: int) -> WindowAxis:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from mcu_quant.kernels.dsp.linear_assembly import LARGEST_OFFSET, added, limited
+from mcu_quant.kernels.dsp.linear_assembly import LARGEST_OFFSET, added
+from mcu_quant.kernels.dsp.linear_outputs import limited
 from mcu_quant.kernels.dsp.requantization import ShortRequantization
 
 #: Positions of a transformed tile.

@@ -14,6 +14,7 @@ import numpy as np
 from mcu_quant.fixed_point import IntArray
 from mcu_quant.ir import BoundNode
 from mcu_quant.kernels.base import Activation, Assembly, Constant, Core, Kernel, KernelCall, Scratch
+from mcu_quant.kernels.dsp.expansion import expand_assembly
 from mcu_quant.kernels.dsp.linear import (
     BLOCK,
     DSP_GUARD,
@@ -73,6 +74,7 @@ class WinogradDspS8(Kernel):
             Constant("weights", _weights(node)),
             Constant("requantization", packed_layer(node).channel_constants(4)),
             Scratch(),
+            expand_assembly(),
             *_assembly(node),
             Activation(y.name),
         )

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 _MEMORY = re.compile(r"v(?:ld|st)(?:r[bhwd]|[24]\d)")
 _MULTIPLY = re.compile(r"v(?:ml|rml|mul|rmul|qr?dm|fma|fms|cmul|cmla)")
-_VECTOR_ADDRESS = re.compile(r"\[q\d|\[\w+, q\d")
+_VECTOR_ADDRESS = re.compile(r"\[q\d|\[\w+,\s*q\d")
+_VECTOR = re.compile(r"\bq\d")
 _LANES = {"8": 16, "16": 8, "32": 4, "64": 2}
 _REGISTER = re.compile(r"([rd])(\d+)-[rd](\d+)|\b(r\d+|sp|lr|pc|[ds]\d+)\b")
 #: What a branch that is taken costs, its own cycle included.
@@ -54,9 +55,11 @@ def _cost(line: str) -> tuple[int, str | None]:
 
 
 def _is_vector(name: str, operands: str) -> bool:
-    """Moves of one lane go between core registers and a half of a vector: the model takes them for scalar."""
-    is_lane = name.startswith("vmov.") and operands.count("[") == 1
-    return name.startswith("v") and not is_lane and not name.startswith(("vctp", "vmsr", "vmrs"))
+    """Moves of one lane, between a core register and a half of a vector, are scalar in the model."""
+    if name.startswith("vp") and not name.startswith(("vpush", "vpop")):
+        return True
+    is_lane = name.startswith("vmov") and operands.count("[") == 1
+    return _VECTOR.search(operands) is not None and not is_lane
 
 
 def _words(registers: str) -> int:

@@ -149,18 +149,18 @@ class Conv2DPairsS8(Kernel):
         return (geometry.overlap(geometry.block_w), *(None for _ in node.inputs[1:]))
 
     def cycles(self, node: BoundNode, core: Core) -> float:
-        """KERNELS_M0_M3.md's model: 21 for 8 products, 2.6 for each word of the strip."""
+        """8 products, four outputs, a pixel, a word of the strip: fitted to docs/benchmarks.json."""
         geometry, form = geometry_of(node), _form(node)
         pixels = geometry.height.output_size * geometry.width.output_size
         pairs = geometry.taps // 2
         rounds = pairs // unrolled_pairs(pairs)
-        output = 12 + 4 * (form.digits - 2) + 5 * form.short.is_signed
-        output += 2 if _with_table(geometry, form) else 6
-        quad = 21 * pairs + 4 * (rounds > 1) * rounds + 4 * output + 36
+        output = 4.2 * (form.digits - 2) + 3.6 * form.short.is_signed
+        output += 0 if _with_table(geometry, form) else 6.6
+        quad = 20.5 * pairs + 7.5 * (rounds > 1) * rounds + 4 * output + 74
         words = len(geometry.blocks_of(geometry.block_w)) * geometry.strip_words
-        exact = 25.0 * len(form.exact) * pixels * geometry.taps
+        exact = len(form.exact) * pixels * (33.0 * geometry.taps + 77)
         quads = -(-geometry.output_channels // CHANNELS)
-        return pixels * (quads * quad + 25) + 2.6 * words + exact
+        return 170 + pixels * (quads * quad + 25) + 8.0 * words + exact
 
 
 def _form(node: BoundNode) -> Form:

@@ -29,7 +29,7 @@ typedef void mq_armv7m_add_function_t(const int8_t *first,
                                       int8_t *output,
                                       const mq_armv7m_add_t *add);
 
-MQ_KERNEL void
+MQ_TWIN void
 mq_armv7m_add_twin(const int8_t *first, const int8_t *second, int8_t *output, const mq_armv7m_add_t *add) {
     for (int32_t i = 0; i < add->params.size; i++) {
         const int32_t sum = add->first_table[(uint8_t)first[i]] + add->second_table[(uint8_t)second[i]];

@@ -67,7 +67,7 @@ static inline void mq_armv7m_dot_window_of_bytes(const int8_t *x,
     }
 }
 
-MQ_KERNEL void
+MQ_TWIN void
 mq_armv7m_dot_twin(const int8_t *x, const int32_t *table, int8_t *output, const mq_armv7m_dot_t *dot) {
     const int32_t inputs = dot->runs * dot->run_length;
     for (int32_t pixel = 0; pixel < dot->pixels; pixel++) {

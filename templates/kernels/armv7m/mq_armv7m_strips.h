@@ -46,7 +46,7 @@ static inline int32_t mq_armv7m_pack_pixel(const int8_t *input, int32_t row, con
     return row >= 0 && row < strip->input_rows ? input[row * strip->input_row_bytes] : strip->zero_point;
 }
 
-MQ_KERNEL void mq_armv7m_pack_twin(const int8_t *input, int32_t *words, const mq_armv7m_strip_t *strip) {
+MQ_TWIN void mq_armv7m_pack_twin(const int8_t *input, int32_t *words, const mq_armv7m_strip_t *strip) {
     for (int32_t pixel = 0; pixel < strip->pixels; pixel++) {
         for (int32_t line = 0; line < strip->lines; line++) {
             const int32_t row = line - strip->padding_h;
@@ -82,10 +82,10 @@ mq_armv7m_window(const int32_t *words, const int32_t *table, int8_t *output, con
     output[strip->lower_bytes] = mq_armv7m_requantize(&strip->rounding, (int32_t)lower, table + taps);
 }
 
-MQ_KERNEL void mq_armv7m_window_twin(const int32_t *words,
-                                     const int32_t *table,
-                                     int8_t *output,
-                                     const mq_armv7m_strip_t *strip) {
+MQ_TWIN void mq_armv7m_window_twin(const int32_t *words,
+                                   const int32_t *table,
+                                   int8_t *output,
+                                   const mq_armv7m_strip_t *strip) {
     const int32_t half = strip->half_bytes / 4 / strip->stride_h;
     for (int32_t column = 0; column < strip->columns; column++) {
         for (int32_t row = 0; row < half; row++) {

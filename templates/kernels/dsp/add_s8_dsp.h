@@ -24,11 +24,11 @@ typedef void mq_add_s8_dsp_function_t(const mq_add_s8_dsp_params_t *params,
                                       int8_t *output,
                                       int32_t count);
 
-MQ_KERNEL void mq_add_s8_dsp_twin(const mq_add_s8_dsp_params_t *params,
-                                  const int8_t *first,
-                                  const int8_t *second,
-                                  int8_t *output,
-                                  int32_t count) {
+MQ_TWIN void mq_add_s8_dsp_twin(const mq_add_s8_dsp_params_t *params,
+                                const int8_t *first,
+                                const int8_t *second,
+                                int8_t *output,
+                                int32_t count) {
     for (int32_t i = 0; i < count; i++) {
         const int32_t sum =
             mq_mac(mq_mac(params->offset, first[i], params->first_factor), second[i], params->second_factor);

@@ -37,10 +37,10 @@ typedef void mq_binary_s8_dsp_function_t(const int8_t *first,
                                          int8_t *output,
                                          const mq_binary_s8_dsp_params_t *params);
 
-MQ_KERNEL void mq_binary_s8_dsp_twin(const int8_t *first,
-                                     const int8_t *second,
-                                     int8_t *output,
-                                     const mq_binary_s8_dsp_params_t *params) {
+MQ_TWIN void mq_binary_s8_dsp_twin(const int8_t *first,
+                                   const int8_t *second,
+                                   int8_t *output,
+                                   const mq_binary_s8_dsp_params_t *params) {
     const int32_t unit =
         (int32_t)1 << 20; /* operands of sums have 20 fractional bits (ARITHMETIC section 6) */
     for (int32_t column = 0; column < params->columns; column++) {

@@ -8,9 +8,10 @@
 #include "mq_dsp_linear.h"
 
 typedef struct {
-    int32_t pairs;        /* of inputs of a window; the assembly for all shapes reads this and two more */
+    int32_t pairs;        /* of inputs of a window; the assembly for all shapes reads this and three more */
     int32_t pixel_step;   /* elements from a pixel's window to the next one's */
     int32_t output_bytes; /* of a pixel, in whole blocks */
+    int32_t shift;        /* of requantization */
     int32_t input_h;
     int32_t input_w;
     int32_t channels;
@@ -30,7 +31,6 @@ typedef struct {
     int32_t shares_columns; /* of windows side by side */
     int32_t is_flat;        /* one row of pixels, each the window of its output pixel */
     int32_t staging;        /* where in scratch outputs go that are not whole blocks */
-    int32_t shift;
     int32_t has_steps;
     int32_t low;
     int32_t high;
@@ -49,11 +49,11 @@ typedef void mq_conv_2d_dsp_s8_function_t(const int16_t *x,
                                           int32_t pixels,
                                           const mq_conv_2d_dsp_s8_params_t *params);
 
-MQ_KERNEL void mq_conv_2d_dsp_s8_twin(const int16_t *x,
-                                      const int32_t *blocks,
-                                      int8_t *output,
-                                      int32_t pixels,
-                                      const mq_conv_2d_dsp_s8_params_t *params) {
+MQ_TWIN void mq_conv_2d_dsp_s8_twin(const int16_t *x,
+                                    const int32_t *blocks,
+                                    int8_t *output,
+                                    int32_t pixels,
+                                    const mq_conv_2d_dsp_s8_params_t *params) {
     for (int32_t pixel = 0; pixel < pixels; pixel++) {
         const int32_t *block = blocks;
         for (int32_t output_channel = 0; output_channel < params->outputs; output_channel += 4) {
@@ -76,6 +76,7 @@ MQ_KERNEL void mq_conv_2d_dsp_s8_twin(const int16_t *x,
  * row that it is of, NULL outside of the input.
  */
 MQ_KERNEL void mq_conv_2d_dsp_s8_row(const mq_conv_2d_dsp_s8_params_t *params,
+                                     mq_dsp_expand_function_t *expand,
                                      const int8_t *row,
                                      int32_t x,
                                      int32_t step,
@@ -83,19 +84,26 @@ MQ_KERNEL void mq_conv_2d_dsp_s8_row(const mq_conv_2d_dsp_s8_params_t *params,
                                      int16_t *to) {
     const int32_t channels = params->channels;
     const int32_t column_size = params->filter_h * channels;
-    for (int32_t i = 0; i < columns; i++) {
+    int32_t count;
+    for (int32_t i = 0; i < columns; i += count) {
+        count = 1;
         if (row == NULL || x < 0 || x >= params->input_w) {
             mq_dsp_fill(to, params->zero_point, channels);
+        } else if (channels % 4 == 0) {
+            /* As many as lie side by side. */
+            count = step == 1 ? mq_min(columns - i, params->input_w - x) : 1;
+            expand(to, row + x * channels, channels / 4, count, 2 * column_size);
         } else {
-            mq_dsp_expand(to, row + x * channels, channels, channels % 4 == 0);
+            mq_dsp_expand_bytes(to, row + x * channels, channels);
         }
-        x += step;
-        to += column_size;
+        x += step * count;
+        to += column_size * count;
     }
 }
 
 /* The patch of `pixels` output pixels from (y, x) on; y, x: their windows' first row and column. */
 MQ_KERNEL void mq_conv_2d_dsp_s8_patch(const mq_conv_2d_dsp_s8_params_t *params,
+                                       mq_dsp_expand_function_t *expand,
                                        const int8_t *input,
                                        int32_t y,
                                        int32_t x,
@@ -108,15 +116,28 @@ MQ_KERNEL void mq_conv_2d_dsp_s8_patch(const mq_conv_2d_dsp_s8_params_t *params,
         }
         if (params->shares_columns) {
             const int32_t columns = (pixels - 1) * params->stride_w + params->filter_w;
-            mq_conv_2d_dsp_s8_row(params, row, x, 1, columns, patch);
+            mq_conv_2d_dsp_s8_row(params, expand, row, x, 1, columns, patch);
         } else {
             for (int32_t pixel = 0; pixel < pixels; pixel++) {
-                mq_conv_2d_dsp_s8_row(params, row, x + pixel * params->stride_w, params->dilation_w,
+                mq_conv_2d_dsp_s8_row(params, expand, row, x + pixel * params->stride_w, params->dilation_w,
                                       params->filter_w, patch + pixel * params->pixel_step);
             }
         }
         y += params->dilation_h;
         patch += params->channels;
+    }
+}
+
+/* The patch of `pixels` pixels that are windows themselves. */
+static inline void mq_conv_2d_dsp_s8_flat(const mq_conv_2d_dsp_s8_params_t *params,
+                                          mq_dsp_expand_function_t *expand,
+                                          const int8_t *input,
+                                          int32_t pixels,
+                                          int16_t *patch) {
+    if (params->channels % 4 == 0) {
+        expand(patch, input, pixels * params->channels / 4, 1, 0);
+    } else {
+        mq_dsp_expand_bytes(patch, input, pixels * params->channels);
     }
 }
 
@@ -149,6 +170,7 @@ MQ_KERNEL void mq_conv_2d_dsp_s8(const mq_conv_2d_dsp_s8_params_t *params,
                                  const int32_t *blocks,
                                  const int32_t *slow_channels,
                                  int8_t *scratch,
+                                 mq_dsp_expand_function_t *expand,
                                  mq_conv_2d_dsp_s8_function_t *sweep,
                                  int8_t *output) {
     int16_t *patch = (int16_t *)(void *)scratch;
@@ -157,10 +179,9 @@ MQ_KERNEL void mq_conv_2d_dsp_s8(const mq_conv_2d_dsp_s8_params_t *params,
         for (int32_t x = 0; x < params->output_w; x += pixels) {
             pixels = mq_min(params->strip, params->output_w - x);
             if (params->is_flat) {
-                mq_dsp_expand(patch, input + x * params->channels, pixels * params->channels,
-                              params->channels % 4 == 0);
+                mq_conv_2d_dsp_s8_flat(params, expand, input + x * params->channels, pixels, patch);
             } else {
-                mq_conv_2d_dsp_s8_patch(params, input, y * params->stride_h - params->padding_h,
+                mq_conv_2d_dsp_s8_patch(params, expand, input, y * params->stride_h - params->padding_h,
                                         x * params->stride_w - params->padding_w, pixels, patch);
             }
             if (params->outputs % 4 == 0) {

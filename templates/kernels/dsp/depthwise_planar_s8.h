@@ -88,10 +88,10 @@ static inline void mq_depthwise_planar_s8_plane(const mq_depthwise_planar_s8_par
     }
 }
 
-MQ_KERNEL void mq_depthwise_planar_planes_twin(const mq_depthwise_planar_s8_params_t *params,
-                                               const int8_t *input,
-                                               int8_t *planes,
-                                               int32_t rows) {
+MQ_TWIN void mq_depthwise_planar_planes_twin(const mq_depthwise_planar_s8_params_t *params,
+                                             const int8_t *input,
+                                             int8_t *planes,
+                                             int32_t rows) {
     for (int32_t i = 0; i < 4; i++) {
         mq_depthwise_planar_s8_plane(params, input + i, planes + i * params->plane_rows * params->line_bytes,
                                      rows);
@@ -142,12 +142,12 @@ MQ_KERNEL int32_t mq_depthwise_planar_s8_window(const mq_depthwise_planar_s8_par
     return acc;
 }
 
-MQ_KERNEL void mq_depthwise_planar_rows_twin(const mq_depthwise_planar_s8_params_t *params,
-                                             const int8_t *planes,
-                                             const int32_t *table,
-                                             int8_t *output,
-                                             int32_t rows,
-                                             int32_t channels) {
+MQ_TWIN void mq_depthwise_planar_rows_twin(const mq_depthwise_planar_s8_params_t *params,
+                                           const int8_t *planes,
+                                           const int32_t *table,
+                                           int8_t *output,
+                                           int32_t rows,
+                                           int32_t channels) {
     const int32_t words = mq_depthwise_planar_s8_constants(params) +
                           params->filter_rows * mq_max(params->filter_columns - 1, 1);
     const int32_t step = params->channels * params->multiplier;

@@ -8,12 +8,13 @@
 #include "mq_dsp_linear.h"
 
 typedef struct {
-    int32_t pairs;        /* of inputs of a row; the assembly for all shapes reads this and two more */
+    int32_t pairs;        /* of inputs of a row; the assembly for all shapes reads this and three more */
     int32_t input_size;   /* elements of a row, a multiple of four */
     int32_t output_bytes; /* of a row, in whole blocks */
+    int32_t shift;        /* of requantization */
+    int32_t block;        /* units of a block: 4 or 8 */
     int32_t rows;         /* independent input rows */
     int32_t output_size;  /* outputs of a row */
-    int32_t shift;
     int32_t has_steps;
     int32_t low;
     int32_t high;
@@ -23,33 +24,37 @@ typedef struct {
     int32_t activation_max;
 } mq_fully_connected_dsp_s8_params_t;
 
-/* All outputs of `rows` rows of x. blocks: kernels/dsp/linear.py. output: whole blocks of four a row. */
+/* All outputs of `rows` rows of x. blocks: kernels/dsp/linear.py. output: whole blocks a row. */
 typedef void mq_fully_connected_dsp_s8_function_t(const int8_t *x,
                                                   const int32_t *blocks,
                                                   int8_t *output,
                                                   int32_t rows,
                                                   const mq_fully_connected_dsp_s8_params_t *params);
 
-MQ_KERNEL void mq_fully_connected_dsp_s8_twin(const int8_t *x,
-                                              const int32_t *blocks,
-                                              int8_t *output,
-                                              int32_t rows,
-                                              const mq_fully_connected_dsp_s8_params_t *params) {
+MQ_TWIN void mq_fully_connected_dsp_s8_twin(const int8_t *x,
+                                            const int32_t *blocks,
+                                            int8_t *output,
+                                            int32_t rows,
+                                            const mq_fully_connected_dsp_s8_params_t *params) {
     for (int32_t row = 0; row < rows; row++) {
         const int32_t *block = blocks;
-        for (int32_t unit = 0; unit < params->output_size; unit += 4) {
-            int32_t acc[4];
-            memcpy(acc, block, sizeof acc);
-            block += 4;
-            for (int32_t k = 0; k < params->input_size; k += 4) {
-                const uint32_t bytes = mq_load_word(x + k);
-                mq_dsp_products(acc, mq_sxtb16(bytes), block[0], block[1]);
-                mq_dsp_products(acc, mq_sxtb16_ror8(bytes), block[2], block[3]);
-                block += 4;
+        for (int32_t unit = 0; unit < params->output_size; unit += params->block) {
+            int32_t acc[8] = {0};
+            memcpy(acc, block, (size_t)params->block * sizeof acc[0]);
+            block += params->block;
+            for (int32_t k = 0; k < params->input_size; k += 2) {
+                const uint32_t bytes = mq_load_word(x + k / 4 * 4);
+                const uint32_t pair = k % 4 == 0 ? mq_sxtb16(bytes) : mq_sxtb16_ror8(bytes);
+                for (int32_t i = 0; i < params->block; i += 4) {
+                    mq_dsp_products(acc + i, pair, block[0], block[1]);
+                    block += 2;
+                }
             }
-            block = mq_dsp_requantize(acc, block, params->shift, params->has_steps, params->low, params->high,
-                                      output);
-            output += 4;
+            for (int32_t i = 0; i < params->block; i += 4) {
+                block = mq_dsp_requantize(acc + i, block, params->shift, params->has_steps, params->low,
+                                          params->high, output);
+                output += 4;
+            }
         }
         x += params->input_size;
     }

@@ -56,10 +56,10 @@ MQ_KERNEL void mq_max_pool_2d_s8_dsp_window(const mq_max_pool_2d_s8_dsp_params_t
     }
 }
 
-MQ_KERNEL void mq_max_pool_2d_s8_dsp_twin(const int8_t *window,
-                                          int8_t *output,
-                                          int32_t count,
-                                          const mq_max_pool_2d_s8_dsp_params_t *params) {
+MQ_TWIN void mq_max_pool_2d_s8_dsp_twin(const int8_t *window,
+                                        int8_t *output,
+                                        int32_t count,
+                                        const mq_max_pool_2d_s8_dsp_params_t *params) {
     for (int32_t i = 0; i < count; i++) {
         mq_max_pool_2d_s8_dsp_window(params, window, params->filter_h, params->filter_w, output);
         window += params->stride_w * params->channels;

@@ -8,31 +8,29 @@
 
 #include "mq_dsp.h"
 
-static inline void mq_dsp_expand_word(int16_t *to, const int8_t *from) {
-    const uint32_t bytes = mq_load_word(from);
-    mq_store_word(to, mq_sxtb16(bytes));
-    mq_store_word(to + 2, mq_sxtb16_ror8(bytes));
+/* int8 as int16: `words` words of input to each of `columns` columns, column_bytes apart; each word's bytes
+ * go in order 0, 2, 1, 3. Neither count is 0.
+ */
+typedef void mq_dsp_expand_function_t(
+    int16_t *to, const int8_t *from, int32_t words, int32_t columns, int32_t column_bytes);
+
+MQ_TWIN void
+mq_dsp_expand_twin(int16_t *to, const int8_t *from, int32_t words, int32_t columns, int32_t column_bytes) {
+    for (int32_t column = 0; column < columns; column++) {
+        for (int32_t i = 0; i < words; i++) {
+            const uint32_t bytes = mq_load_word(from);
+            mq_store_word(to + 4 * i, mq_sxtb16(bytes));
+            mq_store_word(to + 4 * i + 2, mq_sxtb16_ror8(bytes));
+            from += 4;
+        }
+        to += column_bytes / 2;
+    }
 }
 
-/* count int8 as int16. in_words: count is a multiple of four; each word's bytes go in order 0, 2, 1, 3. */
-static inline void mq_dsp_expand(int16_t *to, const int8_t *from, int32_t count, int32_t in_words) {
-    if (in_words) {
-        const int8_t *end = from + count;
-        if (count % 8 != 0) {
-            mq_dsp_expand_word(to, from);
-            from += 4;
-            to += 4;
-        }
-        while (from != end) {
-            mq_dsp_expand_word(to, from);
-            mq_dsp_expand_word(to + 4, from + 4);
-            from += 8;
-            to += 8;
-        }
-    } else {
-        for (int32_t i = 0; i < count; i++) {
-            to[i] = from[i];
-        }
+/* The same where words and columns do not fit each other: bytes stay in order. */
+static inline void mq_dsp_expand_bytes(int16_t *to, const int8_t *from, int32_t count) {
+    for (int32_t i = 0; i < count; i++) {
+        to[i] = from[i];
     }
 }
 

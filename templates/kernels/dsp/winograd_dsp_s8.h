@@ -32,9 +32,9 @@ typedef void mq_winograd_dsp_s8_products_function_t(int8_t *tiles,
                                                     const int32_t *weights,
                                                     const mq_winograd_dsp_s8_params_t *params);
 
-MQ_KERNEL void mq_winograd_dsp_s8_products_twin(int8_t *tiles,
-                                                const int32_t *weights,
-                                                const mq_winograd_dsp_s8_params_t *params) {
+MQ_TWIN void mq_winograd_dsp_s8_products_twin(int8_t *tiles,
+                                              const int32_t *weights,
+                                              const mq_winograd_dsp_s8_params_t *params) {
     const int32_t tile_bytes = 2 * params->channels;
     for (int32_t position = 0; position < 16; position++) {
         for (int32_t i = 0; i < 8; i++) {
@@ -60,6 +60,7 @@ typedef void mq_winograd_dsp_s8_outputs_function_t(const int8_t *sums,
 
 /* An input row, expanded; padding, and what lies outside of the input, is zero_point. */
 MQ_KERNEL void mq_winograd_dsp_s8_expand(const mq_winograd_dsp_s8_params_t *params,
+                                         mq_dsp_expand_function_t *expand,
                                          const int8_t *input,
                                          int32_t row,
                                          int16_t *to) {
@@ -72,7 +73,7 @@ MQ_KERNEL void mq_winograd_dsp_s8_expand(const mq_winograd_dsp_s8_params_t *para
     const int32_t behind = params->columns - params->padding_w - inside;
     mq_dsp_fill(to, params->zero_point, params->padding_w * channels);
     to += params->padding_w * channels;
-    mq_dsp_expand(to, input + row * params->input_w * channels, inside * channels, 1);
+    expand(to, input + row * params->input_w * channels, inside * channels / 4, 1, 0);
     mq_dsp_fill(to + inside * channels, params->zero_point, behind * channels);
 }
 
@@ -198,10 +199,10 @@ MQ_KERNEL void mq_winograd_dsp_s8_outputs(const mq_winograd_dsp_s8_params_t *par
     }
 }
 
-MQ_KERNEL void mq_winograd_dsp_s8_outputs_twin(const int8_t *sums,
-                                               const int32_t *constants,
-                                               int8_t *output,
-                                               const mq_winograd_dsp_s8_params_t *params) {
+MQ_TWIN void mq_winograd_dsp_s8_outputs_twin(const int8_t *sums,
+                                             const int32_t *constants,
+                                             int8_t *output,
+                                             const mq_winograd_dsp_s8_params_t *params) {
     mq_winograd_dsp_s8_outputs(params, sums, constants, 2, 4, output);
 }
 
@@ -213,6 +214,7 @@ MQ_KERNEL void mq_winograd_dsp_s8(const mq_winograd_dsp_s8_params_t *params,
                                   const int32_t *weights,
                                   const int32_t *requantization,
                                   int8_t *scratch,
+                                  mq_dsp_expand_function_t *expand,
                                   mq_winograd_dsp_s8_products_function_t *products,
                                   mq_winograd_dsp_s8_outputs_function_t *whole_tiles,
                                   int8_t *output) {
@@ -224,7 +226,7 @@ MQ_KERNEL void mq_winograd_dsp_s8(const mq_winograd_dsp_s8_params_t *params,
     for (int32_t y = 0; y < params->output_h; y += 2) {
         const int16_t *rows[4];
         for (; next < y + 4; next++) {
-            mq_winograd_dsp_s8_expand(params, input, next - params->padding_h,
+            mq_winograd_dsp_s8_expand(params, expand, input, next - params->padding_h,
                                       expanded + (next & 3) * params->columns * channels);
         }
         for (int32_t i = 0; i < 4; i++) {

@@ -27,11 +27,11 @@ typedef void mq_add_s8_mve_function_t(const int8_t *wide,
                                       int32_t elements,
                                       const mq_add_s8_mve_params_t *params);
 
-MQ_KERNEL void mq_add_s8_mve_twin(const int8_t *wide,
-                                  const int8_t *other,
-                                  int8_t *output,
-                                  int32_t elements,
-                                  const mq_add_s8_mve_params_t *params) {
+MQ_TWIN void mq_add_s8_mve_twin(const int8_t *wide,
+                                const int8_t *other,
+                                int8_t *output,
+                                int32_t elements,
+                                const mq_add_s8_mve_params_t *params) {
     const int32_t unit = (int32_t)1 << 20; /* operands have 20 fractional bits (ARITHMETIC section 6) */
     for (int32_t i = 0; i < elements; i++) {
         const int32_t x = (wide[i] - params->wide_zero_point) * (unit / 2);

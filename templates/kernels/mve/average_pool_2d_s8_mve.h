@@ -25,9 +25,9 @@ typedef void mq_average_pool_2d_s8_mve_function_t(const int8_t *window,
                                                   int8_t *output,
                                                   const mq_average_pool_2d_s8_mve_params_t *params);
 
-MQ_KERNEL void mq_average_pool_2d_s8_mve_twin(const int8_t *window,
-                                              int8_t *output,
-                                              const mq_average_pool_2d_s8_mve_params_t *params) {
+MQ_TWIN void mq_average_pool_2d_s8_mve_twin(const int8_t *window,
+                                            int8_t *output,
+                                            const mq_average_pool_2d_s8_mve_params_t *params) {
     const int32_t count = params->filter_h * params->filter_w;
     for (int32_t channel = 0; channel < params->channels; channel++) {
         int32_t sum = 0;

@@ -27,10 +27,10 @@ typedef void mq_fully_connected_s8_mve_function_t(const int8_t *input,
                                                   const int8_t *packed,
                                                   const mq_fully_connected_s8_mve_params_t *params);
 
-MQ_KERNEL void mq_fully_connected_s8_mve_twin(const int8_t *input,
-                                              int8_t *output,
-                                              const int8_t *packed,
-                                              const mq_fully_connected_s8_mve_params_t *params) {
+MQ_TWIN void mq_fully_connected_s8_mve_twin(const int8_t *input,
+                                            int8_t *output,
+                                            const int8_t *packed,
+                                            const mq_fully_connected_s8_mve_params_t *params) {
     const mq_mve_output_t place = {params->output_zero_point, params->activation_min, params->activation_max};
     const int32_t group = MQ_FULLY_CONNECTED_S8_MVE_GROUP;
     const int32_t vectors = (params->input_size + MQ_MVE_VECTOR - 1) / MQ_MVE_VECTOR;

@@ -38,10 +38,10 @@ typedef void mq_max_pool_2d_s8_mve_function_t(const int8_t *corner,
                                               int32_t count,
                                               const mq_max_pool_2d_s8_mve_window_t *window);
 
-MQ_KERNEL void mq_max_pool_2d_s8_mve_twin(const int8_t *corner,
-                                          int8_t *output,
-                                          int32_t count,
-                                          const mq_max_pool_2d_s8_mve_window_t *window) {
+MQ_TWIN void mq_max_pool_2d_s8_mve_twin(const int8_t *corner,
+                                        int8_t *output,
+                                        int32_t count,
+                                        const mq_max_pool_2d_s8_mve_window_t *window) {
     const mq_max_pool_2d_s8_mve_params_t *params = window->params;
     for (int32_t i = 0; i < count * params->channels; i++) {
         const int32_t first = i / params->channels * params->stride_w;

@@ -18,8 +18,21 @@ MQ_KERNEL void
 mq_lookup_s8(const mq_lookup_s8_params_t *params, const void *input, const uint8_t *table, void *output) {
     const uint8_t *from = (const uint8_t *)input;
     uint8_t *to = (uint8_t *)output;
-    for (int32_t i = 0; i < params->size; i++) {
-        to[i] = table[from[i]];
+    int32_t left = params->size;
+    for (; left >= 4; left -= 4) {
+        const uint8_t a = table[from[0]];
+        const uint8_t b = table[from[1]];
+        const uint8_t c = table[from[2]];
+        const uint8_t d = table[from[3]];
+        to[0] = a;
+        to[1] = b;
+        to[2] = c;
+        to[3] = d;
+        from += 4;
+        to += 4;
+    }
+    for (; left > 0; left--) {
+        *to++ = table[*from++];
     }
 }
 

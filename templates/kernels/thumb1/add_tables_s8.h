@@ -27,7 +27,7 @@ typedef struct {
     int32_t table_lowest; /* sum >> shift of the table's first output; at most 0 */
 } mq_add_tables_s8_params_t;
 
-MQ_KERNEL void
+MQ_TWIN void
 mq_thumb1_sum_twin(const int8_t *first, const int8_t *second, int8_t *output, const mq_thumb1_sum_t *walk) {
     for (int32_t i = 0; i < walk->elements; i++) {
         const int32_t sum = walk->first_table[(uint8_t)first[i]] + walk->second_table[(uint8_t)second[i]];

@@ -67,10 +67,10 @@ mq_thumb1_pixel_sum(const int32_t *x, const int8_t *weights, int32_t pixel, int3
     return acc;
 }
 
-MQ_KERNEL void mq_thumb1_four_pixels_twin(const int32_t *x,
-                                          const int8_t *weights,
-                                          int8_t *output,
-                                          const mq_thumb1_four_pixels_t *walk) {
+MQ_TWIN void mq_thumb1_four_pixels_twin(const int32_t *x,
+                                        const int8_t *weights,
+                                        int8_t *output,
+                                        const mq_thumb1_four_pixels_t *walk) {
     const int32_t *constants = walk->constants;
     for (int32_t channel = 0; channel < walk->channels; channel++) {
         for (int32_t pixel = 3; pixel >= 0; pixel--) {
@@ -84,7 +84,7 @@ MQ_KERNEL void mq_thumb1_four_pixels_twin(const int32_t *x,
     }
 }
 
-MQ_KERNEL void
+MQ_TWIN void
 mq_thumb1_interleave_twin(const int8_t *bytes, int32_t *words, int32_t taps, const int32_t *offsets) {
     for (int32_t tap = 0; tap < taps; tap++) {
         int32_t *word = words + tap / 2 * 4 + tap % 2;

@@ -84,7 +84,7 @@ static inline int32_t mq_thumb1_sum(const int32_t *x, const int32_t *weights, in
     return acc;
 }
 
-MQ_KERNEL void
+MQ_TWIN void
 mq_thumb1_dot_twin(const int32_t *x, const int32_t *weights, int8_t *output, const mq_thumb1_dot_t *walk) {
     const int32_t words = mq_short_constants(&walk->form);
     for (int32_t pixel = 0; pixel < walk->pixels; pixel++) {
@@ -101,7 +101,7 @@ mq_thumb1_dot_twin(const int32_t *x, const int32_t *weights, int8_t *output, con
     }
 }
 
-MQ_KERNEL void
+MQ_TWIN void
 mq_thumb1_expand_twin(const int8_t *input, int32_t *words, int32_t steps, const mq_thumb1_expand_t *shape) {
     for (int32_t step = 0; step < steps; step++) {
         for (int32_t channel = 0; channel < shape->channels; channel++) {

@@ -81,7 +81,7 @@ static inline int32_t mq_thumb1_pixel(const mq_thumb1_planes_t *shape, const int
     return row >= 0 && row < shape->input_h ? column[row * shape->row_bytes] : shape->zero_point;
 }
 
-MQ_KERNEL void
+MQ_TWIN void
 mq_thumb1_planes_twin(const int8_t *input, int32_t *words, int32_t unused, const mq_thumb1_planes_t *shape) {
     (void)unused;
     for (int32_t column = 0; column < shape->columns; column++) {
@@ -135,10 +135,10 @@ static inline void mq_thumb1_windows(const int32_t *words,
     }
 }
 
-MQ_KERNEL void mq_thumb1_windows_twin(const int32_t *words,
-                                      const int32_t *weights,
-                                      int8_t *output,
-                                      const mq_thumb1_windows_t *walk) {
+MQ_TWIN void mq_thumb1_windows_twin(const int32_t *words,
+                                    const int32_t *weights,
+                                    int8_t *output,
+                                    const mq_thumb1_windows_t *walk) {
     mq_thumb1_windows(words, weights, output, walk, NULL);
 }
 

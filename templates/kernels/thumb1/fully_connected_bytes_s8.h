@@ -40,10 +40,10 @@ typedef struct {
     int32_t activation_max;
 } mq_fully_connected_bytes_s8_params_t;
 
-MQ_KERNEL void mq_thumb1_byte_row_twin(const int32_t *x,
-                                       const int32_t *weights,
-                                       int8_t *output,
-                                       const mq_thumb1_byte_row_t *walk) {
+MQ_TWIN void mq_thumb1_byte_row_twin(const int32_t *x,
+                                     const int32_t *weights,
+                                     int8_t *output,
+                                     const mq_thumb1_byte_row_t *walk) {
     while (weights != walk->end) {
         const int32_t *constants = weights + walk->taps;
         for (int32_t unit = 0; unit < 4; unit++) {

@@ -24,6 +24,7 @@ from tests.ops.driver import Case, linear_case, may_overlap, operands, reference
 
 MAKERS: dict[str, Callable[[int], Case]] = {
     "depthwise_planar_s8": random_depthwise,
+    "depthwise_lines_s8": random_depthwise,
     "add_s8_dsp": random_sum,
     "average_pool_2d_s8_dsp": random_pool,
     "mean_s8_dsp": random_mean,
@@ -70,16 +71,17 @@ def test_assembly(name: str, board: str) -> None:
 
 
 def check_on_board(name: str, board: str, indices: range, maker: Callable[[int], Case] | None = None) -> None:
-    for optimize in ("time", "balanced"):
+    for optimize in ("time", "balanced", "size"):
         chosen = tasks(name, indices, optimize, maker)
         cases = [(case.graph(), kernel, case.samples_of_inputs()) for case, kernel in chosen]
         for (case, _), actual in zip(chosen, run_on_board(board, cases, optimize=optimize), strict=True):
             np.testing.assert_array_equal(actual[0], reference(case)[0], f"{case}, {optimize}")
 
 
-def test_dilated_twins() -> None:
-    chosen = tasks("depthwise_planar_s8", range(24), None, random_dilated)
-    assert len(chosen) >= 30
+@pytest.mark.parametrize(("name", "least"), [("depthwise_planar_s8", 30), ("depthwise_lines_s8", 20)])
+def test_dilated_twins(name: str, least: int) -> None:
+    chosen = tasks(name, range(24), None, random_dilated)
+    assert len(chosen) >= least
     check_twins(chosen)
 
 

@@ -9,6 +9,9 @@ import pytest
 
 from mcu_quant.kernels import KERNELS
 from mcu_quant.kernels.base import Kernel
+from mcu_quant.kernels.dsp.conv_2d_dsp_s8 import Conv2DDspS8
+from mcu_quant.kernels.dsp.fully_connected_dsp_s8 import FullyConnectedDspS8
+from mcu_quant.kernels.dsp.winograd_dsp_s8 import WinogradDspS8
 from tests.kernel_harness import run_kernel
 from tests.kernels.dsp.linear_cases import random_convolution, random_fully_connected, random_winograd
 from tests.kernels.on_board import run_on_board
@@ -19,7 +22,17 @@ MAKERS: dict[str, Callable[..., Case]] = {
     "3x3": random_winograd,
     "fully_connected": random_fully_connected,
 }
+#: Cases are small, and small layers share their assembly; these have their own whatever the size, with
+#: loops and without.
+OWN = (
+    Conv2DDspS8("conv_2d_dsp_straight_s8", "time", flat_bytes=3072, byte_worth=0.1, few_products=0),
+    Conv2DDspS8("conv_2d_dsp_looped_s8", "balanced", flat_bytes=256, byte_worth=30, few_products=0),
+    FullyConnectedDspS8("fully_connected_dsp_straight_s8", "time", 8, few_weights=0),
+    FullyConnectedDspS8("fully_connected_dsp_looped_s8", "balanced", 1, few_weights=0),
+)
 DSP = [kernel for kernel in KERNELS if kernel.family == "dsp" and set(kernel.ops) & set(MAKERS)]
+#: In mode size all is shared; elsewhere OWN says more.
+ON_BOARD = [kernel for kernel in DSP if "size" in kernel.modes or isinstance(kernel, WinogradDspS8)] + [*OWN]
 #: The cores run the same code; `make prove` has thousands of cases.
 BOARDS = ("mps2_an386", "mps2_an500", "mps2_an505")
 
@@ -36,7 +49,7 @@ def test_twins(op: str, overlapped: bool) -> None:
         case = MAKERS[op](index)
         node, arrays = operands(case)
         expected = reference(case)[0]
-        for kernel in DSP:
+        for kernel in (*DSP, *OWN):
             if able(kernel, case):
                 actual = run_kernel(kernel, node, arrays, overlapped=overlapped)[0]
                 np.testing.assert_array_equal(actual, expected, f"{kernel.name}, {case}")
@@ -57,7 +70,7 @@ def check_on_board(op: str, board: str, indices: range) -> None:
         tasks = [
             (case, kernel)
             for case in map(MAKERS[op], indices)
-            for kernel in DSP
+            for kernel in ON_BOARD
             if optimize in kernel.modes and able(kernel, case)
         ]
         cases = [(case.graph(), kernel, case.samples_of_inputs()) for case, kernel in tasks]

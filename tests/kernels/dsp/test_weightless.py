@@ -17,7 +17,13 @@ from mcu_quant.kernels.base import Kernel
 from mcu_quant.ops.binary import ArithmeticAttrs
 from mcu_quant.ops.pooling import Pool2DAttrs
 from tests.kernel_harness import run_kernel
-from tests.kernels.dsp.weightless_cases import binary_case, every_pair, random_binary, random_max_pool
+from tests.kernels.dsp.weightless_cases import (
+    binary_case,
+    every_pair,
+    random_binary,
+    random_max_pool,
+    random_quantize,
+)
 from tests.kernels.on_board import run_on_board
 from tests.ops.driver import Case, activation, may_overlap, operands, reference, unary_case
 
@@ -25,6 +31,7 @@ ON_BOARD = range(int(os.environ.get("MCU_QUANT_CASES", "16")))
 MAKERS: dict[str, Callable[[int], Case]] = {
     "max_pool_2d_s8_dsp": random_max_pool,
     "binary_s8_dsp": random_binary,
+    "quantize_f32_dsp": random_quantize,
 }
 
 

@@ -96,3 +96,22 @@ def every_pair(index: int) -> Case:
     return binary_case(
         f"pairs {index}", op, operands, int(points[2]), gain, str(rng.choice(_ACTIVATIONS)), data=data
     )
+
+
+def random_quantize(index: int) -> Case:
+    """float32 to int8 or uint8: halves of steps, the numbers beside them, ends of float32, others."""
+    rng = np.random.default_rng([4, index])
+    scale = float(np.float32(np.exp(rng.uniform(-9, 3))))
+    dtype = str(rng.choice(["int8", "uint8"]))
+    limits = np.iinfo(dtype)
+    halves = (rng.integers(-600, 600, 100) / 2).astype(np.float32) * np.float32(scale)
+    beside = [np.nextafter(halves, np.float32(side)) for side in (-np.inf, np.inf)]
+    far = np.float32([0.0, -0.0, 1e-45, -1e-45, 3e38, -3e38, np.inf, -np.inf, np.nan, 1e9, -1e9])
+    usual = (rng.normal(size=90) * 100 * scale).astype(np.float32)
+    values = np.concatenate([halves, *beside, far, usual])
+    data = np.resize(values, (5, 1, 82))  # as many samples as the other kernels' cases have
+    x = Tensor("x", data.shape[1:])
+    output = QuantParams.per_tensor(
+        scale, int(rng.choice([limits.min, limits.max, rng.integers(limits.min, limits.max)]))
+    )
+    return Case(f"quantize {index}", "quantize", None, (x,), output, output_dtype=dtype, data=(data,))

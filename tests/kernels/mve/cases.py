@@ -175,6 +175,22 @@ def max_pool(rng: np.random.Generator, name: str) -> Case:
     return unary_case(name, "max_pool_2d", attrs, (1, h, w, channels), x=x, samples=3)
 
 
+def product(rng: np.random.Generator, name: str) -> Case:
+    """Operands of one shape, or the one or the other repeated along some axes."""
+    full = (1, *(int(n) for n in rng.integers(1, 20, 3)))
+    keep = rng.random(4) < float(rng.choice([0.0, 0.5, 1.0]))
+    other = tuple(n if kept else 1 for n, kept in zip(full, keep, strict=True))
+    first, second = (float(scale) for scale in rng.uniform(0.01, 0.1, 2))
+    points = [_pick(rng, -128, 127, int(rng.integers(-128, 128))) for _ in range(3)]
+    operands = [activation("a", full, first, points[0]), activation("b", other, second, points[1])]
+    if rng.integers(2):
+        operands.reverse()
+    scale = first * second * float(rng.choice([3.0, 40.0, 120.0]))
+    output = QuantParams.per_tensor(scale, points[2])
+    attrs = ArithmeticAttrs(str(rng.choice(ACTIVATIONS)))
+    return Case(name, "mul", attrs, tuple(operands), output, samples=3)
+
+
 #: Kernel to what makes cases for it.
 MAKERS: dict[str, tuple[Maker, ...]] = {
     "conv_2d_s8_mve": (pointwise, spatial, one_channel),
@@ -183,6 +199,7 @@ MAKERS: dict[str, tuple[Maker, ...]] = {
     "depthwise_conv_1d_s8_mve": (one_axis,),
     "fully_connected_s8_mve": (fully_connected, whole_window),
     "add_s8_mve": (addition,),
+    "mul_s8_mve": (product,),
     "average_pool_2d_s8_mve": (average_pool,),
     "max_pool_2d_s8_mve": (max_pool,),
 }

@@ -10,13 +10,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from mcu_quant.ir import QuantParams
 from mcu_quant.kernels.base import Constant
+from mcu_quant.ops.binary import ArithmeticAttrs
 from mcu_quant.ops.conv_2d import Conv2DAttrs
 from mcu_quant.ops.depthwise_conv_2d import DepthwiseConv2DAttrs
 from tests.kernel_harness import run_kernel
 from tests.kernels.mve.cases import PAIRS, Maker, kernel_named, random_cases
 from tests.kernels.on_board import run_on_board
-from tests.ops.driver import Case, linear_case, operands, reference
+from tests.ops.driver import Case, activation, linear_case, operands, reference
 
 BOARD = "mps3_an547"
 #: How many cases of each maker; each has six inputs.
@@ -101,6 +103,19 @@ def test_preconditions(name: str, outside: Case, inside: Case) -> None:
     assert kernel.refusal(inside.node()) is None
 
 
+@pytest.mark.parametrize(
+    ("ratio", "fused", "taken"),
+    [(0.49, "none", True), (0.51, "none", False), (0.51, "relu", True), (1.01, "relu", False)],
+)
+def test_shifts_of_products(ratio: float, fused: str, taken: bool) -> None:
+    """ratio: of the operands' scales, multiplied, to the output's."""
+    shape, points = (1, 3, 4), (3, -8)
+    factors = tuple(activation(n, shape, 0.1, z) for n, z in zip("ab", points, strict=True))
+    output = QuantParams.per_tensor(0.01 / ratio, -5)
+    case = Case("shift", "mul", ArithmeticAttrs(fused), factors, output)
+    assert (kernel_named("mul_s8_mve").refusal(case.node()) is None) == taken
+
+
 def test_a_shift_of_zero_needs_a_clamp_at_the_zero_point() -> None:
     """The correction of the rounding of negative numbers is for right shifts of at least one."""
     scale = 0.05 * 0.01 / 0.75
@@ -108,13 +123,13 @@ def test_a_shift_of_zero_needs_a_clamp_at_the_zero_point() -> None:
         linear_case(
             "zero_shift",
             "conv_2d",
-            Conv2DAttrs(activation=activation),
+            Conv2DAttrs(activation=fused),
             (1, 2, 2, 16),
             (4, 1, 1, 16),
             per_channel=False,
             scale_y=scale,
         )
-        for activation in ("none", "relu")
+        for fused in ("none", "relu")
     )
     kernel = kernel_named("conv_2d_s8_mve")
     assert kernel.refusal(plain.node()) is not None

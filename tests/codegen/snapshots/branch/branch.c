@@ -39,7 +39,7 @@
 #if MQ_KERNELS_VERSION != 1
 #error "branch.c was generated for kernels of version 1: generate the model again, or take its own mq_*.h"
 #endif
-#if BRANCH_BUILD != 0xe13a7013u || BRANCH_WEIGHTS_BUILD != 0xe13a7013u
+#if BRANCH_BUILD != 0xd1c7cb56u || BRANCH_WEIGHTS_BUILD != 0xd1c7cb56u
 #error "branch.c, branch.h and branch_weights.h are of different generations: take all from one"
 #endif
 
@@ -53,9 +53,14 @@ MQ_STATIC_ASSERT(0 + BRANCH_OUTPUT_0_BYTES <= BRANCH_ARENA_BYTES, output_0_in_ar
 
 /* Inner loops: in assembly (branch_kernels.S) where the core has the instructions, else in C. */
 #if defined(__ARM_FEATURE_DSP)
-mq_conv_2d_dsp_s8_function_t branch_sweep_27x4;
+mq_dsp_expand_function_t branch_expand;
 #else
-#define branch_sweep_27x4 mq_conv_2d_dsp_s8_twin
+#define branch_expand mq_dsp_expand_twin
+#endif
+#if defined(__ARM_FEATURE_DSP)
+mq_conv_2d_dsp_s8_function_t branch_sweep;
+#else
+#define branch_sweep mq_conv_2d_dsp_s8_twin
 #endif
 #if defined(__ARM_FEATURE_DSP)
 mq_max_pool_2d_s8_dsp_function_t branch_max_pool;
@@ -83,9 +88,9 @@ mq_binary_s8_dsp_function_t branch_mul;
 #define branch_mul mq_binary_s8_dsp_twin
 #endif
 #if defined(__ARM_FEATURE_DSP)
-mq_fully_connected_dsp_s8_function_t branch_rows_16x4;
+mq_fully_connected_dsp_s8_function_t branch_rows;
 #else
-#define branch_rows_16x4 mq_fully_connected_dsp_s8_twin
+#define branch_rows mq_fully_connected_dsp_s8_twin
 #endif
 
 const char branch_fingerprint[] = "0000000000000000000000000000000000000000000000000000000000000000";
@@ -103,6 +108,7 @@ static void branch_layer_0_conv(int8_t *arena) {
         .pairs = 14,
         .pixel_step = 9,
         .output_bytes = 4,
+        .shift = 12,
         .input_h = 4,
         .input_w = 4,
         .channels = 3,
@@ -122,7 +128,6 @@ static void branch_layer_0_conv(int8_t *arena) {
         .shares_columns = 1,
         .is_flat = 0,
         .staging = 112,
-        .shift = 12,
         .has_steps = 0,
         .low = -128,
         .high = 127,
@@ -137,7 +142,8 @@ static void branch_layer_0_conv(int8_t *arena) {
                       branch_0_conv_blocks,
                       branch_0_conv_slow_channels,
                       arena + 0,
-                      branch_sweep_27x4,
+                      branch_expand,
+                      branch_sweep,
                       arena + 112);
 }
 
@@ -297,9 +303,10 @@ static void branch_layer_6_dense(int8_t *arena) {
         .pairs = 8,
         .input_size = 16,
         .output_bytes = 4,
+        .shift = 12,
+        .block = 4,
         .rows = 1,
         .output_size = 3,
-        .shift = 12,
         .has_steps = 1,
         .low = -128,
         .high = 127,
@@ -314,7 +321,7 @@ static void branch_layer_6_dense(int8_t *arena) {
                               branch_6_dense_blocks,
                               branch_0_conv_slow_channels,
                               arena + 16,
-                              branch_rows_16x4,
+                              branch_rows,
                               arena + 20);
 }
 

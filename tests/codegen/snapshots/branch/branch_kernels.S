@@ -9,190 +9,263 @@
     .syntax unified
     .thumb
 
+/* mq_dsp_expand_function_t; the same in C: mq_dsp_expand_twin */
+#if defined(__ARM_FEATURE_DSP)
+    .section .text.branch_expand, "ax", %progbits
+    .balign 4
+    .global branch_expand
+    .type branch_expand, %function
+    .thumb_func
+branch_expand:
+    push {r4-r11, lr}
+    ldr lr, [sp, #36]
+    sub lr, lr, r2, lsl #3
+1:
+    subs r12, r2, #4
+    blt 3f
+2:
+    ldr r7, [r1, #4]
+    ldr r9, [r1, #8]
+    ldr r11, [r1, #12]
+    ldr r5, [r1], #16
+    sxtb16 r4, r5
+    sxtb16 r5, r5, ror #8
+    sxtb16 r6, r7
+    sxtb16 r7, r7, ror #8
+    sxtb16 r8, r9
+    sxtb16 r9, r9, ror #8
+    sxtb16 r10, r11
+    sxtb16 r11, r11, ror #8
+    stmia r0!, {r4-r11}
+    subs r12, r12, #4
+    bge 2b
+3:
+    adds r12, r12, #4
+    beq 5f
+4:
+    ldr r5, [r1], #4
+    sxtb16 r4, r5
+    sxtb16 r5, r5, ror #8
+    stmia r0!, {r4, r5}
+    subs r12, r12, #1
+    bne 4b
+5:
+    add r0, r0, lr
+    subs r3, r3, #1
+    bne 1b
+    pop {r4-r11, pc}
+    .size branch_expand, . - branch_expand
+#endif
+
 /* mq_conv_2d_dsp_s8_function_t; the same in C: mq_conv_2d_dsp_s8_twin */
 #if defined(__ARM_FEATURE_DSP)
-    .section .text.branch_sweep_27x4, "ax", %progbits
+    .section .text.branch_sweep, "ax", %progbits
     .balign 4
-    .global branch_sweep_27x4
-    .type branch_sweep_27x4, %function
+    .global branch_sweep
+    .type branch_sweep, %function
     .thumb_func
-branch_sweep_27x4:
+branch_sweep:
     push {r4-r11, lr}
-    sub sp, sp, #24
+    sub sp, sp, #40
     str r0, [sp, #8]
     str r1, [sp, #20]
     str r2, [sp, #0]
-    /* Two pixels: r0 inputs, r1 block, r2 r3 input pairs, r4 r5 weights; sums r6-r9, r10-r12 lr. */
+    ldr r4, [sp, #76]
+    ldmia r4, {r5-r8}
+    lsls r5, r5, #2
+    lsls r6, r6, #1
+    str r5, [sp, #24]
+    str r6, [sp, #28]
+    str r7, [sp, #32]
+    str r8, [sp, #36]
+    /* Two pixels: r0 r2 inputs, r1 block, r3 r4 input pairs, r5 weights; sums r6-r9, r10-r12 lr. */
 1:
     subs r3, r3, #2
     blt 4f
     str r3, [sp, #16]
     ldr r2, [sp, #0]
-    addw r2, r2, #4
+    ldr r4, [sp, #32]
+    add r2, r2, r4
     str r2, [sp, #4]
-    ldr r0, [sp, #8]
-    addw r2, r0, #56
+    ldr r2, [sp, #8]
+    ldr r4, [sp, #24]
+    add r2, r2, r4
     str r2, [sp, #12]
 2:
     ldmia r1, {r6-r9}
     ldmia r1!, {r10-r12, lr}
     ldr r0, [sp, #8]
+    ldr r2, [sp, #28]
+    add r2, r2, r0
 3:
-    ldr r2, [r0], #4
-    ldr r3, [r0, #14]
-    ldr r4, [r1], #4
+    ldr r3, [r0], #4
+    ldr r4, [r2], #4
     ldr r5, [r1], #4
-    smlad r7, r2, r4, r7
-    smlad r11, r3, r4, r11
-    sxtb16 r4, r4
-    smlad r9, r2, r5, r9
-    smlad lr, r3, r5, lr
+    smlad r7, r3, r5, r7
+    smlad r11, r4, r5, r11
     sxtb16 r5, r5
-    smlad r6, r2, r4, r6
-    smlad r10, r3, r4, r10
-    smlad r8, r2, r5, r8
-    smlad r12, r3, r5, r12
-    ldr r2, [r0], #4
-    ldr r3, [r0, #14]
-    ldr r4, [r1], #4
+    smlad r6, r3, r5, r6
+    smlad r10, r4, r5, r10
     ldr r5, [r1], #4
-    smlad r7, r2, r4, r7
-    smlad r11, r3, r4, r11
-    sxtb16 r4, r4
-    smlad r9, r2, r5, r9
-    smlad lr, r3, r5, lr
+    smlad r9, r3, r5, r9
+    smlad lr, r4, r5, lr
     sxtb16 r5, r5
-    smlad r6, r2, r4, r6
-    smlad r10, r3, r4, r10
-    smlad r8, r2, r5, r8
-    smlad r12, r3, r5, r12
-    ldr r2, [r0], #4
-    ldr r3, [r0, #14]
-    ldr r4, [r1], #4
+    smlad r8, r3, r5, r8
+    smlad r12, r4, r5, r12
+    ldr r3, [r0], #4
+    ldr r4, [r2], #4
     ldr r5, [r1], #4
-    smlad r7, r2, r4, r7
-    smlad r11, r3, r4, r11
-    sxtb16 r4, r4
-    smlad r9, r2, r5, r9
-    smlad lr, r3, r5, lr
+    smlad r7, r3, r5, r7
+    smlad r11, r4, r5, r11
     sxtb16 r5, r5
-    smlad r6, r2, r4, r6
-    smlad r10, r3, r4, r10
-    smlad r8, r2, r5, r8
-    smlad r12, r3, r5, r12
-    ldr r2, [r0], #4
-    ldr r3, [r0, #14]
-    ldr r4, [r1], #4
+    smlad r6, r3, r5, r6
+    smlad r10, r4, r5, r10
     ldr r5, [r1], #4
-    smlad r7, r2, r4, r7
-    smlad r11, r3, r4, r11
-    sxtb16 r4, r4
-    smlad r9, r2, r5, r9
-    smlad lr, r3, r5, lr
+    smlad r9, r3, r5, r9
+    smlad lr, r4, r5, lr
     sxtb16 r5, r5
-    smlad r6, r2, r4, r6
-    smlad r10, r3, r4, r10
-    smlad r8, r2, r5, r8
-    smlad r12, r3, r5, r12
-    ldr r2, [r0], #4
-    ldr r3, [r0, #14]
-    ldr r4, [r1], #4
-    ldr r5, [r1], #4
-    smlad r7, r2, r4, r7
-    smlad r11, r3, r4, r11
-    sxtb16 r4, r4
-    smlad r9, r2, r5, r9
-    smlad lr, r3, r5, lr
-    sxtb16 r5, r5
-    smlad r6, r2, r4, r6
-    smlad r10, r3, r4, r10
-    smlad r8, r2, r5, r8
-    smlad r12, r3, r5, r12
-    ldr r2, [r0], #4
-    ldr r3, [r0, #14]
-    ldr r4, [r1], #4
-    ldr r5, [r1], #4
-    smlad r7, r2, r4, r7
-    smlad r11, r3, r4, r11
-    sxtb16 r4, r4
-    smlad r9, r2, r5, r9
-    smlad lr, r3, r5, lr
-    sxtb16 r5, r5
-    smlad r6, r2, r4, r6
-    smlad r10, r3, r4, r10
-    smlad r8, r2, r5, r8
-    smlad r12, r3, r5, r12
-    ldr r2, [r0], #4
-    ldr r3, [r0, #14]
-    ldr r4, [r1], #4
-    ldr r5, [r1], #4
-    smlad r7, r2, r4, r7
-    smlad r11, r3, r4, r11
-    sxtb16 r4, r4
-    smlad r9, r2, r5, r9
-    smlad lr, r3, r5, lr
-    sxtb16 r5, r5
-    smlad r6, r2, r4, r6
-    smlad r10, r3, r4, r10
-    smlad r8, r2, r5, r8
-    smlad r12, r3, r5, r12
-    ldr r2, [sp, #12]
-    cmp r0, r2
+    smlad r8, r3, r5, r8
+    smlad r12, r4, r5, r12
+    ldr r5, [sp, #12]
+    cmp r0, r5
     bne 3b
     sub r7, r7, r6
     sub r9, r9, r8
     sub r11, r11, r10
     sub lr, lr, r12
-    ldr r0, [sp, #0]
-    /* Requantize and store. */
+    ldr r0, [sp, #36]
     ldmia r1!, {r2-r5}
     lsl r6, r6, #8
     smmla r6, r6, r2, r3
-    ssat r6, #8, r6, asr #12
+    asr r6, r6, r0
+    ssat r6, #8, r6
     lsl r10, r10, #8
     smmla r10, r10, r2, r3
-    ssat r10, #8, r10, asr #12
-    strb r10, [r0, #4]
+    asr r10, r10, r0
+    ssat r10, #8, r10
     smmla r7, r7, r4, r5
-    ssat r7, #8, r7, asr #12
+    asr r7, r7, r0
+    ssat r7, #8, r7
     smmla r11, r11, r4, r5
-    ssat r11, #8, r11, asr #12
-    strb r7, [r0, #1]
-    strb r11, [r0, #5]
+    asr r11, r11, r0
+    ssat r11, #8, r11
     ldmia r1!, {r2-r5}
     lsl r8, r8, #8
     smmla r8, r8, r2, r3
-    ssat r8, #8, r8, asr #12
+    asr r8, r8, r0
+    ssat r8, #8, r8
     lsl r12, r12, #8
     smmla r12, r12, r2, r3
-    ssat r12, #8, r12, asr #12
-    strb r8, [r0, #2]
-    strb r12, [r0, #6]
+    asr r12, r12, r0
+    ssat r12, #8, r12
     smmla r9, r9, r4, r5
-    ssat r9, #8, r9, asr #12
+    asr r9, r9, r0
+    ssat r9, #8, r9
     smmla lr, lr, r4, r5
-    ssat lr, #8, lr, asr #12
+    asr lr, lr, r0
+    ssat lr, #8, lr
+    ldr r0, [sp, #0]
+    ldr r2, [sp, #32]
+    add r2, r2, r0
+    strb r10, [r2, #0]
+    strb r11, [r2, #1]
+    strb r12, [r2, #2]
+    strb lr, [r2, #3]
+    strb r7, [r0, #1]
+    strb r8, [r0, #2]
     strb r9, [r0, #3]
-    strb lr, [r0, #7]
     strb r6, [r0], #4
     str r0, [sp, #0]
     ldr r2, [sp, #4]
     cmp r0, r2
     bne 2b
-    /* The next two pixels. */
-    addw r0, r0, #4
-    str r0, [sp, #0]
-    ldr r0, [sp, #8]
-    addw r0, r0, #36
-    str r0, [sp, #8]
+    ldr r2, [sp, #0]
+    ldr r4, [sp, #32]
+    add r2, r2, r4
+    str r2, [sp, #0]
+    ldr r2, [sp, #8]
+    ldr r4, [sp, #28]
+    add r2, r2, r4
+    str r2, [sp, #8]
+    ldr r2, [sp, #8]
+    ldr r4, [sp, #28]
+    add r2, r2, r4
+    str r2, [sp, #8]
     ldr r1, [sp, #20]
     ldr r3, [sp, #16]
     b 1b
 4:
+    adds r3, r3, #2
+    beq 9f
+    /* One pixel: r0 inputs, r1 block, r2-r5 weights, r6 r7 input pairs; sums r8-r11, lr output. */
+    ldr lr, [sp, #0]
+5:
+    str r3, [sp, #16]
+    ldr r12, [sp, #32]
+    add r12, r12, lr
+    str r12, [sp, #4]
+6:
+    ldmia r1!, {r8-r11}
+    ldr r0, [sp, #8]
+    ldr r12, [sp, #24]
+    add r12, r12, r0
+7:
+    ldmia r1!, {r2-r5}
+    ldr r6, [r0], #4
+    ldr r7, [r0], #4
+    smlad r9, r6, r2, r9
+    smlad r11, r6, r3, r11
+    sxtb16 r2, r2
+    sxtb16 r3, r3
+    smlad r8, r6, r2, r8
+    smlad r10, r6, r3, r10
+    smlad r9, r7, r4, r9
+    smlad r11, r7, r5, r11
+    sxtb16 r4, r4
+    sxtb16 r5, r5
+    smlad r8, r7, r4, r8
+    smlad r10, r7, r5, r10
+    cmp r0, r12
+    bne 7b
+    sub r9, r9, r8
+    sub r11, r11, r10
+    ldr r0, [sp, #36]
+    /* Requantize and store. */
+    ldmia r1!, {r2-r5}
+    lsl r8, r8, #8
+    smmla r8, r8, r2, r3
+    asr r8, r8, r0
+    ssat r8, #8, r8
+    smmla r9, r9, r4, r5
+    asr r9, r9, r0
+    ssat r9, #8, r9
+    strb r9, [lr, #1]
+    ldmia r1!, {r2-r5}
+    lsl r10, r10, #8
+    smmla r10, r10, r2, r3
+    asr r10, r10, r0
+    ssat r10, #8, r10
+    strb r10, [lr, #2]
+    smmla r11, r11, r4, r5
+    asr r11, r11, r0
+    ssat r11, #8, r11
+    strb r11, [lr, #3]
+    strb r8, [lr], #4
+    ldr r2, [sp, #4]
+    cmp lr, r2
+    bne 6b
+    ldr r2, [sp, #8]
+    ldr r4, [sp, #28]
+    add r2, r2, r4
+    str r2, [sp, #8]
+    ldr r1, [sp, #20]
+    ldr r3, [sp, #16]
+    subs r3, r3, #1
+    bne 5b
 9:
-    add sp, sp, #24
+    add sp, sp, #40
     pop {r4-r11, pc}
-    .size branch_sweep_27x4, . - branch_sweep_27x4
+    .size branch_sweep, . - branch_sweep
 #endif
 
 /* mq_max_pool_2d_s8_dsp_function_t; the same in C: mq_max_pool_2d_s8_dsp_twin */
@@ -274,80 +347,75 @@ branch_depthwise_planes:
     .thumb_func
 branch_depthwise_rows:
     push {r4, r5, r6, r7, r8, r9, r10, r11, lr}
-    sub sp, sp, #68
-    str r1, [sp, #52]
-    str r2, [sp, #48]
-    str r3, [sp, #56]
-    ldr r2, [sp, #108]
-    str r2, [sp, #44]
+    sub sp, sp, #28
+    mov lr, r2
+    str r1, [sp, #12]
+    str r3, [sp, #16]
+    ldr r2, [sp, #68]
+    str r2, [sp, #4]
 3:
-    ldr r2, [sp, #48]
-    mov r12, sp
-    ldm r2!, {r3, r4, r5, r6, r7, r8, r9, r10}
-    stm r12!, {r3, r4, r5, r6, r7, r8, r9, r10}
-    ldm r2!, {r3, r4}
-    stm r12!, {r3, r4}
-    str r2, [sp, #48]
-    ldr r2, [sp, #104]
-    str r2, [sp, #40]
-    ldr r0, [sp, #52]
-    ldr r1, [sp, #56]
-    ldr lr, [sp, #16]
-    ldr r12, [sp, #20]
-    ldr r11, [sp, #24]
-    ldr r10, [sp, #28]
-    ldr r9, [sp, #32]
-    ldr r8, [sp, #36]
+    ldr r2, [sp, #64]
+    str r2, [sp, #0]
+    ldr r0, [sp, #12]
+    ldr r1, [sp, #16]
+    ldr r12, [lr, #16]
+    ldr r11, [lr, #20]
+    ldr r10, [lr, #24]
+    ldr r9, [lr, #28]
+    ldr r8, [lr, #32]
+    ldr r7, [lr, #36]
 2:
     ldr r2, [r0, #0]
-    ldr r3, [sp, #0]
+    ldr r3, [lr, #0]
     ldr r6, [r0, #8]
-    ldr r7, [r0, #16]
-    smlad r4, r2, lr, r3
-    smlatb r5, r2, lr, r3
-    smlad r4, r6, r11, r4
-    smlatb r5, r6, r11, r5
-    smlad r4, r7, r9, r4
-    smlatb r5, r7, r9, r5
-    ldr r2, [r0, #4]
-    ldr r3, [r0, #12]
-    ldr r6, [r0, #20]
-    ldr r7, [sp, #12]
-    smlabt r4, r2, r12, r4
-    smlad r5, r2, r12, r5
-    smlabt r4, r3, r10, r4
-    smlad r5, r3, r10, r5
-    smlabt r4, r6, r8, r4
-    smlad r5, r6, r8, r5
-    and r2, r7, r4, asr #31
-    ldr r3, [sp, #8]
-    ldr r6, [sp, #4]
-    smmla r4, r4, r3, r6
-    sub r4, r4, r2
-    and r2, r7, r5, asr #31
-    smmla r5, r5, r3, r6
-    sub r5, r5, r2
+    smlad r4, r2, r12, r3
+    smlatb r5, r2, r12, r3
+    smlad r4, r6, r10, r4
+    smlatb r5, r6, r10, r5
+    ldr r2, [r0, #16]
+    ldr r3, [r0, #4]
+    ldr r6, [r0, #12]
+    smlad r4, r2, r8, r4
+    smlatb r5, r2, r8, r5
+    smlabt r4, r3, r11, r4
+    smlad r5, r3, r11, r5
+    smlabt r4, r6, r9, r4
+    smlad r5, r6, r9, r5
+    ldr r2, [r0, #20]
+    ldr r3, [lr, #12]
+    smlabt r4, r2, r7, r4
+    smlad r5, r2, r7, r5
+    and r6, r3, r4, asr #31
+    ldr r2, [lr, #8]
+    ldr r3, [lr, #4]
+    smmla r4, r4, r2, r3
+    sub r4, r4, r6
+    ldr r6, [lr, #12]
+    and r6, r6, r5, asr #31
+    smmla r5, r5, r2, r3
+    sub r5, r5, r6
     ssat r4, #8, r4, asr #12
     strb r4, [r1, #0]
     ssat r5, #8, r5, asr #12
     strb r5, [r1, #4]
     addw r0, r0, #8
     addw r1, r1, #8
-    ldr r2, [sp, #40]
+    ldr r2, [sp, #0]
     subs r2, r2, #1
-    str r2, [sp, #40]
+    str r2, [sp, #0]
     bne 2b
-    ldr r2, [sp, #56]
+    addw lr, lr, #40
+    ldr r2, [sp, #16]
     adds r2, r2, #1
-    str r2, [sp, #56]
-    ldr r2, [sp, #52]
+    str r2, [sp, #16]
+    ldr r2, [sp, #12]
     addw r2, r2, #32
-    str r2, [sp, #52]
-    ldr r2, [sp, #44]
+    str r2, [sp, #12]
+    ldr r2, [sp, #4]
     subs r2, r2, #1
-    str r2, [sp, #44]
+    str r2, [sp, #4]
     bne 3b
-    add sp, sp, #68
+    add sp, sp, #28
     pop {r4, r5, r6, r7, r8, r9, r10, r11, pc}
     .size branch_depthwise_rows, . - branch_depthwise_rows
 #endif
@@ -456,26 +524,37 @@ branch_mul:
 
 /* mq_fully_connected_dsp_s8_function_t; the same in C: mq_fully_connected_dsp_s8_twin */
 #if defined(__ARM_FEATURE_DSP)
-    .section .text.branch_rows_16x4, "ax", %progbits
+    .section .text.branch_rows, "ax", %progbits
     .balign 4
-    .global branch_rows_16x4
-    .type branch_rows_16x4, %function
+    .global branch_rows
+    .type branch_rows, %function
     .thumb_func
-branch_rows_16x4:
+branch_rows:
     push {r4-r11, lr}
-    sub sp, sp, #24
+    sub sp, sp, #40
     str r0, [sp, #8]
     str r1, [sp, #20]
     str r2, [sp, #0]
+    ldr r4, [sp, #76]
+    ldmia r4, {r5-r8}
+    lsls r5, r5, #1
+    str r5, [sp, #24]
+    str r6, [sp, #28]
+    str r7, [sp, #32]
+    str r8, [sp, #36]
     /* One pixel: r0 inputs, r1 block, r2-r5 weights, r6 r7 input pairs; sums r8-r11, lr output. */
     ldr lr, [sp, #0]
 5:
     str r3, [sp, #16]
-    addw r12, lr, #4
+    ldr r12, [sp, #32]
+    add r12, r12, lr
     str r12, [sp, #4]
 6:
     ldmia r1!, {r8-r11}
     ldr r0, [sp, #8]
+    ldr r12, [sp, #24]
+    add r12, r12, r0
+7:
     ldmia r1!, {r2-r5}
     ldr r7, [r0], #4
     sxtb16 r6, r7
@@ -492,95 +571,55 @@ branch_rows_16x4:
     sxtb16 r5, r5
     smlad r8, r7, r4, r8
     smlad r10, r7, r5, r10
-    ldmia r1!, {r2-r5}
-    ldr r7, [r0], #4
-    sxtb16 r6, r7
-    sxtb16 r7, r7, ror #8
-    smlad r9, r6, r2, r9
-    smlad r11, r6, r3, r11
-    sxtb16 r2, r2
-    sxtb16 r3, r3
-    smlad r8, r6, r2, r8
-    smlad r10, r6, r3, r10
-    smlad r9, r7, r4, r9
-    smlad r11, r7, r5, r11
-    sxtb16 r4, r4
-    sxtb16 r5, r5
-    smlad r8, r7, r4, r8
-    smlad r10, r7, r5, r10
-    ldmia r1!, {r2-r5}
-    ldr r7, [r0], #4
-    sxtb16 r6, r7
-    sxtb16 r7, r7, ror #8
-    smlad r9, r6, r2, r9
-    smlad r11, r6, r3, r11
-    sxtb16 r2, r2
-    sxtb16 r3, r3
-    smlad r8, r6, r2, r8
-    smlad r10, r6, r3, r10
-    smlad r9, r7, r4, r9
-    smlad r11, r7, r5, r11
-    sxtb16 r4, r4
-    sxtb16 r5, r5
-    smlad r8, r7, r4, r8
-    smlad r10, r7, r5, r10
-    ldmia r1!, {r2-r5}
-    ldr r7, [r0], #4
-    sxtb16 r6, r7
-    sxtb16 r7, r7, ror #8
-    smlad r9, r6, r2, r9
-    smlad r11, r6, r3, r11
-    sxtb16 r2, r2
-    sxtb16 r3, r3
-    smlad r8, r6, r2, r8
-    smlad r10, r6, r3, r10
-    smlad r9, r7, r4, r9
-    smlad r11, r7, r5, r11
-    sxtb16 r4, r4
-    sxtb16 r5, r5
-    smlad r8, r7, r4, r8
-    smlad r10, r7, r5, r10
+    cmp r0, r12
+    bne 7b
     sub r9, r9, r8
     sub r11, r11, r10
+    ldr r0, [sp, #36]
     /* Requantize and store. */
     ldmia r1!, {r2, r3, r4}
     lsl r8, r8, #8
     and r5, r4, r8, asr #31
     smmla r8, r8, r2, r3
     sub r8, r8, r5
-    ssat r8, #8, r8, asr #12
+    asr r8, r8, r0
+    ssat r8, #8, r8
     ldmia r1!, {r2, r3, r4}
     and r5, r4, r9, asr #31
     smmla r9, r9, r2, r3
     sub r9, r9, r5
-    ssat r9, #8, r9, asr #12
+    asr r9, r9, r0
+    ssat r9, #8, r9
     strb r9, [lr, #1]
     ldmia r1!, {r2, r3, r4}
     lsl r10, r10, #8
     and r5, r4, r10, asr #31
     smmla r10, r10, r2, r3
     sub r10, r10, r5
-    ssat r10, #8, r10, asr #12
+    asr r10, r10, r0
+    ssat r10, #8, r10
     strb r10, [lr, #2]
     ldmia r1!, {r2, r3, r4}
     and r5, r4, r11, asr #31
     smmla r11, r11, r2, r3
     sub r11, r11, r5
-    ssat r11, #8, r11, asr #12
+    asr r11, r11, r0
+    ssat r11, #8, r11
     strb r11, [lr, #3]
     strb r8, [lr], #4
     ldr r2, [sp, #4]
     cmp lr, r2
     bne 6b
-    ldr r0, [sp, #8]
-    addw r0, r0, #16
-    str r0, [sp, #8]
+    ldr r2, [sp, #8]
+    ldr r4, [sp, #28]
+    add r2, r2, r4
+    str r2, [sp, #8]
     ldr r1, [sp, #20]
     ldr r3, [sp, #16]
     subs r3, r3, #1
     bne 5b
 9:
-    add sp, sp, #24
+    add sp, sp, #40
     pop {r4-r11, pc}
-    .size branch_rows_16x4, . - branch_rows_16x4
+    .size branch_rows, . - branch_rows
 #endif

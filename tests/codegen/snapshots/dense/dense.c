@@ -32,7 +32,7 @@
 #if MQ_KERNELS_VERSION != 1
 #error "dense.c was generated for kernels of version 1: generate the model again, or take its own mq_*.h"
 #endif
-#if DENSE_BUILD != 0x5d25b3cau || DENSE_WEIGHTS_BUILD != 0x5d25b3cau
+#if DENSE_BUILD != 0xeb9418e7u || DENSE_WEIGHTS_BUILD != 0xeb9418e7u
 #error "dense.c, dense.h and dense_weights.h are of different generations: take all from one"
 #endif
 
@@ -46,9 +46,9 @@ MQ_STATIC_ASSERT(0 + DENSE_OUTPUT_0_BYTES <= DENSE_ARENA_BYTES, output_0_in_aren
 
 /* Inner loops: in assembly (dense_kernels.S) where the core has the instructions, else in C. */
 #if defined(__ARM_FEATURE_DSP)
-mq_fully_connected_dsp_s8_function_t dense_rows_12x8;
+mq_fully_connected_dsp_s8_function_t dense_rows;
 #else
-#define dense_rows_12x8 mq_fully_connected_dsp_s8_twin
+#define dense_rows mq_fully_connected_dsp_s8_twin
 #endif
 
 const char dense_fingerprint[] = "0000000000000000000000000000000000000000000000000000000000000000";
@@ -66,9 +66,10 @@ static void dense_layer_0_hidden(int8_t *arena) {
         .pairs = 6,
         .input_size = 12,
         .output_bytes = 8,
+        .shift = 12,
+        .block = 4,
         .rows = 1,
         .output_size = 6,
-        .shift = 12,
         .has_steps = 0,
         .low = -128,
         .high = 127,
@@ -83,7 +84,7 @@ static void dense_layer_0_hidden(int8_t *arena) {
                               dense_0_hidden_blocks,
                               dense_0_hidden_slow_channels,
                               arena + 12,
-                              dense_rows_12x8,
+                              dense_rows,
                               arena + 20);
 }
 

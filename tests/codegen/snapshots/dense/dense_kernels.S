@@ -11,26 +11,37 @@
 
 /* mq_fully_connected_dsp_s8_function_t; the same in C: mq_fully_connected_dsp_s8_twin */
 #if defined(__ARM_FEATURE_DSP)
-    .section .text.dense_rows_12x8, "ax", %progbits
+    .section .text.dense_rows, "ax", %progbits
     .balign 4
-    .global dense_rows_12x8
-    .type dense_rows_12x8, %function
+    .global dense_rows
+    .type dense_rows, %function
     .thumb_func
-dense_rows_12x8:
+dense_rows:
     push {r4-r11, lr}
-    sub sp, sp, #24
+    sub sp, sp, #40
     str r0, [sp, #8]
     str r1, [sp, #20]
     str r2, [sp, #0]
+    ldr r4, [sp, #76]
+    ldmia r4, {r5-r8}
+    lsls r5, r5, #1
+    str r5, [sp, #24]
+    str r6, [sp, #28]
+    str r7, [sp, #32]
+    str r8, [sp, #36]
     /* One pixel: r0 inputs, r1 block, r2-r5 weights, r6 r7 input pairs; sums r8-r11, lr output. */
     ldr lr, [sp, #0]
 5:
     str r3, [sp, #16]
-    addw r12, lr, #8
+    ldr r12, [sp, #32]
+    add r12, r12, lr
     str r12, [sp, #4]
 6:
     ldmia r1!, {r8-r11}
     ldr r0, [sp, #8]
+    ldr r12, [sp, #24]
+    add r12, r12, r0
+7:
     ldmia r1!, {r2-r5}
     ldr r7, [r0], #4
     sxtb16 r6, r7
@@ -47,69 +58,45 @@ dense_rows_12x8:
     sxtb16 r5, r5
     smlad r8, r7, r4, r8
     smlad r10, r7, r5, r10
-    ldmia r1!, {r2-r5}
-    ldr r7, [r0], #4
-    sxtb16 r6, r7
-    sxtb16 r7, r7, ror #8
-    smlad r9, r6, r2, r9
-    smlad r11, r6, r3, r11
-    sxtb16 r2, r2
-    sxtb16 r3, r3
-    smlad r8, r6, r2, r8
-    smlad r10, r6, r3, r10
-    smlad r9, r7, r4, r9
-    smlad r11, r7, r5, r11
-    sxtb16 r4, r4
-    sxtb16 r5, r5
-    smlad r8, r7, r4, r8
-    smlad r10, r7, r5, r10
-    ldmia r1!, {r2-r5}
-    ldr r7, [r0], #4
-    sxtb16 r6, r7
-    sxtb16 r7, r7, ror #8
-    smlad r9, r6, r2, r9
-    smlad r11, r6, r3, r11
-    sxtb16 r2, r2
-    sxtb16 r3, r3
-    smlad r8, r6, r2, r8
-    smlad r10, r6, r3, r10
-    smlad r9, r7, r4, r9
-    smlad r11, r7, r5, r11
-    sxtb16 r4, r4
-    sxtb16 r5, r5
-    smlad r8, r7, r4, r8
-    smlad r10, r7, r5, r10
+    cmp r0, r12
+    bne 7b
     sub r9, r9, r8
     sub r11, r11, r10
+    ldr r0, [sp, #36]
     /* Requantize and store. */
     ldmia r1!, {r2-r5}
     lsl r8, r8, #8
     smmla r8, r8, r2, r3
-    ssat r8, #8, r8, asr #12
+    asr r8, r8, r0
+    ssat r8, #8, r8
     smmla r9, r9, r4, r5
-    ssat r9, #8, r9, asr #12
+    asr r9, r9, r0
+    ssat r9, #8, r9
     strb r9, [lr, #1]
     ldmia r1!, {r2-r5}
     lsl r10, r10, #8
     smmla r10, r10, r2, r3
-    ssat r10, #8, r10, asr #12
+    asr r10, r10, r0
+    ssat r10, #8, r10
     strb r10, [lr, #2]
     smmla r11, r11, r4, r5
-    ssat r11, #8, r11, asr #12
+    asr r11, r11, r0
+    ssat r11, #8, r11
     strb r11, [lr, #3]
     strb r8, [lr], #4
     ldr r2, [sp, #4]
     cmp lr, r2
     bne 6b
-    ldr r0, [sp, #8]
-    addw r0, r0, #12
-    str r0, [sp, #8]
+    ldr r2, [sp, #8]
+    ldr r4, [sp, #28]
+    add r2, r2, r4
+    str r2, [sp, #8]
     ldr r1, [sp, #20]
     ldr r3, [sp, #16]
     subs r3, r3, #1
     bne 5b
 9:
-    add sp, sp, #24
+    add sp, sp, #40
     pop {r4-r11, pc}
-    .size dense_rows_12x8, . - dense_rows_12x8
+    .size dense_rows, . - dense_rows
 #endif
