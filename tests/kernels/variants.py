@@ -74,6 +74,8 @@ def model_of(family: str, mode: str, machine: str, per_kernel: int = 2) -> Model
     layers: list[BoardCase] = []
     for kernel in kernels:
         for case in random_cases(kernel, _SEED, per_kernel, most_bytes=_MOST_BYTES.get(machine, 6_000)):
+            if case.data is not None:  # of its own number of samples
+                continue
             cases.append(case)
             layers.append((case.graph(), kernel, case.samples_of_inputs()))
     if not layers:
