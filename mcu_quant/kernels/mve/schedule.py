@@ -127,7 +127,7 @@ def _access(line: str, unstored: frozenset[str]) -> _Access | None:
     if name in ("adds", "subs"):
         return _Access(frozenset(_registers(rest)), frozenset({*_registers(first), "flags"}))
     to_core = name == "vmov" and not first.startswith("q")
-    if to_core or name not in _WRITES and name not in _UPDATES:
+    if to_core or (name not in _WRITES and name not in _UPDATES):
         return None
     is_part = name in _UPDATES or "[" in first
     return _Access(frozenset(_registers(operands if is_part else rest)), frozenset(_registers(first)))
