@@ -176,9 +176,10 @@ MQ_TWIN void mq_mve_patches_twin(const int8_t *buffer,
                                  int8_t *output,
                                  const int8_t *packed,
                                  int32_t strips,
+                                 int32_t channels,
                                  const mq_mve_patches_t *shape) {
     const int32_t word_bytes = 4 * shape->channels;
-    for (int32_t channel = 0; channel < shape->channels; channel++) {
+    for (int32_t channel = 0; channel < channels; channel++) {
         for (int32_t i = 0; i < strips * shape->rows * shape->columns; i++) {
             const int32_t row = i / shape->columns;
             const int32_t column = i % shape->columns;
