@@ -14,6 +14,9 @@ from mcu_quant.codegen.tables import Tables
 from mcu_quant.kernels.base import Activation, Argument, Assembly, Constant, KernelCall
 from mcu_quant.sections import Placement
 
+#: Behind a pointer that is passed for scratch of no bytes: from NULL compilers conclude too much, and warn.
+NO_SCRATCH = " /* no scratch */"
+
 
 @dataclass(frozen=True)
 class CallText:

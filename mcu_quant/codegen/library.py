@@ -21,7 +21,7 @@ from mcu_quant.c_names import check_c_name
 from mcu_quant.codegen import literals
 from mcu_quant.codegen.assembly import Assemblies
 from mcu_quant.codegen.bands import BandsText, BandsWriter
-from mcu_quant.codegen.calls import CallText, CallWriter, arena_pointer
+from mcu_quant.codegen.calls import NO_SCRATCH, CallText, CallWriter, arena_pointer
 from mcu_quant.codegen.names import UniqueNames, comment, identifier
 from mcu_quant.codegen.tables import Table, Tables
 from mcu_quant.deployment import ARENA_ALIGN, Deployment
@@ -270,7 +270,7 @@ def _activation(
 
 def _scratch(deployment: Deployment, index: int) -> str:
     address, size = deployment.plan.scratch[index]
-    return f"arena + {address}" if size else "NULL"
+    return f"arena + {address}" if size else f"arena{NO_SCRATCH}"
 
 
 def _section_macros(prefix: str, tables: Sequence[Table]) -> dict[str, str]:
