@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from mcu_quant.choices import KERNEL_CHOICES, OPTIMIZE_MODES, require_choice
 from mcu_quant.errors import InvalidInputError
 from mcu_quant.ir import Graph
 from mcu_quant.kernels.base import Core, Kernel
+from mcu_quant.ops.bands import BandsAttrs
 from mcu_quant.sections import UNPLACED, Placement
 
 #: Every activation starts at a multiple of this in the arena, and so does the arena, in bytes.
@@ -77,7 +79,8 @@ class MemoryPlan:
 
     addresses: every activation (tensors that are the same bytes share one). scratch: (address,
     bytes) per node, (0, 0) where none. live_bytes: bytes live while each node runs, scratch included.
-    lower_bound: the largest of live_bytes without scratch; no plan of disjoint buffers is smaller.
+    lower_bound: what no plan is below, for these kernels' overlap and even without their scratch: the
+    largest set of bytes that live at once. disjoint_bytes: the same without any overlap.
     blocks: everything that has a place, with the steps that it is needed for.
     """
 
@@ -86,6 +89,7 @@ class MemoryPlan:
     scratch: tuple[tuple[int, int], ...]
     live_bytes: tuple[int, ...]
     lower_bound: int
+    disjoint_bytes: int = 0
     blocks: tuple[ArenaBlock, ...] = ()
 
     def used_bytes(self, step: int) -> int:
@@ -113,7 +117,8 @@ class Deployment:
     """One model made ready for one core. kernels and plan.scratch run parallel to graph.nodes.
 
     name: the C prefix. fingerprint: SHA-256 (hex) of the .tflite file. source: the file's graph, where
-    `graph` is an exact rewrite of it; what says which outputs are right.
+    `graph` is an exact rewrite of it; what says which outputs are right. slowdown: cycles, as
+    the kernels estimate them, over those without a limit of RAM.
     """
 
     name: str
@@ -124,6 +129,21 @@ class Deployment:
     options: GenerateOptions = field(default_factory=GenerateOptions)
     fingerprint: str = ""
     source: Graph | None = None
+    slowdown: float = 1.0
+
+    def fitting(self) -> dict[str, Any]:
+        """What a limit of RAM changed: the slowdown, and the layers that run in bands of rows."""
+        banded = [node for node in self.graph.nodes if isinstance(node.attrs, BandsAttrs)]
+        bands = [
+            {
+                "name": node.name,
+                "layers": [inner.name for inner in node.attrs.graph.nodes],
+                "bands": node.attrs.bands,
+                "rows": node.attrs.rows,
+            }
+            for node in banded
+        ]
+        return {"slowdown": round(self.slowdown, 4), "bands": bands}
 
     @property
     def reference(self) -> Graph:

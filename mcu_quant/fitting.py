@@ -1,51 +1,112 @@
-"""Kernels and addresses for a graph: the cheapest kernels, or the cheapest found whose arena fits a limit."""
+"""Kernels and addresses for a graph, within a limit of RAM: the cheapest way that is found.
+
+Where the cheapest kernels take too much, there are two ways to need less: kernels with less scratch, and
+layers that run in bands of rows (mcu_quant/bands), so that what is between them is never whole.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
+from mcu_quant.banding import Banding
 from mcu_quant.deployment import GenerateOptions, MemoryPlan
 from mcu_quant.ir import Graph
 from mcu_quant.kernels import able_kernels
 from mcu_quant.kernels.base import Core, Kernel
-from mcu_quant.memory import plan_memory
+from mcu_quant.memory import find_blocks, footprints, least_bytes, plan_memory
+from mcu_quant.ordering import best_order, reordered
+
+#: Bands are not looked for if other kernels fit at so little more cost.
+_CLOSE = 1.02
+#: So many choices of kernels are planned, where none fits, to say how small it gets.
+_PLANNED = 6
 
 
-def choose_and_plan(
-    graph: Graph, core: Core, options: GenerateOptions, ram: int | None = None
-) -> tuple[tuple[Kernel, ...], MemoryPlan]:
-    """A kernel per node, and the plan. ram: the arena's limit in bytes, None for none.
+@dataclass(frozen=True)
+class Fit:
+    """graph: with layers in bands as one node. kernels: one per node. cycles: modelled.
 
-    Where the cheapest kernels take too much, the layer that needs most gets its next cheaper one in
-    scratch, until the arena fits or nothing is left to change: whether it fits is the caller's to ask.
+    slowdown: cycles over those of the cheapest kernels.
+    """
+
+    graph: Graph
+    kernels: tuple[Kernel, ...]
+    plan: MemoryPlan
+    cycles: float
+    slowdown: float = 1.0
+
+
+def choose_and_plan(graph: Graph, core: Core, options: GenerateOptions, ram: int | None = None) -> Fit:
+    """ram: the arena's limit in bytes, None for none.
+
+    If nothing fits, the smallest that is found: whether it fits is the caller's to ask.
     Raises UnsupportedModelError.
     """
     families = ("portable",) if options.kernels == "portable" else None
     able = able_kernels(graph, core, options.optimize, families)
-    plans = _plans(graph, able, options.keep_input)
-    kernels, plan = smallest = next(plans)
-    while ram is not None and plan.arena_bytes > ram:
-        if (smaller := next(plans, None)) is None:
-            return smallest
-        kernels, plan = smaller
-        smallest = min(smallest, smaller, key=lambda found: found[1].arena_bytes)
-    return kernels, plan
+    graph, able = _ordered(graph, able, core, options)
+    cheapest = _planned(graph, [kernels[0] for kernels in able], core, options)
+    if ram is None or cheapest.plan.arena_bytes <= ram:
+        return cheapest
+    found = [cheapest, _fit(graph, able, core, options, ram)]
+    if found[1].plan.arena_bytes > ram or found[1].cycles > _CLOSE * cheapest.cycles:
+        ways = Banding(graph, able, core, options, families).ways(ram)
+        different = {tuple(node.name for node in banded.nodes): (banded, able) for banded, able in ways}
+        found += [_fit(banded, able, core, options, ram) for banded, able in different.values()]
+    best = min(found, key=lambda fit: (max(fit.plan.arena_bytes, ram), fit.cycles))
+    return replace(best, slowdown=best.cycles / max(cheapest.cycles, 1.0))
 
 
-def _plans(
-    graph: Graph, able: list[tuple[Kernel, ...]], keep_input: bool
-) -> Iterator[tuple[tuple[Kernel, ...], MemoryPlan]]:
-    """Plans with ever less scratch. able: for each node its kernels, the cheapest first."""
-    nodes = list(graph.bound_nodes())
-    kernels = [choices[0] for choices in able]
+def _ordered(
+    graph: Graph, able: list[tuple[Kernel, ...]], core: Core, options: GenerateOptions
+) -> tuple[Graph, list[tuple[Kernel, ...]]]:
+    """Nodes in another order where that makes the arena of the cheapest kernels smaller."""
+    order = best_order(graph, [kernels[0] for kernels in able], options.keep_input)
+    if order == sorted(order):
+        return graph, able
+    ways = [(graph, able), (reordered(graph, order), [able[index] for index in order])]
+    fits = [_planned(way, [kernels[0] for kernels in choices], core, options) for way, choices in ways]
+    return ways[1] if fits[1].plan.arena_bytes < fits[0].plan.arena_bytes else ways[0]
+
+
+def _planned(graph: Graph, kernels: Sequence[Kernel], core: Core, options: GenerateOptions) -> Fit:
+    plan = plan_memory(graph, kernels, keep_input=options.keep_input)
+    return Fit(graph, tuple(kernels), plan, _cycles(graph, kernels, core))
+
+
+def _cycles(graph: Graph, kernels: Sequence[Kernel], core: Core) -> float:
+    return sum(k.cycles(node, core) for k, node in zip(kernels, graph.bound_nodes(), strict=True))
+
+
+def _fit(
+    graph: Graph, able: Sequence[Sequence[Kernel]], core: Core, options: GenerateOptions, ram: int
+) -> Fit:
+    """The layer that needs most gets its next cheaper kernel in memory, until the arena fits.
+
+    able: for each node its kernels, the cheapest first. If nothing fits, the smallest arena of those with
+    kernels that need least.
+    """
+    sizes = footprints(graph, able, options.keep_input)
+    chosen = [0] * len(able)
+    smaller: list[list[Kernel]] = []
+    least = math.inf
     while True:
-        plan = plan_memory(graph, kernels, keep_input=keep_input)
-        yield tuple(kernels), plan
-        for index in sorted(range(len(nodes)), key=lambda i: -plan.live_bytes[i]):
-            scratch = kernels[index].scratch_bytes(nodes[index])
-            leaner = [kernel for kernel in able[index] if kernel.scratch_bytes(nodes[index]) < scratch]
+        kernels = [choices[i] for choices, i in zip(able, chosen, strict=True)]
+        blocks = find_blocks(graph, kernels, options.keep_input)
+        needs = [least_bytes(blocks, step) for step in range(len(able))]
+        if (need := max(needs, default=0)) <= ram:
+            fit = _planned(graph, kernels, core, options)
+            if fit.plan.arena_bytes <= ram:
+                return fit
+        if need < least:
+            smaller, least = [*smaller, kernels], need
+        for index in sorted(range(len(able)), key=lambda i: -needs[i]):
+            leaner = [i for i, size in enumerate(sizes[index]) if size < sizes[index][chosen[index]]]
             if leaner:
-                kernels[index] = leaner[0]
+                chosen[index] = leaner[0]
                 break
         else:
-            return
+            fits = [_planned(graph, kernels, core, options) for kernels in smaller[-_PLANNED:]]
+            return min(fits, key=lambda fit: fit.plan.arena_bytes)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,17 +12,21 @@ from mcu_quant.deployment import Deployment, GenerateOptions
 from mcu_quant.errors import Problem, UnsupportedModelError
 from mcu_quant.ir import BoundNode, Graph, Tensor
 from mcu_quant.kernels.base import Constant, Core, KernelCall
+from mcu_quant.ops.bands import BandsAttrs
 
 
 def inspect_graph(graph: Graph) -> dict[str, Any]:
     """Layers, shapes, types, MACs, parameters, and what has no integer form."""
     layers = [_layer(index, node) for index, node in enumerate(graph.bound_nodes())]
+    tensors = dict(graph.tensors)
+    for node in graph.nodes:
+        tensors |= node.attrs.graph.tensors if isinstance(node.attrs, BandsAttrs) else {}
     return {
         "inputs": [_tensor(tensor) for tensor in graph.input_tensors()],
         "outputs": [_tensor(tensor) for tensor in graph.output_tensors()],
         "layers": layers,
         "macs": sum(layer["macs"] for layer in layers),
-        "parameters": sum(tensor.elements for tensor in graph.tensors.values() if tensor.is_constant),
+        "parameters": sum(tensor.elements for tensor in tensors.values() if tensor.is_constant),
     }
 
 
@@ -31,11 +34,12 @@ def inspect_deployment(deployment: Deployment) -> dict[str, Any]:
     """inspect_graph with kernels, RAM and flash as planned (`profile` measures them).
 
     The layers are those that are left after exact rewrites; what these saved is there, too.
-    disjoint_bytes: the largest set of bytes live at once without overlap. const_bytes: all tables.
+    lower_bound: what no arena is below; disjoint_bytes: the same without any overlap. const_bytes: all
+    tables. fitting: what a limit of RAM changed.
     """
     facts = inspect_graph(deployment.graph) | _removed(deployment)
     constants = [
-        0 if kernel.is_alias else _constant_bytes(kernel.call(node))
+        _constant_bytes(kernel.calls(node))
         for kernel, node in zip(deployment.kernels, deployment.graph.bound_nodes(), strict=True)
     ]
     plan = deployment.plan
@@ -49,7 +53,12 @@ def inspect_deployment(deployment: Deployment) -> dict[str, Any]:
             "scratch_bytes": plan.scratch[index][1],
         }
     facts["core"] = deployment.core.name
-    facts["memory"] = {"arena_bytes": plan.arena_bytes, "disjoint_bytes": plan.lower_bound}
+    facts["memory"] = {
+        "arena_bytes": plan.arena_bytes,
+        "lower_bound": plan.lower_bound,
+        "disjoint_bytes": plan.disjoint_bytes,
+    }
+    facts["fitting"] = deployment.fitting()
     facts["flash"] = {"const_bytes": sum(constants)}
     return facts
 
@@ -57,10 +66,10 @@ def inspect_deployment(deployment: Deployment) -> dict[str, Any]:
 def inspect_integer(model: pipeline.TfliteModel, core: Core, options: GenerateOptions) -> dict[str, Any]:
     """The facts of a .tflite file; "unsupported" lists why it cannot be generated, if so.
 
-    Whether it fits options.ram is the caller's to ask: the facts show what to make smaller.
+    Whether it fits options.ram is the caller's to ask: the facts are of the smallest arena if it does not.
     """
     try:
-        facts = inspect_deployment(pipeline.deploy(model, core, replace(options, ram=None)))
+        facts = inspect_deployment(pipeline.deploy_smallest(model, core, options))
     except UnsupportedModelError as error:
         return inspect_graph(model.graph) | {"unsupported": problems_json(error.problems)}
     return facts | {"unsupported": []}
@@ -69,7 +78,7 @@ def inspect_integer(model: pipeline.TfliteModel, core: Core, options: GenerateOp
 def _removed(deployment: Deployment) -> dict[str, Any]:
     """The model's own MACs and parameters, and the layers that nothing is left of."""
     source = inspect_graph(deployment.reference)
-    left = {node.name for node in deployment.graph.nodes}
+    left = {plain.name for node in deployment.graph.bound_nodes() for plain in _expanded(node)}
     return {
         "original_macs": source["macs"],
         "original_parameters": source["parameters"],
@@ -78,12 +87,19 @@ def _removed(deployment: Deployment) -> dict[str, Any]:
 
 
 def _removed_channels(deployment: Deployment, index: int) -> int:
-    """How many channels of a layer's output are left out because they are constant or unused."""
-    name = deployment.graph.nodes[index].name
-    (source,) = (node for node in deployment.reference.nodes if node.name == name)
-    before = deployment.reference.tensors[source.outputs[0]].shape[-1:]
-    after = deployment.graph.tensors[deployment.graph.nodes[index].outputs[0]].shape[-1:]
-    return sum(before) - sum(after)
+    """How many channels of a layer's outputs are left out because they are constant or unused."""
+    removed = 0
+    for node in _expanded(deployment.graph.bind(deployment.graph.nodes[index])):
+        (source,) = (source for source in deployment.reference.nodes if source.name == node.name)
+        removed += sum(deployment.reference.tensors[source.outputs[0]].shape[-1:]) - sum(
+            node.output.shape[-1:]
+        )
+    return removed
+
+
+def _expanded(node: BoundNode) -> list[BoundNode]:
+    """The node; those that it stands for if they run in bands."""
+    return list(node.attrs.graph.bound_nodes()) if isinstance(node.attrs, BandsAttrs) else [node]
 
 
 def without_quantization(facts: dict[str, Any]) -> dict[str, Any]:
@@ -103,15 +119,17 @@ def problems_json(problems: Sequence[Problem]) -> list[dict[str, str]]:
     return [{"layer": p.layer, "rule": p.rule, "value": p.value, "hint": p.hint} for p in problems]
 
 
-def _constant_bytes(call: KernelCall) -> int:
-    return sum(argument.data.nbytes for argument in call.arguments if isinstance(argument, Constant))
+def _constant_bytes(calls: Sequence[KernelCall]) -> int:
+    """Of all tables, each once."""
+    tables = [a.data for call in calls for a in call.arguments if isinstance(a, Constant)]
+    return sum({(data.dtype.name, data.tobytes()): data.nbytes for data in tables}.values())
 
 
 def _layer(index: int, node: BoundNode) -> dict[str, Any]:
     from mcu_quant.ops import OPERATORS
 
     activations = [tensor for tensor in node.inputs if tensor is not None and not tensor.is_constant]
-    constants = [tensor for tensor in node.inputs if tensor is not None and tensor.is_constant]
+    constants = [t for plain in _expanded(node) for t in plain.inputs if t is not None and t.is_constant]
     return {
         "index": index,
         "name": node.name,

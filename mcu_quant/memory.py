@@ -7,12 +7,12 @@ far as the kernel says (Kernel.overlap; 0 means in place). `placement.py` finds 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import product
 
 from mcu_quant.deployment import TENSOR_ALIGN, ArenaBlock, MemoryPlan
-from mcu_quant.ir import Graph
+from mcu_quant.ir import BoundNode, Graph
 from mcu_quant.kernels.base import Kernel, storage_of
 from mcu_quant.placement import place
 
@@ -24,7 +24,8 @@ class Block:
     Step -1 is before the run (the caller writes inputs), step i is node i, step len(nodes) is after it
     (the caller reads outputs). tensors: the names that it stores; none if it is scratch.
     may_cover: block index to the least address(that block) - address(this one) at which this block may
-    overlap it. may_replace: the block that this one may overlap if both begin at the same address.
+    overlap it (below 0: it may begin inside). may_replace: the block that this one may overlap if both
+    begin at the same address.
     """
 
     bytes: int
@@ -59,7 +60,9 @@ def plan_memory(graph: Graph, kernels: Sequence[Kernel], *, keep_input: bool = F
     placed = tuple(
         _arena_block(graph, block, address) for address, block in zip(addresses, blocks, strict=True)
     )
-    return MemoryPlan(arena_bytes, where, tuple(scratch), live, max(tensors), placed)
+    named = [block for block in blocks if block.tensors]
+    lower_bound = max(least_bytes(named, step) for step in steps)
+    return MemoryPlan(arena_bytes, where, tuple(scratch), live, lower_bound, max(tensors), placed)
 
 
 def _arena_block(graph: Graph, block: Block, address: int) -> ArenaBlock:
@@ -115,13 +118,26 @@ def find_blocks(graph: Graph, kernels: Sequence[Kernel], keep_input: bool) -> li
     for index, (node, kernel) in enumerate(zip(graph.bound_nodes(), kernels, strict=True)):
         if (scratch := kernel.scratch_bytes(node)) > 0:
             blocks.append(Block(scratch, index, index))
+            _allow_scratch_overlap(node, kernel, storage, list(born), blocks)
     return blocks
+
+
+def _allow_scratch_overlap(
+    node: BoundNode, kernel: Kernel, storage: dict[str, str], roots: list[str], blocks: list[Block]
+) -> None:
+    """The last block is the node's scratch: it may lie over an input that dies there."""
+    distance, scratch = kernel.scratch_overlap(node), blocks[-1]
+    root = None if distance is None else storage[node.input(0).name]
+    if distance is None or root not in roots or blocks[roots.index(root)].last != scratch.first:
+        return
+    scratch.may_cover[roots.index(root)] = distance
 
 
 def least_bytes(blocks: Sequence[Block], step: int, owners: Sequence[int] | None = None) -> int:
     """What no layout can do without at that step: all that lives, less what may lie over each other.
 
-    owners: blocks that have the same one are at the same address; by default each is its own.
+    owners: blocks that have the same one are at the same address, and only those replace each other. None
+    where any block may replace another that it is allowed to.
     """
     live = {index: block for index, block in enumerate(blocks) if block.first <= step <= block.last}
     needed: dict[int, int] = {}
@@ -131,8 +147,29 @@ def least_bytes(blocks: Sequence[Block], step: int, owners: Sequence[int] | None
     saved = 0
     for block in live.values():
         shared = [min(live[i].bytes, block.bytes - d) for i, d in block.may_cover.items() if i in live]
+        if owners is None and block.may_replace in live:
+            shared.append(live[block.may_replace].bytes)
         saved += min(block.bytes, sum(max(0, overlap) for overlap in shared))
     return sum(needed.values()) - saved
+
+
+def footprint(node: BoundNode, kernel: Kernel, kept: Container[str] = ()) -> int:
+    """What a node needs with that kernel if it is all there is, in bytes. kept: inputs that others read."""
+    read = {t.name for t in node.inputs if t is not None and not t.is_constant}
+    tensors = {t.name: t for t in (*node.inputs, *node.outputs) if t is not None}
+    outputs = (*node.node.outputs, *sorted(name for name in read if name in kept))
+    alone = Graph(node.name, (node.node,), tensors, tuple(sorted(read)), outputs)
+    return least_bytes(find_blocks(alone, [kernel], keep_input=False), 0)
+
+
+def footprints(graph: Graph, able: Sequence[Sequence[Kernel]], keep_input: bool) -> list[list[int]]:
+    """For each node, its footprint with each of its kernels."""
+    kept = set(graph.outputs) | (set(graph.inputs) if keep_input else set())
+    found: list[list[int]] = []
+    for node, kernels in reversed(list(zip(graph.bound_nodes(), able, strict=True))):
+        found.append([footprint(node, kernel, kept) for kernel in kernels])
+        kept |= {name for name in node.node.inputs if name is not None}
+    return found[::-1]
 
 
 def _lifetimes(
@@ -158,10 +195,7 @@ def _lifetimes(
 def _allow_overlap(
     graph: Graph, kernels: Sequence[Kernel], storage: dict[str, str], roots: list[str], blocks: list[Block]
 ) -> None:
-    """Fill in may_cover, where a node has one output and an input dies at it.
-
-    Negative distances are taken as 0: `place` puts blocks down from low to high addresses.
-    """
+    """Fill in may_cover, where a node has one output and an input dies at it."""
     block_of = {root: index for index, root in enumerate(roots)}
     for index, (node, kernel) in enumerate(zip(graph.bound_nodes(), kernels, strict=True)):
         if kernel.is_alias or len(node.outputs) != 1:
@@ -181,7 +215,8 @@ def _allow_overlap(
             if distance is None or blocks[other].last != index:
                 refused.add(other)
             else:
-                block.may_cover[other] = max(0, distance, block.may_cover.get(other, 0))
+                least = distance if kernel.begins_inside else max(0, distance)
+                block.may_cover[other] = max(least, block.may_cover.get(other, least))
         for other in refused:
             block.may_cover.pop(other, None)
 

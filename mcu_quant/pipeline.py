@@ -169,10 +169,24 @@ def deploy(
 ) -> Deployment:
     """Optimize, choose kernels and plan memory. name: the C prefix, the model's by default.
 
-    Kernels that need less scratch take over where the arena would exceed options.ram, or what the board
-    has. Raises UnsupportedModelError, InvalidInputError for a placement that does not match the model or
-    the board, and DoesNotFitError for options.ram; check_fits asks for the board.
+    Where the arena would exceed options.ram, or what the board has, kernels that need less scratch take
+    over, and layers run in bands of rows. Raises UnsupportedModelError, InvalidInputError for a placement
+    that does not match the model or the board, and DoesNotFitError for options.ram; check_fits asks for the
+    board.
     """
+    deployment = deploy_smallest(model, core, options, name, board)
+    require_ram(model.name, deployment.plan.arena_bytes, options.ram)
+    return deployment
+
+
+def deploy_smallest(
+    model: TfliteModel,
+    core: Core,
+    options: GenerateOptions,
+    name: str | None = None,
+    board: Board | None = None,
+) -> Deployment:
+    """deploy, with the smallest arena that is found where none fits options.ram."""
     from mcu_quant.fitting import choose_and_plan
     from mcu_quant.ops.support import require_supported
     from mcu_quant.optimize import optimize
@@ -186,17 +200,17 @@ def deploy(
     )
     limits = [options.ram, None if board is None else board.ram_bytes - board.stack_bytes]
     ram = min((limit for limit in limits if limit is not None), default=None)
-    kernels, plan = choose_and_plan(graph, core, options, ram)
-    require_ram(model.name, plan.arena_bytes, options.ram)
+    fit = choose_and_plan(graph, core, options, ram)
     return Deployment(
         name or model.name,
-        graph,
+        fit.graph,
         core,
-        kernels,
-        plan,
+        fit.kernels,
+        fit.plan,
         options,
         model.fingerprint,
         source=model.graph,
+        slowdown=fit.slowdown,
     )
 
 
@@ -331,7 +345,7 @@ def profile(
     from mcu_quant.verify.profile import profile_on_qemu
 
     deployment = deploy(model, core_named(board.core), options, board=board)
-    return profile_on_qemu(deployment, board, inputs, note=note)
+    return profile_on_qemu(deployment, board, inputs, note=note) | {"fitting": deployment.fitting()}
 
 
 def certify(
@@ -347,5 +361,5 @@ def certify(
     from mcu_quant.verify.profile import profile_on_qemu
 
     deployment = deploy(model, core_named(board.core), options, board=board)
-    facts = profile_on_qemu(deployment, board, inputs, note=note)
+    facts = profile_on_qemu(deployment, board, inputs, note=note) | {"fitting": deployment.fitting()}
     return facts, {**render_certificate(deployment, facts)}

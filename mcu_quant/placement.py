@@ -12,7 +12,7 @@ import random
 from collections.abc import Callable, Sequence
 
 #: Least distances: gaps[i][j] is the least address(j) - address(i) if i is the lower one, None if i and
-#: j may overlap freely.
+#: j may overlap freely. Below 0: i may begin inside j.
 Gaps = Sequence[Sequence[int | None]]
 
 _EXACT_BLOCKS = 14
@@ -111,9 +111,11 @@ class _Problem:
         return best
 
     def search(self, best: list[int], bound: int) -> list[int]:
-        """Branch and bound over orders of ascending address."""
+        """Branch and bound over orders of ascending address; exact where no gap is below 0."""
         found, height = list(best), self.height(best)
         budget = [_EXACT_NODES]
+        # A block may begin that much before the one that has to be above it (a gap below 0).
+        slack = max(0, *(-above for near in self._near for _, above, _ in near), 0)
         addresses = [-1] * len(self._sizes)
 
         def descend(left: frozenset[int], floor: int) -> None:
@@ -132,7 +134,7 @@ class _Problem:
                 if budget[0] <= 0 or height <= bound:
                     return
                 addresses[i] = address
-                descend(left - {i}, address)
+                descend(left - {i}, max(0, address - slack))
                 addresses[i] = -1
 
         descend(frozenset(range(len(self._sizes))), 0)

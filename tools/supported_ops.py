@@ -58,7 +58,8 @@ def _keras_rows() -> dict[str, str]:
 
 
 def _sorted_operators() -> list[Operator]:
-    return sorted(OPERATORS.values(), key=lambda operator: operator.name)
+    known = [operator for operator in OPERATORS.values() if not operator.is_internal]
+    return sorted(known, key=lambda operator: operator.name)
 
 
 def _operator_row(operator: Operator) -> str:

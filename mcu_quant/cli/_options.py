@@ -90,7 +90,10 @@ _GENERATING = (
     ),
     click.option("--keep-input", is_flag=True, help="The run leaves the input as it was."),
     click.option(
-        "--ram", type=click.IntRange(min=1), metavar="BYTES", help="Fail (exit 3) if the arena is larger."
+        "--ram",
+        type=click.IntRange(min=1),
+        metavar="BYTES",
+        help="What the arena may take: slower kernels and layers in bands of rows make it fit, or exit 3.",
     ),
     click.option(
         "--placement",

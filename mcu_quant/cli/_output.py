@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +28,17 @@ def console() -> Console:
 def note(text: str) -> None:
     """Prose as it is: names with brackets and colons are not taken for markup."""
     console().print(text, markup=False, emoji=False)
+
+
+def note_fitting(fitting: Mapping[str, Any], model: str = "") -> None:
+    """What a limit of RAM changed (Deployment.fitting); nothing if nothing."""
+    prefix = f"{model}: " if model else ""
+    for bands in fitting["bands"]:
+        count = len(bands["layers"])
+        note(f"{prefix}{count} layers in {bands['bands']} bands of rows, so as to fit: {bands['name']}")
+    if fitting["slowdown"] > 1:
+        percent = 100 * (fitting["slowdown"] - 1)
+        note(f"{prefix}about {percent:.1f} % more cycles than with RAM enough, by the kernels' own estimates")
 
 
 def print_json(payload: dict[str, Any]) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from mcu_quant.cli import _options as options
-from mcu_quant.cli._output import note, print_json, print_table
+from mcu_quant.cli._output import note, note_fitting, print_json, print_table
 
 
 @click.command("generate")
@@ -61,8 +61,11 @@ def command(
     facts = pipeline.manifest_facts(deployments, chosen)
     files = pipeline.render(deployments, chosen)
     write_directory(output, files, facts, force=force)
+    for deployment in deployments:
+        note_fitting(deployment.fitting(), deployment.name)
     if as_json:
-        print_json({"output": str(output), **facts, "files": sorted(files)})
+        fitting = {deployment.name: deployment.fitting() for deployment in deployments}
+        print_json({"output": str(output), **facts, "fitting": fitting, "files": sorted(files)})
         return
     print_table(
         "",

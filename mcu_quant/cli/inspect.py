@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mcu_quant.cli import _options as options
-from mcu_quant.cli._output import note, print_json, print_table
+from mcu_quant.cli._output import note, note_fitting, print_json, print_table
 
 if TYPE_CHECKING:
     from mcu_quant.ir import Graph
@@ -39,6 +39,7 @@ def command(
         note("scales and zero_points are not known without --data; sizes do not depend on them")
     if facts["unsupported"]:
         raise click.exceptions.Exit(2)
+    note_fitting(facts["fitting"])
     _require_ram(facts, generating["ram"])
 
 
@@ -117,11 +118,10 @@ def _show(facts: dict[str, Any]) -> None:
         if "memory" in facts:
             memory = facts["memory"]
             rows += [("planned arena (RAM)", f"{memory['arena_bytes']:,} bytes")]
+            gap = memory["arena_bytes"] - memory["lower_bound"]
             rows += [
-                (
-                    "largest set of bytes live at once without overlap",
-                    f"{memory['disjoint_bytes']:,} bytes",
-                )
+                ("no arena is below", f"{memory['lower_bound']:,} bytes, {gap:,} less"),
+                ("largest set live at once without overlap", f"{memory['disjoint_bytes']:,} bytes"),
             ]
             rows += [("planned tables (flash)", f"{facts['flash']['const_bytes']:,} bytes")]
         print_table("", ("", ""), rows)

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from mcu_quant.cli import _options as options
-from mcu_quant.cli._output import note, print_json, print_table
+from mcu_quant.cli._output import note, note_fitting, print_json, print_table
 
 
 @click.command("profile")
@@ -58,6 +58,7 @@ def command(
     if certificate is not None:
         about = {"model": facts["model"], "board": board}
         write_directory(certificate, files, about, force=force)
+    note_fitting(facts["fitting"])
     if as_json:
         print_json(dict(facts))
         return

@@ -8,22 +8,25 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cache
+from dataclasses import dataclass, replace
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 import mcu_quant
+from mcu_quant.bands.kernel import BandsKernel
 from mcu_quant.c_names import check_c_name
 from mcu_quant.codegen import literals
 from mcu_quant.codegen.assembly import Assemblies
+from mcu_quant.codegen.bands import BandsText, BandsWriter
+from mcu_quant.codegen.calls import CallText, CallWriter, arena_pointer
 from mcu_quant.codegen.names import UniqueNames, comment, identifier
 from mcu_quant.codegen.tables import Table, Tables
 from mcu_quant.deployment import ARENA_ALIGN, Deployment
 from mcu_quant.ir import BoundNode, Tensor
-from mcu_quant.kernels.base import Activation, Assembly, Constant, Kernel, Scratch, storage_of
+from mcu_quant.kernels.base import Kernel, storage_of
 from mcu_quant.ops import OPERATORS
 from mcu_quant.resources import directory
 from mcu_quant.sections import RODATA
@@ -89,15 +92,21 @@ class Port:
 
 @dataclass(frozen=True)
 class Layer:
-    """One node. call is None where nothing has to run. facts: lines of its comment."""
+    """One node: a call or bands, neither where nothing has to run. facts: lines of its comment."""
 
     index: int
     function: str
     title: str
     facts: tuple[str, ...]
-    kernel: str
-    params: tuple[tuple[str, str], ...] = ()
-    arguments: tuple[str, ...] | None = None
+    call: CallText | None = None
+    bands: BandsText | None = None
+
+    @property
+    def calls(self) -> tuple[tuple[str, CallText], ...]:
+        """(C function, the kernel's call in it), none where nothing has to run."""
+        if self.bands is not None:
+            return tuple((function.name, function.call) for function in self.bands.functions)
+        return () if self.call is None else ((self.function, self.call),)
 
 
 def render_library(deployment: Deployment) -> dict[str, str]:
@@ -133,16 +142,16 @@ class LayerAssembly:
 
 
 def assembly_of_layers(deployment: Deployment) -> list[LayerAssembly]:
-    """For each layer that runs a kernel."""
+    """For each function that calls a kernel: of a layer, or of one in bands."""
     tables, assemblies = Tables(deployment.name), Assemblies(deployment.name)
     layers = _layers(deployment, tables, assemblies)
     functions = {function.symbol: function.source for function in assemblies}
     found = []
     for layer in layers:
-        if layer.arguments is not None:
-            symbols = [argument for argument in layer.arguments if argument in functions]
+        for function, call in layer.calls:
+            symbols = [argument for argument in call.arguments if argument in functions]
             pairs = [(functions[s].function_type, n) for s in symbols for n in (s, functions[s].twin)]
-            found.append(LayerAssembly(layer.function, layer.kernel, tuple(pairs)))
+            found.append(LayerAssembly(function, call.kernel, tuple(pairs)))
     return found
 
 
@@ -212,51 +221,54 @@ def _build_number(context: dict[str, Any]) -> str:
 
 def _layers(deployment: Deployment, tables: Tables, assemblies: Assemblies) -> list[Layer]:
     storage = storage_of(deployment.graph, deployment.kernels)
+    writer = CallWriter(tables, assemblies, deployment.options.placement)
     layers = []
     for index, (node, kernel) in enumerate(
         zip(deployment.graph.bound_nodes(), deployment.kernels, strict=True)
     ):
-        title = comment(node.name)
         stem = f"{index}_{identifier(node.name)}"
-        facts, function, name = (
-            _layer_facts(node, kernel),
-            f"{deployment.name}_layer_{stem}",
-            f"mq_{kernel.function}",
+        layer = Layer(
+            index, f"{deployment.name}_layer_{stem}", comment(node.name), _layer_facts(node, kernel)
         )
-        if kernel.is_alias:
-            layers.append(Layer(index, function, title, facts, name))
-            continue
-        call = kernel.call(node)
-        arguments = tuple(
-            assemblies.add(a)
-            if isinstance(a, Assembly)
-            else _argument(deployment, storage, tables, index, node, a)
-            for a in call.arguments
-        )
-        params = tuple((field, literals.initializer(value)) for field, value in call.params.items())
-        layers.append(Layer(index, function, title, facts, name, params, arguments))
+        if isinstance(kernel, BandsKernel):
+            layer = replace(layer, bands=_bands(deployment, writer, index, kernel))
+        elif not kernel.is_alias:
+            call = writer.write(
+                kernel.function,
+                kernel.call(node),
+                stem,
+                node.name,
+                partial(_activation, deployment, storage, writer, stem, node.name),
+                _scratch(deployment, index),
+            )
+            layer = replace(layer, call=call)
+        layers.append(layer)
     return layers
 
 
-def _argument(
-    deployment: Deployment,
-    storage: dict[str, str],
-    tables: Tables,
-    index: int,
-    node: BoundNode,
-    argument: Constant | Activation | Scratch,
+def _bands(deployment: Deployment, writer: CallWriter, index: int, kernel: BandsKernel) -> BandsText:
+    node, plan = deployment.graph.nodes[index], deployment.plan
+    (source,), (output,) = node.inputs, node.outputs
+    assert source is not None
+    bases = {
+        "input": plan.addresses[source],
+        "output": plan.addresses[output],
+        "scratch": plan.scratch[index][0],
+    }
+    return BandsWriter(writer, kernel, f"{deployment.name}_layer_{index}", str(index), bases).write()
+
+
+def _activation(
+    deployment: Deployment, storage: dict[str, str], writer: CallWriter, stem: str, layer: str, name: str
 ) -> str:
-    stem, title = f"{index}_{identifier(node.name)}", comment(node.name)
-    section = deployment.options.placement.section_of(node.name)
-    if isinstance(argument, Constant):
-        label = argument.label
-        return tables.add(f"{stem}_{label}", argument.data, f"{title}, {label}", section)
-    if isinstance(argument, Activation):
-        tensor = deployment.graph.tensors[argument.tensor]
-        root = deployment.graph.tensors[storage[tensor.name]]
-        if root.data is not None:
-            return tables.add(f"{stem}_operand", root.data, f"{title}, operand", section)
-        return _arena_pointer(tensor.dtype, deployment.plan.addresses[tensor.name])
+    tensor = deployment.graph.tensors[name]
+    root = deployment.graph.tensors[storage[name]]
+    if root.data is not None:
+        return writer.table(stem, layer, "operand", root.data)
+    return arena_pointer(tensor.dtype, deployment.plan.addresses[name])
+
+
+def _scratch(deployment: Deployment, index: int) -> str:
     address, size = deployment.plan.scratch[index]
     return f"arena + {address}" if size else "NULL"
 
@@ -268,12 +280,6 @@ def _section_macros(prefix: str, tables: Sequence[Table]) -> dict[str, str]:
         if section not in macros:
             macros[section] = names.take(f"{prefix}_SECTION_{identifier(section).upper()}")
     return macros
-
-
-def _arena_pointer(dtype: str, address: int) -> str:
-    if dtype == "int8":
-        return f"arena + {address}"
-    return f"({literals.C_TYPES[dtype]} *)(void *)(arena + {address})"
 
 
 def _port(deployment: Deployment, kind: str, index: int, tensor: Tensor, tables: Tables) -> Port:
@@ -307,6 +313,8 @@ def tensor_facts(tensor: Tensor) -> str:
 def _layer_facts(node: BoundNode, kernel: Kernel) -> tuple[str, ...]:
     macs = OPERATORS[node.node.op].macs(node)
     how = "the same bytes, nothing to run" if kernel.is_alias else f"by mq_{kernel.function}"
+    if isinstance(kernel, BandsKernel):
+        how = node.attrs.summary
     lines = [f"{node.node.op}, {how}" + (f", {macs} MACs" if macs else "")]
     present = [tensor for tensor in node.inputs if tensor is not None]
     lines += [f"{'constant' if t.is_constant else 'input'}: {tensor_facts(t)}" for t in present]
@@ -318,7 +326,8 @@ def kernel_headers(kernels: Sequence[Kernel]) -> dict[str, str]:
     """The headers of those kernels and all that they include, mq_common.h first, then by name."""
     folders = {
         f"mq_{k.function}.h": directory("templates") / "kernels" / k.family / f"{k.function}.h"
-        for k in kernels
+        for kernel in kernels
+        for k in kernel.parts
         if not k.is_alias
     }
     found: dict[str, str] = {}

@@ -72,6 +72,13 @@ def _kernels_of(module: str) -> tuple[Kernel, ...]:
 KERNELS: tuple[Kernel, ...] = tuple(kernel for module in _MODULES for kernel in _kernels_of(module))
 
 
+def usable_kernels(
+    core: Core, optimize: str = "balanced", families: tuple[str, ...] | None = None
+) -> list[Kernel]:
+    """The kernels of the core's families (or those given) that are for the mode."""
+    return [k for k in KERNELS if k.family in (families or core.families) and optimize in k.modes]
+
+
 def able_kernels(
     graph: Graph, core: Core, optimize: str = "balanced", families: tuple[str, ...] | None = None
 ) -> list[tuple[Kernel, ...]]:
@@ -80,7 +87,7 @@ def able_kernels(
     optimize: "time", "balanced" or "size". Raises UnsupportedModelError with every node that no kernel
     computes.
     """
-    usable = [k for k in KERNELS if k.family in (families or core.families) and optimize in k.modes]
+    usable = usable_kernels(core, optimize, families)
     chosen: list[tuple[Kernel, ...]] = []
     problems: list[Problem] = []
     for node in graph.bound_nodes():

@@ -120,6 +120,8 @@ class Kernel(ABC):
     modes: tuple[str, ...] = ("time", "balanced", "size")
     #: It computes nothing: the output is the input's bytes (a reshape).
     is_alias: ClassVar[bool] = False
+    #: Whether the output may begin behind its input's start, where `overlap` says so; else below 0 means 0.
+    begins_inside: ClassVar[bool] = False
 
     def __init_subclass__(cls) -> None:
         if "function" not in vars(cls) and "name" in vars(cls):
@@ -133,6 +135,10 @@ class Kernel(ABC):
     def call(self, node: BoundNode) -> KernelCall:
         """Parameters, packed constants and arguments."""
 
+    def calls(self, node: BoundNode) -> tuple[KernelCall, ...]:
+        """All calls of the node: one, none where nothing has to run, several where `parts` are."""
+        return () if self.is_alias else (self.call(node),)
+
     def scratch_bytes(self, node: BoundNode) -> int:
         return 0
 
@@ -140,6 +146,16 @@ class Kernel(ABC):
         """For each input, the least address(input) - address(output), in bytes, at which no unread
         input is overwritten; None if the two must be disjoint. The default is the safe answer."""
         return (None,) * len(node.inputs)
+
+    def scratch_overlap(self, node: BoundNode) -> int | None:
+        """The least address(input 0) - address(scratch), in bytes, at which the scratch takes no unread input
+        and nothing that is needed later; None if the two must be disjoint."""
+        return None
+
+    @property
+    def parts(self) -> tuple[Kernel, ...]:
+        """The kernels whose C is called: this one, unless it is made of others."""
+        return (self,)
 
     def in_place(self, node: BoundNode) -> bool:
         """Whether the output may begin exactly where input 0 does, although not anywhere near it.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from importlib import import_module
 
+from mcu_quant.ops.bands import BANDS
 from mcu_quant.ops.base import Operator
 
 _MODULES = (
@@ -35,8 +36,8 @@ _MODULES = (
     "select_v2",
 )
 
-#: Every operator by its IR name.
-OPERATORS: dict[str, Operator] = {}
+#: Every operator by its IR name, and what stands for several nodes of a deployment.
+OPERATORS: dict[str, Operator] = {BANDS.name: BANDS}
 for _module in _MODULES:
     _operator: Operator = import_module(f"{__name__}.{_module}").OPERATOR
     OPERATORS[_operator.name] = _operator

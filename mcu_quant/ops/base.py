@@ -139,6 +139,8 @@ class Operator(ABC):
     keras_activations: ClassVar[Mapping[str, Any]] = {}
     quant_rule: ClassVar[QuantRule] = QuantRule()
     constraints: ClassVar[tuple[Constraint, ...]] = ()
+    #: Not of any file: made where code is generated.
+    is_internal: ClassVar[bool] = False
 
     @abstractmethod
     def output_shapes(self, attrs: Any, input_shapes: Sequence[Shape]) -> tuple[Shape, ...]:

@@ -22,7 +22,7 @@ from mcu_quant.ops.base import (
 from mcu_quant.ops.keras import GraphBuilder, KerasLayer
 from mcu_quant.ops.keras_spatial import dimensions_of, over_space, padding_of, pair
 from mcu_quant.ops.pad import PadAttrs
-from mcu_quant.ops.windows import WindowAxes, images, window_axes, window_columns
+from mcu_quant.ops.windows import Padding, WindowAxes, images, window_axes, window_columns
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Conv2DAttrs:
     """
 
     strides: tuple[int, int] = (1, 1)
-    padding: str = "same"
+    padding: Padding = "same"
     dilation: tuple[int, int] = (1, 1)
     activation: str = "none"
 

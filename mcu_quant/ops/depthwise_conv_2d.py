@@ -23,7 +23,7 @@ from mcu_quant.ops.base import (
 from mcu_quant.ops.conv_2d import axes_of, window_options
 from mcu_quant.ops.keras import GraphBuilder, KerasLayer
 from mcu_quant.ops.keras_spatial import dimensions_of, over_space, padding_of, pair
-from mcu_quant.ops.windows import images, window_axes
+from mcu_quant.ops.windows import Padding, images, window_axes
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class DepthwiseConv2DAttrs:
     """
 
     strides: tuple[int, int] = (1, 1)
-    padding: str = "same"
+    padding: Padding = "same"
     dilation: tuple[int, int] = (1, 1)
     activation: str = "none"
 

@@ -17,7 +17,7 @@ from mcu_quant.ops.base import (
     scale_ratio,
 )
 from mcu_quant.ops.ranges import range_of
-from mcu_quant.ops.windows import sample_chunks, window_axes
+from mcu_quant.ops.windows import BandPadding, sample_chunks, window_axes
 
 #: Largest magnitudes up to which floating-point sums of integers are exact.
 _EXACT_FLOAT32, _EXACT_FLOAT64 = 2**24, 2**53
@@ -162,14 +162,18 @@ def filters_of(node: BoundNode) -> tuple[IntArray, IntArray]:
 
 
 def tap_cases(node: BoundNode) -> tuple[IntArray, IntArray]:
-    """Which taps lie inside the input: the cases (1 or 0) along height and width, [cases, filter size]."""
+    """Which taps lie inside the input: the cases (1 or 0) along height and width, [cases, filter size].
+
+    A band of rows counts all cases of its image: each band then has the same constants.
+    """
     if node.node.op == "fully_connected":
         return np.ones((1, 1), np.int64), np.ones((1, 1), np.int64)
     attrs, weights = node.attrs, node.input(1).shape
     axes = window_axes(
         attrs.padding, node.input(0).shape, (weights[1], weights[2]), attrs.strides, attrs.dilation
     )
-    return axes[0].inside().astype(np.int64), axes[1].inside().astype(np.int64)
+    height = attrs.padding.image if isinstance(attrs.padding, BandPadding) else axes[0]
+    return height.inside().astype(np.int64), axes[1].inside().astype(np.int64)
 
 
 def _steps_of_taps(x: Tensor, node: BoundNode) -> tuple[IntArray, IntArray]:

@@ -23,7 +23,7 @@ from mcu_quant.ops.base import (
 )
 from mcu_quant.ops.keras import GraphBuilder, KerasLayer
 from mcu_quant.ops.keras_spatial import dimensions_of, over_space, padding_of, pair
-from mcu_quant.ops.windows import WindowAxes, images, window_axes
+from mcu_quant.ops.windows import Padding, WindowAxes, images, window_axes
 
 #: Elements of a window: far beyond any that has a use, and few enough to walk.
 MAX_WINDOW = 2**18
@@ -35,7 +35,7 @@ class Pool2DAttrs:
 
     filter_size: tuple[int, int]
     strides: tuple[int, int]
-    padding: str = "valid"
+    padding: Padding = "valid"
     activation: str = "none"
 
 

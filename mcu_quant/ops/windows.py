@@ -51,14 +51,34 @@ class WindowAxis:
 WindowAxes = tuple[WindowAxis, WindowAxis]
 
 
+@dataclass(frozen=True)
+class BandPadding:
+    """Padding of a node that computes some rows of an image: `rows` is what the window does along height.
+
+    padding: the whole image's, which holds along width. image: the window along the whole image's height.
+    """
+
+    padding: str
+    rows: WindowAxis
+    image: WindowAxis
+
+
+#: "same", "valid", or what a band of rows has; files know the first two.
+Padding = str | BandPadding
+
+
 def window_axes(
-    padding: str,
+    padding: Padding,
     input_shape: Shape,
     filter_size: tuple[int, int],
     strides: tuple[int, int],
     dilation: tuple[int, int] = (1, 1),
 ) -> WindowAxes:
     """Height's and width's window over an input [1, H, W, C]."""
+    if isinstance(padding, BandPadding):
+        _, width = window_axes(padding.padding, input_shape, filter_size, strides, dilation)
+        assert padding.rows.input_size == input_shape[1]
+        return padding.rows, width
     height, width = (
         WindowAxis(
             size,

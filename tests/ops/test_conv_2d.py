@@ -35,6 +35,7 @@ CASES = [
     case("dilated_valid", Conv2DAttrs((1, 1), "valid", (3, 2)), (9, 10, 3), (5, 3, 3, 3)),
     case("dilated_past_the_input", Conv2DAttrs(dilation=(4, 5)), (2, 1, 3), (4, 2, 2, 3)),
     case("dilated_height_only", Conv2DAttrs(dilation=(2, 1)), (9, 6, 3), (4, 3, 3, 3)),
+    case("dilated_filter_of_the_inputs_size", Conv2DAttrs((4, 1), "same", (2, 1)), (4, 1, 8), (8, 4, 1, 8)),
     case("groups", SAME, (5, 5, 6), (9, 3, 3, 2)),
     case("groups_of_many_outputs", SAME, (4, 5, 4), (14, 3, 3, 2)),
     case("groups_are_channels", VALID, (5, 5, 3), (6, 3, 3, 1)),

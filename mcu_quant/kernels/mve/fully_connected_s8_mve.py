@@ -14,6 +14,7 @@ from mcu_quant.kernels.mve import cost, requantize
 from mcu_quant.kernels.mve.dots import VECTOR, load
 from mcu_quant.kernels.mve.requantize import Output
 from mcu_quant.kernels.mve.schedule import scheduled
+from mcu_quant.ops.conv_2d import axes_of
 from mcu_quant.ops.linear import channel_multipliers
 
 _GROUP = 8
@@ -35,6 +36,10 @@ class FullyConnectedS8Mve(Kernel):
             weights.shape[1] != node.input(0).elements or node.output.elements != len(weights)
         ):
             return "the filter must be as large as the input"
+        if node.node.op == "conv_2d" and any(
+            axis.before or (axis.filter_size > 1 and axis.dilation > 1) for axis in axes_of(node)
+        ):
+            return "the filter must lie on the input, tap for tap"
         if weights.shape[1] < VECTOR and weights.shape[1] != 8:
             return "at least 16 inputs, or 8"
         return requantize.requantization_refusal(node)

@@ -39,7 +39,7 @@
 #if MQ_KERNELS_VERSION != 1
 #error "branch.c was generated for kernels of version 1: generate the model again, or take its own mq_*.h"
 #endif
-#if BRANCH_BUILD != 0xd1c7cb56u || BRANCH_WEIGHTS_BUILD != 0xd1c7cb56u
+#if BRANCH_BUILD != 0x5c9e6d57u || BRANCH_WEIGHTS_BUILD != 0x5c9e6d57u
 #error "branch.c, branch.h and branch_weights.h are of different generations: take all from one"
 #endif
 

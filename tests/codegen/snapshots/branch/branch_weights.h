@@ -11,7 +11,7 @@
 
 #include <stdint.h>
 
-#define BRANCH_WEIGHTS_BUILD 0xd1c7cb56u
+#define BRANCH_WEIGHTS_BUILD 0x5c9e6d57u
 
 /* Tables start at words: kernels may read them by words, and no compiler may count on more. */
 #if defined(__GNUC__)

@@ -32,7 +32,7 @@
 #if MQ_KERNELS_VERSION != 1
 #error "dense.c was generated for kernels of version 1: generate the model again, or take its own mq_*.h"
 #endif
-#if DENSE_BUILD != 0xeb9418e7u || DENSE_WEIGHTS_BUILD != 0xeb9418e7u
+#if DENSE_BUILD != 0x00c706d6u || DENSE_WEIGHTS_BUILD != 0x00c706d6u
 #error "dense.c, dense.h and dense_weights.h are of different generations: take all from one"
 #endif
 

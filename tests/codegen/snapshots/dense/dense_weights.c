@@ -11,7 +11,7 @@
 #include "mq_common.h"
 #include "dense.h"
 
-#if DENSE_BUILD != 0xeb9418e7u || DENSE_WEIGHTS_BUILD != 0xeb9418e7u
+#if DENSE_BUILD != 0x00c706d6u || DENSE_WEIGHTS_BUILD != 0x00c706d6u
 #error "dense_weights.c, dense_weights.h and dense.h are of different generations: take all from one"
 #endif
 
