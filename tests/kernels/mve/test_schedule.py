@@ -126,7 +126,7 @@ def random_program(seed: int) -> list[tuple[str, Effect]]:
 
 def test_random_programs_do_the_same() -> None:
     moved = 0
-    for seed in range(300):
+    for seed in range(120):
         program = random_program(seed)
         lines = [line for line, _ in program]
         order = scheduled(lines, ["r1"])
@@ -134,14 +134,14 @@ def test_random_programs_do_the_same() -> None:
         assert ends_alike(program, order), seed
         assert cost.cycles(order) <= cost.cycles(lines), seed
         moved += order != lines
-    assert moved > 200
+    assert moved > 80
 
 
 @pytest.mark.parametrize("name", MAKERS)
 def test_the_machine_sees_what_an_instruction_waits_for(name: str) -> None:
     """An order that is wrong is seen: each instruction is moved before all others of some program."""
     seen = False
-    for seed in range(20):
+    for seed in range(10):
         rng = random.Random(seed)
         program = [*random_program(seed), MAKERS[name](rng)]
         lines = [line for line, _ in program]
