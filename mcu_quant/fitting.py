@@ -74,9 +74,7 @@ def _ordered(
 
 
 def _planned(graph: Graph, kernels: Sequence[Kernel], core: Core, options: GenerateOptions) -> Fit:
-    plan = plan_arenas(
-        graph, kernels, keep_input=options.keep_input, fast_bytes=options.placement.fast_bytes
-    )
+    plan = plan_arenas(graph, kernels, keep_input=options.keep_input, fast_bytes=options.placement.fast_bytes)
     return Fit(graph, tuple(kernels), plan, _cycles(graph, kernels, core))
 
 

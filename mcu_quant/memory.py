@@ -267,9 +267,7 @@ def overlaps(
     """What is wrong with a plan, as sentences: an independent check that tests run on random graphs."""
     blocks = find_blocks(graph, kernels, keep_input)
     where = [plan.addresses[b.tensors[0]] if b.tensors else plan.scratch[b.first][0] for b in blocks]
-    fast = [
-        plan.fast.issuperset(b.tensors) if b.tensors else b.first in plan.fast_scratch for b in blocks
-    ]
+    fast = [plan.fast.issuperset(b.tensors) if b.tensors else b.first in plan.fast_scratch for b in blocks]
     wrong = [
         f"{block.tensors} at {address} leaves the arena or is not aligned"
         for block, address, is_fast in zip(blocks, where, fast, strict=True)

@@ -35,9 +35,7 @@ def plan_arenas(
     blocks = find_blocks(graph, kernels, keep_input)
     fast, addresses = _Split(blocks, _accesses(graph, blocks), fast_bytes).best()
     plan = describe(graph, blocks, addresses, fast)
-    return replace(
-        plan, arena_bytes=max(plan.arena_bytes, 1), fast_arena_bytes=max(plan.fast_arena_bytes, 1)
-    )
+    return replace(plan, arena_bytes=max(plan.arena_bytes, 1), fast_arena_bytes=max(plan.fast_arena_bytes, 1))
 
 
 def _accesses(graph: Graph, blocks: Sequence[Block]) -> list[int]:

@@ -227,7 +227,10 @@ def _build_number(context: dict[str, Any]) -> str:
         for t in context["tables"]
     ]
     if context["fast_arena_bytes"]:
-        content["split"] = (context["fast_arena_bytes"], [p.base for p in context["inputs"] + context["outputs"]])
+        content["split"] = (
+            context["fast_arena_bytes"],
+            [p.base for p in context["inputs"] + context["outputs"]],
+        )
     return "0x" + hashlib.sha256(repr(sorted(content.items())).encode()).hexdigest()[:8] + "u"
 
 
