@@ -120,7 +120,8 @@ class _Split:
             blocks = _only(self._blocks, sorted(fast))
             self._fits[fast] = (
                 max(self._profile(fast), default=0) <= self._fast_bytes
-                and height(blocks, layout(blocks, quick=True)) <= self._fast_bytes
+                and height(blocks, layout(blocks, quick=len(self._blocks) > _WHOLE_SEARCH))
+                <= self._fast_bytes
             )
         return self._fits[fast]
 
