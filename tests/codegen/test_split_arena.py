@@ -171,17 +171,18 @@ def test_the_file(tmp_path: Path) -> None:
         check_placement(placement, [], ["ram", "sram"], "board")
 
 
-#: Board → where the fast and the main arena go. On AN547, "ram" is the tightly coupled memory.
-PLACES = {"mps3_an547": ("ram", "sram"), "mps2_an386": ("bram", "ram")}
+#: Board → where the fast and the main arena go, and the main one's bytes. On AN547, "ram" is the tightly coupled memory.
+PLACES = {"mps3_an547": ("ram", "sram", 11_008), "mps2_an386": ("bram", "ram", 8000)}
 
 
 @pytest.mark.qemu
 @pytest.mark.parametrize("board_name", PLACES)
 def test_arenas_are_where_they_were_sent_and_give_the_same_bytes(board_name: str, tmp_path: Path) -> None:
     board, graph = load_board(board_name), published("kws_ref_model")
-    deployment = deploy(graph, "kws", core=board.core, placement=split(8192, *PLACES[board_name]))
+    *places, main_bytes = PLACES[board_name]
+    deployment = deploy(graph, "kws", core=board.core, placement=split(8192, *places))
     plan = deployment.plan
-    assert plan.fast_arena_bytes <= 8192 and plan.arena_bytes == 8000
+    assert plan.fast_arena_bytes <= 8192 and plan.arena_bytes == main_bytes
     inputs = default_inputs(graph, 2)
     (outputs,) = QemuEngine(deployment, board, processes=1).run(inputs)
     assert outputs.tobytes() == run_int8(graph, inputs)[0].tobytes()
@@ -192,7 +193,7 @@ def test_arenas_are_where_they_were_sent_and_give_the_same_bytes(board_name: str
         table = ELFFile(stream).get_section_by_name(".symtab")
         symbols = {s.name: (s["st_value"], s["st_size"]) for s in table.iter_symbols()}
     sizes = {"fast_arena": plan.fast_arena_bytes, "arena": plan.arena_bytes}
-    for (name, size), section in zip(sizes.items(), PLACES[board_name], strict=True):
+    for (name, size), section in zip(sizes.items(), places, strict=True):
         address, found = symbols[name]
         assert found == -(-size // 16) * 16
         assert regions[section].address <= address and address + found <= regions[section].end
@@ -214,9 +215,9 @@ def test_profile_and_certificate() -> None:
 
 def test_arenas_that_are_too_large_for_a_section() -> None:
     board = load_board("mps2_an386")
-    regions = {s.name: replace(s, region=MemoryRegion(s.region.address, 64)) for s in board.sections}
+    regions = {s.name: replace(s, region=MemoryRegion(s.region.address, 16)) for s in board.sections}
     small = replace(board, sections=tuple(regions.values()))
     deployment = deploy(branch_graph(), core=board.core, placement=split(70, "bram"))
     check_fits(board, [deployment])
-    with pytest.raises(DoesNotFitError, match=r"arenas placed in bram must fit mps2_an386.*64 bytes"):
+    with pytest.raises(DoesNotFitError, match=r"arenas placed in bram must fit mps2_an386.*16 bytes"):
         check_fits(small, [deployment])
