@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from mcu_quant.banding import Banding
+from mcu_quant.choices import OPTIMIZE_MODES
 from mcu_quant.deployment import GenerateOptions, MemoryPlan
 from mcu_quant.ir import Graph
 from mcu_quant.kernels import able_kernels
@@ -52,6 +53,7 @@ def choose_and_plan(graph: Graph, core: Core, options: GenerateOptions, ram: int
     if ram is None or cheapest.plan.arena_bytes <= ram:
         return cheapest
     both = ram + (options.placement.fast_bytes or 0)
+    able = _with_other_modes(graph, able, core, families)
     found = [cheapest, _fit(graph, able, core, options, ram)]
     if found[1].plan.arena_bytes > ram or found[1].cycles > _CLOSE * cheapest.cycles:
         ways = Banding(graph, able, core, options, families).ways(both)
@@ -59,6 +61,14 @@ def choose_and_plan(graph: Graph, core: Core, options: GenerateOptions, ram: int
         found += [_fit(banded, able, core, options, ram) for banded, able in different.values()]
     best = min(found, key=lambda fit: (max(fit.plan.arena_bytes, ram), fit.cycles))
     return replace(best, slowdown=best.cycles / max(cheapest.cycles, 1.0))
+
+
+def _with_other_modes(
+    graph: Graph, able: list[tuple[Kernel, ...]], core: Core, families: tuple[str, ...] | None
+) -> list[tuple[Kernel, ...]]:
+    """Behind each node's kernels those that are for other modes: RAM that is asked for counts more."""
+    others = [able_kernels(graph, core, mode, families) for mode in OPTIMIZE_MODES]
+    return [tuple(dict.fromkeys(sum(kernels, ()))) for kernels in zip(able, *others, strict=True)]
 
 
 def _ordered(

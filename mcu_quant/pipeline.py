@@ -229,7 +229,7 @@ def require_ram(name: str, arena_bytes: int, ram: int | None) -> None:
         raise DoesNotFitError(
             "the arena must fit into the RAM given",
             layer=name,
-            value=f"{arena_bytes} bytes needed, {ram} given",
+            value=f"{arena_bytes} bytes is the least found, {ram} given",
             hint="more --ram, smaller layers or inputs; `mcu-quant inspect` shows which layer needs most",
         )
 

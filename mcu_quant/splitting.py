@@ -118,10 +118,10 @@ class _Split:
     def _is_possible(self, fast: Indices) -> bool:
         if fast not in self._fits:
             blocks = _only(self._blocks, sorted(fast))
+            quick = len(self._blocks) > _WHOLE_SEARCH
             self._fits[fast] = (
                 max(self._profile(fast), default=0) <= self._fast_bytes
-                and height(blocks, layout(blocks, quick=len(self._blocks) > _WHOLE_SEARCH))
-                <= self._fast_bytes
+                and height(blocks, layout(blocks, quick=quick)) <= self._fast_bytes
             )
         return self._fits[fast]
 

@@ -39,7 +39,7 @@ def test_scratch_is_given_up_only_as_far_as_the_limit_asks() -> None:
 
 
 def test_a_limit_out_of_reach_names_the_least() -> None:
-    with pytest.raises(DoesNotFitError, match="440 bytes needed, 439 given"):
+    with pytest.raises(DoesNotFitError, match="440 bytes is the least found, 439 given"):
         arena(439)
 
 

@@ -175,12 +175,17 @@ def quantize_graph(graph: Any, path: Path, quantizing: dict[str, Any], name: str
 
 
 def _refuse_quantizing(path: Path, quantizing: dict[str, Any]) -> None:
-    from mcu_quant.errors import InvalidInputError
+    from dataclasses import asdict
 
-    if quantizing["data"] is not None:
+    from mcu_quant.errors import InvalidInputError
+    from mcu_quant.pipeline import QuantizeOptions
+
+    usual = {"data": None, **asdict(QuantizeOptions())}
+    given = [name for name, value in quantizing.items() if value != usual[name]]
+    if given:
         raise InvalidInputError(
             "a .tflite file is quantized already",
             layer=str(path),
-            value="--data",
-            hint="the command without --data, or the .keras model that the file was made from",
+            value=", ".join(f"--{name.replace('_', '-')}" for name in given),
+            hint="the command without it, or the .keras model that the file was made from",
         )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from mcu_quant.bands.kernel import BandsKernel
 from mcu_quant.bands.program import Move, Pointer, Statement
 from mcu_quant.codegen import literals
-from mcu_quant.codegen.calls import CallText, CallWriter, Place
+from mcu_quant.codegen.calls import NO_SCRATCH, CallText, CallWriter, Place
 from mcu_quant.codegen.names import comment, identifier
 from mcu_quant.ir import BoundNode
 from mcu_quant.kernels.base import Kernel
@@ -73,7 +73,9 @@ class BandsWriter:
             f"{self.stem}_{stage}",
             node.name,
             lambda name: names[name] if name in names else self._operand(stage, name),
-            self._scratch(stage).text() if kernel.scratch_bytes(node) else "NULL",
+            self._scratch(stage).text()
+            if kernel.scratch_bytes(node)
+            else f"{names[node.output.name]}{NO_SCRATCH}",
         )
         types = {
             tensor.name: literals.C_TYPES[tensor.dtype] for tensor in (*node.inputs, node.output) if tensor

@@ -18,6 +18,8 @@ from mcu_quant.sections import Placement
 
 #: Arena → the C pointer to its start.
 POINTERS = {MAIN: "arena", FAST: "fast_arena"}
+#: Behind a pointer that is passed for scratch of no bytes: from NULL compilers conclude too much, and warn.
+NO_SCRATCH = " /* no scratch */"
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from mcu_quant.c_names import check_c_name
 from mcu_quant.codegen import literals
 from mcu_quant.codegen.assembly import Assemblies
 from mcu_quant.codegen.bands import BandsText, BandsWriter
-from mcu_quant.codegen.calls import POINTERS, CallText, CallWriter, Place, pointers_in
+from mcu_quant.codegen.calls import NO_SCRATCH, POINTERS, CallText, CallWriter, Place, pointers_in
 from mcu_quant.codegen.names import UniqueNames, comment, identifier
 from mcu_quant.codegen.tables import Table, Tables
 from mcu_quant.deployment import ARENA_ALIGN, Deployment
@@ -286,7 +286,8 @@ def _activation(
 
 def _scratch(deployment: Deployment, index: int) -> str:
     address, size = deployment.plan.scratch[index]
-    return Place(deployment.plan.scratch_arena(index), address).text() if size else "NULL"
+    place = Place(deployment.plan.scratch_arena(index), address)
+    return place.text() if size else f"{place.base}{NO_SCRATCH}"
 
 
 def _section_macros(prefix: str, tables: Sequence[Table]) -> dict[str, str]:

@@ -145,17 +145,19 @@ typedef struct {
     int32_t tile;       /* columns of outputs from one patch */
     int32_t tile_words; /* from one patch to the next */
     int32_t columns;    /* of outputs */
-    int32_t channels;
+    int32_t channels;   /* of the buffer */
     int32_t strip_words;
     int32_t output_column; /* bytes from one output to the next */
     int32_t output_row;
     mq_mve_output_t output;
 } mq_mve_patches_t;
 
+/* For so many channels; buffer, output and packed point at the first of them. */
 typedef void mq_mve_patches_function_t(const int8_t *buffer,
                                        int8_t *output,
                                        const int8_t *packed,
                                        int32_t strips,
+                                       int32_t channels,
                                        const mq_mve_patches_t *shape);
 
 #define MQ_MVE_CHANNEL_BYTES 28
@@ -174,9 +176,10 @@ MQ_TWIN void mq_mve_patches_twin(const int8_t *buffer,
                                  int8_t *output,
                                  const int8_t *packed,
                                  int32_t strips,
+                                 int32_t channels,
                                  const mq_mve_patches_t *shape) {
     const int32_t word_bytes = 4 * shape->channels;
-    for (int32_t channel = 0; channel < shape->channels; channel++) {
+    for (int32_t channel = 0; channel < channels; channel++) {
         for (int32_t i = 0; i < strips * shape->rows * shape->columns; i++) {
             const int32_t row = i / shape->columns;
             const int32_t column = i % shape->columns;

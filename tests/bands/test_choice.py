@@ -85,7 +85,7 @@ def test_bands_where_the_limit_asks_for_them() -> None:
 
 
 def test_the_least_that_is_named_can_be_had() -> None:
-    with pytest.raises(DoesNotFitError, match="bytes needed, 8 given") as refusal:
+    with pytest.raises(DoesNotFitError, match="bytes is the least found, 8 given") as refusal:
         deploy(8)
     least = int(refusal.value.problems[0].value.split()[0])
     assert least < RAM and deploy(least).plan.arena_bytes == least
@@ -126,4 +126,4 @@ def test_the_command_line_says_what_runs_in_bands(tmp_path: Path, mcu_quant: Run
     done = mcu_quant("generate", path, "--target", "generic", "--ram", RAM, "-o", tmp_path / "out", "--json")
     assert done.returncode == 0 and json.loads(done.stdout)["fitting"]["image"] == facts["fitting"]
     done = mcu_quant("inspect", path, "--ram", 8)
-    assert done.returncode == 3 and "bytes needed, 8 given" in done.stderr
+    assert done.returncode == 3 and "bytes is the least found, 8 given" in done.stderr

@@ -171,7 +171,7 @@ def test_the_file(tmp_path: Path) -> None:
         check_placement(placement, [], ["ram", "sram"], "board")
 
 
-#: Board → where the fast and the main arena go, and the main one's bytes. On AN547, "ram" is the tightly coupled memory.
+#: Board → where the fast and the main arena go, and the main one's bytes. On AN547, "ram" is the TCM.
 PLACES = {"mps3_an547": ("ram", "sram", 11_008), "mps2_an386": ("bram", "ram", 8000)}
 
 

@@ -252,20 +252,39 @@ def _text(
     yield from (f".word {function.symbol}" for function in variants)
     yield from [".bss", ".balign 16", ".global arena", "arena:"]
     yield f".space {max(task.arenas.shape[1] for task in tasks)}"
+    yield from [".balign 4", "preserved: .space 40"]
 
 
 def function_text(function: AssemblyFunction) -> list[str]:
+    """The function, reached through a call that checks what it must preserve."""
     symbol = function.symbol
     return [
         f"#if {function.source.guard}",
-        f'.section .text.{symbol}, "ax", %progbits',
-        ".balign 4",
-        f".type {symbol}, %function",
-        ".thumb_func",
-        f"{symbol}:",
+        *_begin(symbol),
+        *(line.replace("BODY", f"{symbol}_body") for line in _CHECKED_CALL),
+        *_begin(f"{symbol}_body"),
         *function.lines,
         "#endif",
     ]
+
+
+def _begin(symbol: str) -> list[str]:
+    section = f'.section .text.{symbol}, "ax", %progbits'
+    return [section, ".balign 4", f".type {symbol}, %function", ".thumb_func", f"{symbol}:"]
+
+
+#: r4-r11, sp and the return address are kept in `preserved`, compared after the call, and a difference is a
+#: fault. Armv6-M code, for all cores; the stack stays as it is, for there may be arguments on it.
+_CHECKED_CALL = (
+    *("mov ip, r0", "ldr r0, 9f", "stm r0!, {r4-r7}"),
+    *("mov r4, r8", "mov r5, r9", "mov r6, r10", "mov r7, r11", "stm r0!, {r4-r7}"),
+    *("mov r4, sp", "mov r5, lr", "stm r0!, {r4, r5}", "subs r0, #40", "ldm r0!, {r4-r7}"),
+    *("mov r0, ip", "bl BODY", "ldr r0, 9f"),
+    *("ldm r0!, {r1-r3}", "cmp r1, r4", "bne 8f", "cmp r2, r5", "bne 8f", "cmp r3, r6", "bne 8f"),
+    *("ldm r0!, {r1-r3}", "cmp r1, r7", "bne 8f", "cmp r2, r8", "bne 8f", "cmp r3, r9", "bne 8f"),
+    *("ldm r0!, {r1-r3}", "cmp r1, r10", "bne 8f", "cmp r2, r11", "bne 8f", "cmp r3, sp", "bne 8f"),
+    *("ldr r1, [r0]", "bx r1", "8:", "udf #0", ".balign 4", "9:", ".word preserved"),
+)
 
 
 def _table(symbol: str, content: bytes, align: int, data: bytearray, tables: list[str]) -> str:

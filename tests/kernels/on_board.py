@@ -92,7 +92,7 @@ def side_by_side(graph: Graph, kernels: Sequence[Kernel]) -> MemoryPlan:
         scratch.append((end, size) if size else (0, 0))
         end += _aligned(size)
     everything = ArenaBlock("cases", "tensor", 0, end, 0, len(scratch))
-    return MemoryPlan(end, addresses, tuple(scratch), (end,) * len(scratch), end, (everything,))
+    return MemoryPlan(end, addresses, tuple(scratch), (end,) * len(scratch), end, blocks=(everything,))
 
 
 def covering(node: BoundNode, kernel: Kernel, turn: int) -> dict[str, int]:

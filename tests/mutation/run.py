@@ -205,6 +205,7 @@ def _assembled(
             text = function_text(function)
             lines += text
             owners += [index] * len(text)
+        lines.append("preserved: .space 40")
         complaints = machine.assemble("mutants", lines, check=False)
         refused = {owners[int(n) - 1] for n in re.findall(r"mutants\.S:(\d+): Error", complaints)}
         if not refused:
@@ -213,7 +214,7 @@ def _assembled(
         drawn = [pair for index, pair in enumerate(drawn) if index not in refused]
     with (machine.folder / "mutants.o").open("rb") as stream:
         code = {s.name.removeprefix(".text."): s.data() for s in ELFFile(stream).iter_sections()}
-    return [(f, mutant) for f, mutant in drawn if code[f.symbol] != code[mutant.original]]
+    return [(f, mutant) for f, mutant in drawn if code[f"{f.symbol}_body"] != code[f"{mutant.original}_body"]]
 
 
 def _flips(tasks: Sequence[Task], rng: np.random.Generator, count: int) -> Iterator[Mutant]:

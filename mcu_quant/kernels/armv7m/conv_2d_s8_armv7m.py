@@ -7,7 +7,7 @@ from functools import lru_cache
 import numpy as np
 
 from mcu_quant.ir import BoundNode
-from mcu_quant.kernels.armv7m.dot import Dot, dot_cycles, plan_dot
+from mcu_quant.kernels.armv7m.dot import BYTES, GROUPS, Dot, dot_cycles, plan_dot
 from mcu_quant.kernels.base import Activation, Core, Kernel, KernelCall, Scratch
 from mcu_quant.kernels.portable.windows import row_overlap
 from mcu_quant.ops.conv_2d import axes_of
@@ -15,18 +15,24 @@ from mcu_quant.ops.windows import WindowAxis
 
 
 class Conv2DS8Armv7m(Kernel):
-    name = "conv_2d_s8_armv7m"
+    """groups: the ways to add products that it may take (see dot.Window); BYTES keeps weights bytes."""
+
+    function = "conv_2d_s8_armv7m"
     family = "armv7m"
     ops = ("conv_2d",)
-    modes = ("time",)
+
+    def __init__(self, name: str, mode: str, groups: tuple[int, ...]) -> None:
+        self.name, self.modes, self._groups = name, (mode,), groups
 
     def refusal(self, node: BoundNode) -> str | None:
         if node.input(1).shape[3] != node.input(0).shape[3]:
             return "groups have no fast kernel"
-        return None if _plan(node) is not None else "no short exact form fits the weights or scales"
+        if _plan(node, self._groups) is None:
+            return "no short exact form fits the weights or scales"
+        return None
 
     def call(self, node: BoundNode) -> KernelCall:
-        dot = _plan(node)
+        dot = _plan(node, self._groups)
         assert dot is not None
         x, y, weights = node.input(0), node.output, node.input(1)
         height, width = axes_of(node)
@@ -63,22 +69,22 @@ class Conv2DS8Armv7m(Kernel):
         return (row_overlap(node, axes_of(node)), *(None for _ in node.inputs[1:]))
 
     def cycles(self, node: BoundNode, core: Core) -> float:
-        dot = _plan(node)
+        dot = _plan(node, self._groups)
         assert dot is not None
         height, width = axes_of(node)
         pixels = height.output_size * width.output_size
         (first, end), (top, bottom) = _inside(width), _inside(height)
         gathered = pixels - max(end - first, 0) * max(bottom - top, 0)
         gather = gathered * (150 + 45 * dot.window.runs + dot.window.inputs)
-        return dot_cycles(dot, pixels) + gather
+        return dot_cycles(dot, pixels) + gather + 60 + 30 * height.output_size
 
 
 @lru_cache(maxsize=128)
-def _plan(node: BoundNode) -> Dot | None:
+def _plan(node: BoundNode, groups: tuple[int, ...]) -> Dot | None:
     weights = node.input(1)
     assert weights.data is not None
     rows = weights.data.astype(np.int64).reshape(weights.shape[0], -1)
-    return plan_dot(node, weights.shape[1], rows)
+    return plan_dot(node, weights.shape[1], rows, groups)
 
 
 def _inside(axis: WindowAxis) -> tuple[int, int]:
@@ -91,4 +97,5 @@ def _inside(axis: WindowAxis) -> tuple[int, int]:
     return (first, min(end, axis.output_size)) if first < end else (0, 0)
 
 
-KERNEL = Conv2DS8Armv7m()
+KERNEL = Conv2DS8Armv7m("conv_2d_s8_armv7m", "time", GROUPS)
+KERNELS = (KERNEL, Conv2DS8Armv7m("conv_2d_bytes_s8_armv7m", "balanced", (BYTES,)))

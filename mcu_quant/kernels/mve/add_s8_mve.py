@@ -9,6 +9,7 @@ from mcu_quant.ir import BoundNode
 from mcu_quant.kernels.base import Activation, Assembly, Core, Kernel, KernelCall
 from mcu_quant.kernels.mve import cost, requantize
 from mcu_quant.kernels.mve.dots import load
+from mcu_quant.kernels.mve.schedule import scheduled
 from mcu_quant.kernels.portable.walk import in_place
 from mcu_quant.ops.add import sum_multipliers
 
@@ -115,7 +116,7 @@ def _block(node: BoundNode) -> list[str]:
         scaled, result = requantize.scale(lanes, spare, "r8", "r9", output)
         narrowed += [*scaled, requantize.narrow("q4", result, half, output)]
     bytes_of_lanes = requantize.to_bytes("q4", output, "r12", spare="q5")
-    return [*widened, *_sums(shift), *narrowed, *bytes_of_lanes, "vstrb.16 q4, [r2], #8"]
+    return scheduled([*widened, *_sums(shift), *narrowed, *bytes_of_lanes, "vstrb.16 q4, [r2], #8"])
 
 
 def _sums(shift: int) -> list[str]:

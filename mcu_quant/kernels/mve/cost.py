@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import cache
 
 _MEMORY = re.compile(r"v(?:ld|st)(?:r[bhwd]|[24]\d)")
 _MULTIPLY = re.compile(r"v(?:ml|rml|mul|rmul|qr?dm|fma|fms|cmul|cmla)")
@@ -27,6 +28,11 @@ def cycles(lines: Sequence[str]) -> int:
     return total
 
 
+def unit(line: str) -> str | None:
+    """Which unit an MVE instruction goes to ("memory", "multiply", "other"); None for others."""
+    return None if line.startswith("/*") or line.endswith(":") else _cost(line)[1]
+
+
 def loop_body(lines: Sequence[str], label: str) -> list[str]:
     """From a label to the first branch back to it, which is included."""
     start = lines.index(f"{label}:") + 1
@@ -34,6 +40,7 @@ def loop_body(lines: Sequence[str], label: str) -> list[str]:
     return list(lines[start : end + 1])
 
 
+@cache
 def _cost(line: str) -> tuple[int, str | None]:
     """(cycles, the unit of an MVE instruction, None for others)."""
     name, _, operands = line.partition(" ")

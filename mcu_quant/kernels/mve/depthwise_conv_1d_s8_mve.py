@@ -75,8 +75,9 @@ class DepthwiseConv1DS8Mve(Kernel):
     def cycles(self, node: BoundNode, core: Core) -> float:
         """The assembly's; a buffer filled, fitted to docs/benchmarks.json."""
         shape = _shape(node, _checked_axis(node))
-        chunks = -(-node.input(0).shape[3] // CHUNK)
-        return 850 + chunks * (patches.cycles(shape, 1, 1) + 158)
+        whole, rest = divmod(node.input(0).shape[3], CHUNK)
+        counts = [CHUNK] * whole + ([rest] if rest else [])
+        return 850 + sum(patches.cycles(shape, 1, 1, count) + 158 for count in counts)
 
 
 def _axis(node: BoundNode) -> WindowAxis | None:

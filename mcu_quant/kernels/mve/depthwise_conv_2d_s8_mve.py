@@ -94,10 +94,11 @@ class DepthwiseConv2DS8Mve(Kernel):
         shape, x = _shape(node), node.input(0)
         blocks = _blocks(node, shape)
         strips = sum(count for _, count in blocks)
-        chunks = -(-x.shape[3] // shape.channels)
+        whole, rest = divmod(x.shape[3], shape.channels)
+        counts = [shape.channels] * whole + ([rest] if rest else [])
         vectors = x.shape[2] * shape.channels / CHUNK
-        inner = patches.cycles(shape, strips, len(blocks))
-        return 750 + chunks * (inner + strips * (124 + 17.5 * vectors))
+        inner = sum(patches.cycles(shape, strips, len(blocks), count) for count in counts)
+        return 750 + inner + len(counts) * strips * (124 + 17.5 * vectors)
 
 
 def _shape(node: BoundNode) -> Patches:

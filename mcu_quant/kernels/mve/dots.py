@@ -20,6 +20,7 @@ from mcu_quant.ir import BoundNode
 from mcu_quant.kernels.base import Assembly
 from mcu_quant.kernels.mve import cost, requantize
 from mcu_quant.kernels.mve.requantize import GUARD, Output
+from mcu_quant.kernels.mve.schedule import scheduled
 from mcu_quant.ops.linear import channel_multipliers
 
 VECTOR = 16
@@ -247,6 +248,11 @@ def _body_parts(dots: Dots) -> tuple[list[str], list[str], list[str], list[str]]
     return entry, start, block, end
 
 
+def _scheduled_parts(dots: Dots) -> tuple[list[str], list[str], list[str], list[str]]:
+    entry, start, block, end = _body_parts(dots)
+    return entry, start, scheduled(block, ("r1",)), end
+
+
 def _held_loads(dots: Dots) -> tuple[list[str], list[str]]:
     inputs = _Inputs(dots)
     inputs.forget(_ROWS[0])
@@ -259,7 +265,7 @@ _LEAVE_CYCLES = cost.cycles(_LEAVE)
 
 def assembly(dots: Dots) -> str:
     """The function's body."""
-    entry, start, block, end = _body_parts(dots)
+    entry, start, block, end = _scheduled_parts(dots)
     return "\n".join([*entry, *start, *block, *end, *_LEAVE])
 
 
@@ -274,7 +280,7 @@ def instructions(dots: Dots, groups: int, calls: int) -> int:
 
 def cycles(dots: Dots, groups: int, calls: int) -> int:
     """Modelled, of the same."""
-    entry, start, block, end = _body_parts(dots)
+    entry, start, block, end = _scheduled_parts(dots)
     channels = cost.cycles(block)
     if dots.rolled:
         channels += 2 * (dots.rows - 1) * cost.cycles(cost.loop_body(block, "3"))

@@ -10,9 +10,10 @@ import numpy as np
 
 from mcu_quant.ir import BoundNode
 from mcu_quant.kernels.base import Activation, Assembly, Constant, Core, Kernel, KernelCall
-from mcu_quant.kernels.mve import requantize
+from mcu_quant.kernels.mve import cost, requantize
 from mcu_quant.kernels.mve.dots import VECTOR, load
 from mcu_quant.kernels.mve.requantize import Output
+from mcu_quant.kernels.mve.schedule import scheduled
 from mcu_quant.ops.conv_2d import axes_of
 from mcu_quant.ops.linear import channel_multipliers
 
@@ -20,6 +21,8 @@ _GROUP = 8
 _SUMS = ("r0", "r2", "r4", "r6", "r8", "r10", "r12", "lr")
 #: More vectors than these are a loop over so many.
 _UNROLLED, _LOOPED = 10, 8
+#: Cycles of the call itself.
+_CALL = 8
 
 
 class FullyConnectedS8Mve(Kernel):
@@ -77,10 +80,15 @@ class FullyConnectedS8Mve(Kernel):
         return (least, *(None for _ in node.inputs[1:]))
 
     def cycles(self, node: BoundNode, core: Core) -> float:
-        """A row, a group of channels, a vector of its inputs: fitted to docs/benchmarks.json."""
+        """Rows by the assembly."""
         channels, size = _weights(node).shape
-        groups, vectors = -(-channels // _GROUP), -(-size // VECTOR)
-        return node.input(0).elements // size * (36 + groups * (27 + 18.4 * vectors))
+        body = _body(node)
+        first, end = body.index("1:"), body.index("bgt 1b") + 1
+        group = cost.cycles(body[first:end])
+        if "2:" in body:
+            group += (_rounds(size) - 1) * cost.cycles(cost.loop_body(body, "2"))
+        around = cost.cycles(body[:first]) + cost.cycles(body[end:]) + _CALL
+        return node.input(0).elements // size * (around + -(-channels // _GROUP) * group)
 
 
 def _weights(node: BoundNode) -> np.ndarray:
@@ -146,7 +154,8 @@ def _body(node: BoundNode) -> list[str]:
     ]
     whole = channels % _GROUP == 0
     code += ["vstrb.16 q0, [r1], #8"] if whole else ["vctp.16 r11", "vpst", "vstrbt.16 q0, [r1], #8"]
-    return [*code, "subs r11, r11, #8", "bgt 1b", "add sp, sp, #4", "vpop {d8-d11}", "pop {r4-r11, pc}"]
+    code += ["subs r11, r11, #8", "bgt 1b", "add sp, sp, #4", "vpop {d8-d11}", "pop {r4-r11, pc}"]
+    return scheduled(code, ("r9",))
 
 
 def _dots(size: int) -> list[str]:
@@ -159,11 +168,17 @@ def _dots(size: int) -> list[str]:
         loads[-1] = f"vldrb.u8 {{}}, [r3, #{size % VECTOR - VECTOR}]"
     loop: list[str] = []
     if vectors > _UNROLLED:
-        rounds = vectors // _LOOPED - (1 if vectors % _LOOPED == 0 and size % VECTOR else 0)
+        rounds = _rounds(size)
         body = [line for v in range(_LOOPED) for line in _vector(loads[v], v)]
         loop = [f"mov r7, #{rounds}", "2:", *body, "subs r7, r7, #1", "bne 2b"]
         loads = loads[rounds * _LOOPED :]
     return loop + [line for v, text in enumerate(loads) for line in _vector(text, v)]
+
+
+def _rounds(size: int) -> int:
+    """Of the loop over vectors; the last vector is not in it if it overlaps the one before."""
+    vectors = -(-size // VECTOR)
+    return vectors // _LOOPED - (1 if vectors % _LOOPED == 0 and size % VECTOR else 0)
 
 
 def _vector(text: str, index: int) -> list[str]:

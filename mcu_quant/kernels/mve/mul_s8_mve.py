@@ -10,6 +10,7 @@ from mcu_quant.ir import BoundNode
 from mcu_quant.kernels.base import Activation, Assembly, Core, Kernel, KernelCall
 from mcu_quant.kernels.mve import cost, requantize
 from mcu_quant.kernels.mve.dots import load
+from mcu_quant.kernels.mve.schedule import scheduled
 from mcu_quant.kernels.portable.walk import in_place, walk_params
 from mcu_quant.ops.mul import product_multiplier
 
@@ -113,7 +114,8 @@ def _block(node: BoundNode) -> list[str]:
     for lanes, half in (("q0", "b"), ("q2", "t")):
         scaled, result = requantize.scale(lanes, "q1", "r6", "r7", output)
         code += [*scaled, requantize.narrow("q4", result, half, output)]
-    return [*code, *requantize.to_bytes("q4", output, "r12", spare="q5"), "vstrb.16 q4, [r2], #8"]
+    code += requantize.to_bytes("q4", output, "r12", spare="q5")
+    return scheduled([*code, "vstrb.16 q4, [r2], #8"])
 
 
 KERNEL = MulS8Mve()

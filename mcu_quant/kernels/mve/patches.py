@@ -23,12 +23,15 @@ from mcu_quant.kernels.base import Assembly
 from mcu_quant.kernels.mve import cost, requantize
 from mcu_quant.kernels.mve.dots import add, load
 from mcu_quant.kernels.mve.requantize import GUARD, Output
+from mcu_quant.kernels.mve.schedule import scheduled
 from mcu_quant.ops.linear import channel_multipliers
 
 CHANNEL_BYTES = 28
 #: Channels in one buffer, at most.
 CHUNK = 16
 _SUMS = (("r0", "r2", "r4", "r6"), ("r8", "r10", "r12", "r0"))
+#: What points at the stream and at the buffer, which are only read.
+_SOURCES = ("r1", "q4")
 _FILTERS = ("q0", "q1", "q2", "q3")
 #: So many pairs of groups are written out, more are a loop.
 _UNROLLED = 2
@@ -119,15 +122,17 @@ def _sums(shape: Patches, group: _Group, lanes: str, sums: tuple[str, ...]) -> l
 def _unit(shape: Patches, groups: list[_Group], table: int, regular: bool) -> list[str]:
     """One or two groups: sums, scaled and stored. table: where on the stack their places are."""
     code = []
-    for group, lanes, sums, half in zip(groups, ("q5", "q6"), _SUMS, "bt", strict=False):
-        scaled, result = requantize.scale(lanes, "q7", "r5", "r7", shape.output)
+    # Scaled in place, or from q5 to q7 and from q6 to q5, so that the groups need not wait for each other.
+    target, places = ("q5", "q7") if shape.output.rounds_up else ("q7", "q6")
+    for group, lanes, spare, sums, half in zip(groups, ("q5", "q6"), ("q7", "q5"), _SUMS, "bt", strict=False):
+        scaled, result = requantize.scale(lanes, spare, "r5", "r7", shape.output)
         code += [*_sums(shape, group, lanes, sums), f"vadd.i32 {lanes}, {lanes}, r3", *scaled]
-        code.append(requantize.narrow("q5", result, half, shape.output))
-    code += requantize.moved("q5", shape.output, "r11")
-    code += requantize.clamp("q5", shape.output, "r0", "q6")
+        code.append(requantize.narrow(target, result, half, shape.output))
+    code += requantize.moved(target, shape.output, "r11")
+    code += requantize.clamp(target, shape.output, "r0", "q6")
     if not regular or not shape.output.rounds_up:
-        code.append(f"vldrw.u32 q7, [sp, #{table}]")
-    return [*code, f"vstrb.{16 if len(groups) == 2 else 32} q5, [r9, q7]"]
+        code.append(f"vldrw.u32 {places}, [sp, #{table}]")
+    return [*code, f"vstrb.{16 if len(groups) == 2 else 32} {target}, [r9, {places}]"]
 
 
 def _words(groups: list[_Group]) -> list[int]:
@@ -152,6 +157,8 @@ def _copies(shape: Patches) -> list[str]:
 
 
 _REGULAR, _TAIL, _COUNTS, _OUTPUT, _FRAME = 16, 32, 48, 56, 68
+#: Registers on the stack, in bytes.
+_SAVED = 100
 
 
 def _parts(shape: Patches) -> dict[str, list[str]]:
@@ -184,13 +191,17 @@ def _parts(shape: Patches) -> dict[str, list[str]]:
     bias = -(shape.tile_words + jump) * shape.word_bytes
     table = [lane * shape.word_bytes + bias for lane in range(4)] + _words(_regular_pair(shape))
     table += _words(_tail(shape)) if tail else [0] * 4
+    if not looped:
+        code["outputs"], code["tail"] = code["outputs"] + code["tail"], []
+    for part in ("channel", "outputs", "tail"):
+        code[part] = scheduled(code[part], _SOURCES)
     code["table"] = [".balign 4", "9:", *(f".word {value & 0xFFFFFFFF}" for value in table)]
     return code
 
 
 def _entry(shape: Patches) -> list[str]:
     return [
-        "/* r0 buffer, r1 output, r2 weights, r3 strips */",
+        "/* r0 buffer, r1 output, r2 weights, r3 strips, on the stack: channels */",
         "push {r4-r11, lr}",
         "vpush {d8-d15}",
         f"sub sp, sp, #{_FRAME}",
@@ -203,7 +214,7 @@ def _entry(shape: Patches) -> list[str]:
         "vstrw.32 q4, [sp]",
         f"vstrw.32 q7, [sp, #{_REGULAR}]",
         f"vstrw.32 q6, [sp, #{_TAIL}]",
-        f"mov r4, #{shape.channels}",
+        f"ldr r4, [sp, #{_FRAME + _SAVED}]",
         f"strd r4, r3, [sp, #{_COUNTS}]",
         f"str r1, [sp, #{_OUTPUT}]",
         "mov r1, r2",
@@ -233,14 +244,14 @@ def function(shape: Patches) -> Assembly:
     return Assembly("patches", "\n".join(body), GUARD, "mq_mve_patches_function_t", "mq_mve_patches_twin")
 
 
-def cycles(shape: Patches, strips: int, calls: int) -> int:
-    """Modelled, of `calls` calls that do `strips` strips in all."""
+def cycles(shape: Patches, strips: int, calls: int, channels: int) -> int:
+    """Modelled, of `calls` calls for so many channels that do `strips` strips in all."""
     code = {part: cost.cycles(lines) for part, lines in _parts(shape).items() if part != "table"}
     pairs = shape.columns // (2 * shape.group_columns)
     rounds = pairs if pairs > _UNROLLED else 1
     strip = code["start"] + rounds * (code["outputs"] + code["pairs_end"]) + code["tail"] + code["end"]
     each = calls * (code["channel"] + code["next"]) + strips * strip
-    return calls * (code["entry"] + code["leave"]) + shape.channels * each
+    return calls * (code["entry"] + code["leave"]) + channels * each
 
 
 def far(shape: Patches) -> bool:

@@ -67,9 +67,11 @@ MQ_KERNEL void mq_depthwise_conv_1d_s8_mve(const mq_depthwise_conv_1d_s8_mve_par
     int8_t *buffer = scratch + MQ_MVE_VECTOR;
     memset(scratch, params->input_zero_point, (size_t)(MQ_MVE_VECTOR + params->words * 4 * MQ_MVE_VECTOR));
     for (int32_t first = 0; first < params->channels; first += MQ_MVE_VECTOR) {
-        const int32_t channel = mq_min(first, params->channels - MQ_MVE_VECTOR);
-        mq_depthwise_conv_1d_s8_mve_fill(params, input + channel, scratch, buffer, interleave);
-        patches(buffer, output + channel, packed + channel * MQ_MVE_CHANNEL_BYTES, 1, &shape);
+        /* The last 16 may have some that are done already. */
+        const int32_t done = mq_max(first - (params->channels - MQ_MVE_VECTOR), 0);
+        mq_depthwise_conv_1d_s8_mve_fill(params, input + first - done, scratch, buffer, interleave);
+        patches(buffer + 4 * done, output + first, packed + first * MQ_MVE_CHANNEL_BYTES, 1,
+                MQ_MVE_VECTOR - done, &shape);
     }
 }
 

@@ -86,15 +86,17 @@ MQ_KERNEL void mq_depthwise_conv_2d_s8_mve(const mq_depthwise_conv_2d_s8_mve_par
             row = params->output_h - params->strip_rows;
         }
         for (int32_t first = 0; first < params->channels; first += params->chunk) {
-            const int32_t channel = mq_min(first, params->channels - params->chunk);
+            /* The last chunk may have channels that are done already. */
+            const int32_t done = mq_max(first - (params->channels - params->chunk), 0);
             int8_t *words = buffer + params->padding_words * 4 * params->chunk;
             for (int32_t strip = 0; strip < strips; strip++) {
                 const int32_t y = (row + strip * params->strip_rows) * params->stride_h - params->padding_h;
-                mq_depthwise_conv_2d_s8_mve_strip(params, input + channel, scratch, y, words, interleave);
+                mq_depthwise_conv_2d_s8_mve_strip(params, input + first - done, scratch, y, words,
+                                                  interleave);
                 words += strip_bytes;
             }
-            patches(buffer, output + row * output_row + channel, packed + channel * MQ_MVE_CHANNEL_BYTES,
-                    strips, &shape);
+            patches(buffer + 4 * done, output + row * output_row + first,
+                    packed + first * MQ_MVE_CHANNEL_BYTES, strips, params->chunk - done, &shape);
         }
         row += strips * params->strip_rows;
     }

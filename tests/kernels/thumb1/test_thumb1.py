@@ -85,7 +85,9 @@ def check_twins(chosen: Pairs) -> None:
 @pytest.mark.qemu
 @pytest.mark.parametrize("board", ["mps2_an385_m0plus", "microbit"])
 def test_assembly(board: str) -> None:
-    check_assembly(board, with_kernels(random_cases(7, 112, samples=21)))
+    # Few fit an image of the small board, and `make prove` has more of them.
+    count = 49 if board == "microbit" else 112
+    check_assembly(board, with_kernels(random_cases(7, count, samples=21)))
 
 
 @pytest.mark.qemu
