@@ -87,6 +87,11 @@ class Generated:
     def arena_bytes(self) -> int:
         return self.deployment.plan.arena_bytes
 
+    @property
+    def fast_arena_bytes(self) -> int:
+        """0 if the arena is in one piece."""
+        return self.deployment.plan.fast_arena_bytes
+
     def verify(self, inputs: Inputs | None = None, engines: Sequence[str] | None = None) -> list[Comparison]:
         """Check engines against the reference; BitsDifferError if one differs.
 

@@ -13,6 +13,7 @@ from typing import Any
 from mcu_quant.errors import InvalidInputError, InvalidModelError
 from mcu_quant.kernels.base import CORES
 from mcu_quant.resources import directory
+from mcu_quant.sections import RAM
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -20,7 +21,7 @@ else:
     import tomli as tomllib
 
 #: The section of the board's own RAM.
-RAM_SECTION = "ram"
+RAM_SECTION = RAM
 #: Sections and memories that the linker script has already.
 _TAKEN = (RAM_SECTION, "flash", "code", "const", "data", "bss")
 _NAME = re.compile(r"[a-z][a-z0-9_]*")

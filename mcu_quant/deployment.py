@@ -16,6 +16,8 @@ from mcu_quant.sections import UNPLACED, Placement
 #: Every activation starts at a multiple of this in the arena, and so does the arena, in bytes.
 ARENA_ALIGN = 16
 TENSOR_ALIGN = 4
+#: The arenas that a block may be in. There is a fast one only where --placement asks for it.
+MAIN, FAST = "main", "fast"
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,8 @@ class ArenaBlock:
 
     Step -1 is before the run (the caller writes inputs), step i is node i, step len(nodes) is after it
     (the caller reads outputs). name: of the first tensor that it stores, or of the node whose scratch it
-    is. kind: "input", "output", "tensor" or "scratch". address, bytes: from the arena's start.
+    is. kind: "input", "output", "tensor" or "scratch". address, bytes: from the arena's start. arena: which
+    of them it is, MAIN or FAST.
     """
 
     name: str
@@ -63,6 +66,7 @@ class ArenaBlock:
     bytes: int
     first: int
     last: int
+    arena: str = MAIN
 
     @property
     def end(self) -> int:
@@ -82,6 +86,8 @@ class MemoryPlan:
     lower_bound: what no plan is below, for these kernels' overlap and even without their scratch: the
     largest set of bytes that live at once. disjoint_bytes: the same without any overlap.
     blocks: everything that has a place, with the steps that it is needed for.
+    fast_arena_bytes: of the fast arena, 0 if there is one arena. fast: the tensors in it. fast_scratch: the
+    nodes whose scratch is. lower_bound and live_bytes are of both.
     """
 
     arena_bytes: int
@@ -91,14 +97,28 @@ class MemoryPlan:
     lower_bound: int
     disjoint_bytes: int = 0
     blocks: tuple[ArenaBlock, ...] = ()
+    fast_arena_bytes: int = 0
+    fast: frozenset[str] = frozenset()
+    fast_scratch: frozenset[int] = frozenset()
+
+    @property
+    def is_split(self) -> bool:
+        return self.fast_arena_bytes > 0
+
+    def arena_of(self, tensor: str) -> str:
+        return FAST if tensor in self.fast else MAIN
+
+    def scratch_arena(self, node: int) -> str:
+        return FAST if node in self.fast_scratch else MAIN
 
     def used_bytes(self, step: int) -> int:
-        """Bytes of the arena that a step needs; those that two blocks share count once."""
-        count, end = 0, 0
+        """Bytes of the arenas that a step needs; those that two blocks share count once."""
+        count, ends = 0, {MAIN: 0, FAST: 0}
         for block in sorted(self.blocks, key=lambda block: block.address):
             if block.first <= step <= block.last:
+                end = ends[block.arena]
                 count += max(0, block.end - max(block.address, end))
-                end = max(end, block.end)
+                ends[block.arena] = max(end, block.end)
         return count
 
     @property

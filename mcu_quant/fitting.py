@@ -16,8 +16,9 @@ from mcu_quant.deployment import GenerateOptions, MemoryPlan
 from mcu_quant.ir import Graph
 from mcu_quant.kernels import able_kernels
 from mcu_quant.kernels.base import Core, Kernel
-from mcu_quant.memory import find_blocks, footprints, least_bytes, plan_memory
+from mcu_quant.memory import find_blocks, footprints, least_bytes
 from mcu_quant.ordering import best_order, reordered
+from mcu_quant.splitting import plan_arenas
 
 #: Bands are not looked for if other kernels fit at so little more cost.
 _CLOSE = 1.02
@@ -40,7 +41,7 @@ class Fit:
 
 
 def choose_and_plan(graph: Graph, core: Core, options: GenerateOptions, ram: int | None = None) -> Fit:
-    """ram: the arena's limit in bytes, None for none.
+    """ram: the arena's limit in bytes (the main one's, where there is a fast one, too), None for none.
 
     If nothing fits, the smallest that is found: whether it fits is the caller's to ask.
     Raises UnsupportedModelError.
@@ -51,10 +52,11 @@ def choose_and_plan(graph: Graph, core: Core, options: GenerateOptions, ram: int
     cheapest = _planned(graph, [kernels[0] for kernels in able], core, options)
     if ram is None or cheapest.plan.arena_bytes <= ram:
         return cheapest
+    both = ram + (options.placement.fast_bytes or 0)
     able = _with_other_modes(graph, able, core, families)
     found = [cheapest, _fit(graph, able, core, options, ram)]
     if found[1].plan.arena_bytes > ram or found[1].cycles > _CLOSE * cheapest.cycles:
-        ways = Banding(graph, able, core, options, families).ways(ram)
+        ways = Banding(graph, able, core, options, families).ways(both)
         different = {tuple(node.name for node in banded.nodes): (banded, able) for banded, able in ways}
         found += [_fit(banded, able, core, options, ram) for banded, able in different.values()]
     best = min(found, key=lambda fit: (max(fit.plan.arena_bytes, ram), fit.cycles))
@@ -82,7 +84,7 @@ def _ordered(
 
 
 def _planned(graph: Graph, kernels: Sequence[Kernel], core: Core, options: GenerateOptions) -> Fit:
-    plan = plan_memory(graph, kernels, keep_input=options.keep_input)
+    plan = plan_arenas(graph, kernels, keep_input=options.keep_input, fast_bytes=options.placement.fast_bytes)
     return Fit(graph, tuple(kernels), plan, _cycles(graph, kernels, core))
 
 
@@ -106,7 +108,7 @@ def _fit(
         kernels = [choices[i] for choices, i in zip(able, chosen, strict=True)]
         blocks = find_blocks(graph, kernels, options.keep_input)
         needs = [least_bytes(blocks, step) for step in range(len(able))]
-        if (need := max(needs, default=0)) <= ram:
+        if (need := max(needs, default=0)) <= ram + (options.placement.fast_bytes or 0):
             fit = _planned(graph, kernels, core, options)
             if fit.plan.arena_bytes <= ram:
                 return fit

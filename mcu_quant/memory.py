@@ -11,7 +11,7 @@ from collections.abc import Container, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import product
 
-from mcu_quant.deployment import TENSOR_ALIGN, ArenaBlock, MemoryPlan
+from mcu_quant.deployment import FAST, MAIN, TENSOR_ALIGN, ArenaBlock, MemoryPlan
 from mcu_quant.ir import BoundNode, Graph
 from mcu_quant.kernels.base import Kernel, storage_of
 from mcu_quant.placement import place
@@ -46,10 +46,20 @@ def plan_memory(graph: Graph, kernels: Sequence[Kernel], *, keep_input: bool = F
     kernels: one per node. keep_input: no run may overwrite an input of the graph.
     """
     blocks = find_blocks(graph, kernels, keep_input)
+    return describe(graph, blocks, layout(blocks))
+
+
+def layout(blocks: Sequence[Block], *, quick: bool = False) -> list[int]:
+    """An address for each block, for the smallest arena that is found. quick: after a short search."""
+    layouts = [_addresses(blocks, owners, quick) for owners in _ways_to_replace(blocks)]
+    return min(layouts, key=lambda addresses: height(blocks, addresses))
+
+
+def describe(
+    graph: Graph, blocks: Sequence[Block], addresses: Sequence[int], fast: Container[int] = ()
+) -> MemoryPlan:
+    """The plan with those addresses. fast: the indices of blocks that are in the fast arena."""
     steps = range(-1, len(graph.nodes) + 1)
-    layouts = [_addresses(blocks, owners, steps) for owners in _ways_to_replace(blocks)]
-    addresses = min(layouts, key=lambda layout: _height(blocks, layout))
-    arena_bytes = _height(blocks, addresses)
     tensors = [sum(b.bytes for b in blocks if b.tensors and b.first <= step <= b.last) for step in steps]
     scratch = [(0, 0)] * len(graph.nodes)
     for address, block in zip(addresses, blocks, strict=True):
@@ -57,22 +67,35 @@ def plan_memory(graph: Graph, kernels: Sequence[Kernel], *, keep_input: bool = F
             scratch[block.first] = (address, block.bytes)
     live = tuple(tensors[i + 1] + scratch[i][1] for i in range(len(graph.nodes)))
     where = {name: a for a, block in zip(addresses, blocks, strict=True) for name in block.tensors}
+    arenas = [FAST if index in fast else MAIN for index in range(len(blocks))]
     placed = tuple(
-        _arena_block(graph, block, address) for address, block in zip(addresses, blocks, strict=True)
+        _arena_block(graph, block, address, arena)
+        for address, block, arena in zip(addresses, blocks, arenas, strict=True)
     )
     named = [block for block in blocks if block.tensors]
     lower_bound = max(least_bytes(named, step) for step in steps)
-    return MemoryPlan(arena_bytes, where, tuple(scratch), live, lower_bound, max(tensors), placed)
+    return MemoryPlan(
+        max((block.end for block in placed if block.arena == MAIN), default=0),
+        where,
+        tuple(scratch),
+        live,
+        lower_bound,
+        max(tensors),
+        placed,
+        max((block.end for block in placed if block.arena == FAST), default=0),
+        frozenset(n for b, arena in zip(blocks, arenas, strict=True) if arena == FAST for n in b.tensors),
+        frozenset(
+            b.first for b, arena in zip(blocks, arenas, strict=True) if arena == FAST and not b.tensors
+        ),
+    )
 
 
-def _arena_block(graph: Graph, block: Block, address: int) -> ArenaBlock:
-    if not block.tensors:
-        return ArenaBlock(
-            graph.nodes[block.first].name, "scratch", address, block.bytes, block.first, block.last
-        )
-    names = set(block.tensors)
-    kind = "input" if names & set(graph.inputs) else "output" if names & set(graph.outputs) else "tensor"
-    return ArenaBlock(block.tensors[0], kind, address, block.bytes, block.first, block.last)
+def _arena_block(graph: Graph, block: Block, address: int, arena: str) -> ArenaBlock:
+    name, kind = graph.nodes[block.first].name if not block.tensors else block.tensors[0], "scratch"
+    if block.tensors:
+        names = set(block.tensors)
+        kind = "input" if names & set(graph.inputs) else "output" if names & set(graph.outputs) else "tensor"
+    return ArenaBlock(name, kind, address, block.bytes, block.first, block.last, arena)
 
 
 def _ways_to_replace(blocks: Sequence[Block]) -> list[list[int]]:
@@ -91,17 +114,18 @@ def _ways_to_replace(blocks: Sequence[Block]) -> list[list[int]]:
     return ways
 
 
-def _addresses(blocks: Sequence[Block], owners: Sequence[int], steps: range) -> list[int]:
+def _addresses(blocks: Sequence[Block], owners: Sequence[int], quick: bool) -> list[int]:
     """An address for each block, those with one owner (the first and largest of them) at one address."""
     kept = sorted(set(owners))
     groups = [[i for i, owner in enumerate(owners) if owner == k] for k in kept]
     gaps = [[_gap(below, above, blocks) for above in groups] for below in groups]
-    bound = max(least_bytes(blocks, step, owners) for step in steps)
-    addresses = place([blocks[owner].bytes for owner in kept], gaps, TENSOR_ALIGN, bound)
+    steps = range(min((b.first for b in blocks), default=0), max((b.last for b in blocks), default=-1) + 1)
+    bound = max((least_bytes(blocks, step, owners) for step in steps), default=0)
+    addresses = place([blocks[owner].bytes for owner in kept], gaps, TENSOR_ALIGN, bound, quick)
     return [addresses[kept.index(owner)] for owner in owners]
 
 
-def _height(blocks: Sequence[Block], addresses: Sequence[int]) -> int:
+def height(blocks: Sequence[Block], addresses: Sequence[int]) -> int:
     return max((a + block.bytes for a, block in zip(addresses, blocks, strict=True)), default=0)
 
 
@@ -243,16 +267,19 @@ def overlaps(
     """What is wrong with a plan, as sentences: an independent check that tests run on random graphs."""
     blocks = find_blocks(graph, kernels, keep_input)
     where = [plan.addresses[b.tensors[0]] if b.tensors else plan.scratch[b.first][0] for b in blocks]
+    fast = [plan.fast.issuperset(b.tensors) if b.tensors else b.first in plan.fast_scratch for b in blocks]
     wrong = [
         f"{block.tensors} at {address} leaves the arena or is not aligned"
-        for block, address in zip(blocks, where, strict=True)
-        if address < 0 or address % TENSOR_ALIGN or address + block.bytes > plan.arena_bytes
+        for block, address, is_fast in zip(blocks, where, fast, strict=True)
+        if address < 0
+        or address % TENSOR_ALIGN
+        or address + block.bytes > (plan.fast_arena_bytes if is_fast else plan.arena_bytes)
     ]
     wrong += [
         f"{name} is not where {block.tensors[0]} is"
-        for block, address in zip(blocks, where, strict=True)
+        for block, address, is_fast in zip(blocks, where, fast, strict=True)
         for name in block.tensors
-        if plan.addresses[name] != address
+        if plan.addresses[name] != address or (name in plan.fast) != is_fast
     ]
     for i, a in enumerate(blocks):
         for j, b in enumerate(blocks[:i]):
@@ -261,6 +288,6 @@ def overlaps(
                 i in b.may_cover and where[i] - where[j] >= b.may_cover[i]
             )
             replaces = where[i] == where[j] and (a.may_replace == j or b.may_replace == i)
-            if a.meets(b) and not apart and not covers and not replaces:
+            if fast[i] == fast[j] and a.meets(b) and not apart and not covers and not replaces:
                 wrong.append(f"{a.tensors or 'scratch'} and {b.tensors or 'scratch'} overlap")
     return wrong

@@ -21,7 +21,7 @@ from mcu_quant.errors import (
 )
 from mcu_quant.ir import Graph
 from mcu_quant.kernels.base import CORES, Core
-from mcu_quant.sections import check_placement
+from mcu_quant.sections import RAM, Placement, check_placement
 
 if TYPE_CHECKING:
     import numpy as np
@@ -198,7 +198,7 @@ def deploy_smallest(
         None if board is None else [section.name for section in board.sections],
         "" if board is None else board.name,
     )
-    limits = [options.ram, None if board is None else board.ram_bytes - board.stack_bytes]
+    limits = [options.ram, None if board is None else _room(board, options.placement)]
     ram = min((limit for limit in limits if limit is not None), default=None)
     fit = choose_and_plan(graph, core, options, ram)
     return Deployment(
@@ -212,6 +212,15 @@ def deploy_smallest(
         source=model.graph,
         slowdown=fit.slowdown,
     )
+
+
+def _room(board: Board, placement: Placement) -> int:
+    """What the board has for the main arena."""
+    main, fast = placement.arena_sections
+    room = {section.name: section.region.bytes for section in board.sections}
+    room[RAM] = board.ram_bytes - board.stack_bytes
+    room[fast] -= placement.fast_bytes or 0
+    return max(room[main], 0)
 
 
 def require_ram(name: str, arena_bytes: int, ram: int | None) -> None:

@@ -44,7 +44,7 @@ RANK = {stage: rank for rank, stages in enumerate(RANKS) for stage in stages}
 #: engines compile what codegen writes.
 ALLOWED = {("memory", "placement"), ("verify", "codegen")}
 #: Modules that belong to another module's stage.
-PART_OF = dict.fromkeys(("placement", "ordering", "fitting", "banding"), "memory")
+PART_OF = dict.fromkeys(("placement", "splitting", "ordering", "fitting", "banding"), "memory")
 
 #: Both run as child processes only: no process of a user's imports TensorFlow because of us.
 TENSORFLOW_ALLOWED = {"importers/saved_model_reader.py", "demo_training.py"}

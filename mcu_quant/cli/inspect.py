@@ -118,7 +118,9 @@ def _show(facts: dict[str, Any]) -> None:
         if "memory" in facts:
             memory = facts["memory"]
             rows += [("planned arena (RAM)", f"{memory['arena_bytes']:,} bytes")]
-            gap = memory["arena_bytes"] - memory["lower_bound"]
+            if fast := memory["fast_arena_bytes"]:
+                rows += [("planned fast arena (RAM)", f"{fast:,} bytes")]
+            gap = memory["arena_bytes"] + memory["fast_arena_bytes"] - memory["lower_bound"]
             rows += [
                 ("no arena is below", f"{memory['lower_bound']:,} bytes, {gap:,} less"),
                 ("largest set live at once without overlap", f"{memory['disjoint_bytes']:,} bytes"),

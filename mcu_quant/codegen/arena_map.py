@@ -12,7 +12,7 @@ from functools import cache
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from mcu_quant.codegen.names import comment
-from mcu_quant.deployment import ArenaBlock, Deployment
+from mcu_quant.deployment import FAST, MAIN, ArenaBlock, Deployment
 from mcu_quant.resources import directory
 
 #: Pixels; with many layers it is wider, for each column takes _COLUMN at least.
@@ -88,7 +88,8 @@ class Column:
 def render_arena_map(deployment: Deployment) -> str:
     """The SVG of a deployment's arena."""
     plan = deployment.plan
-    scale = _Scale(len(deployment.graph.nodes) + 2, plan.arena_bytes)
+    total = plan.arena_bytes + plan.fast_arena_bytes
+    scale = _Scale(len(deployment.graph.nodes) + 2, total, plan.arena_bytes)
     return (
         _environment()
         .get_template("arena.svg.j2")
@@ -96,17 +97,19 @@ def render_arena_map(deployment: Deployment) -> str:
             name=deployment.name,
             core=deployment.core.name,
             options=comment(deployment.options.canonical(), longest=60),
-            arena_bytes=plan.arena_bytes,
+            arena_bytes=total,
+            fast_arena_bytes=plan.fast_arena_bytes,
+            boundary=scale.y(plan.arena_bytes),
             layers=len(deployment.graph.nodes),
             fullest=plan.largest_layer,
             fullest_bytes=plan.used_bytes(plan.largest_layer),
             columns=_columns(deployment, scale),
             column_width=scale.column,
-            ticks=[(scale.y(address), f"{address:,}") for address in _ticks(plan.arena_bytes)],
+            ticks=[(scale.y(address), f"{address:,}") for address in _ticks(total)],
             blocks=_drawn(deployment, scale),
             shared=[scale.box(block) for block in shared(plan.blocks)],
             area=scale.area,
-            top=scale.y(plan.arena_bytes),
+            top=scale.y(total),
             width=scale.width,
             height=HEIGHT,
             font=FONT,
@@ -120,20 +123,23 @@ def shared(blocks: Sequence[ArenaBlock]) -> list[ArenaBlock]:
     for index, one in enumerate(blocks):
         for other in blocks[:index]:
             low, high = max(one.address, other.address), min(one.end, other.end)
-            if one.meets(other) and low < high:
+            if one.arena == other.arena and one.meets(other) and low < high:
                 first, last = max(one.first, other.first), min(one.last, other.last)
-                found.append(ArenaBlock(f"{other.name}, {one.name}", "shared", low, high - low, first, last))
+                found.append(
+                    ArenaBlock(f"{other.name}, {one.name}", "shared", low, high - low, first, last, one.arena)
+                )
     return found
 
 
 class _Scale:
-    """From steps and addresses to pixels."""
+    """From steps and addresses to pixels. The fast arena is drawn above the main one."""
 
-    def __init__(self, columns: int, arena_bytes: int) -> None:
+    def __init__(self, columns: int, arena_bytes: int, main_bytes: int) -> None:
         self.width = max(WIDTH, _LEFT + _RIGHT + _COLUMN * columns)
         self.column = (self.width - _LEFT - _RIGHT) / columns
         self.area = Box(_LEFT, _TOP, self.width - _LEFT - _RIGHT, _BOTTOM - _TOP)
         self._bytes = max(arena_bytes, 1)
+        self._start = {MAIN: 0, FAST: main_bytes}
 
     def x(self, step: int) -> float:
         """The left side of a step's column."""
@@ -144,7 +150,8 @@ class _Scale:
 
     def box(self, block: ArenaBlock) -> Box:
         width = (block.last - block.first + 1) * self.column
-        return Box(self.x(block.first), self.y(block.end), width, self.y(block.address) - self.y(block.end))
+        low, high = (self.y(self._start[block.arena] + end) for end in (block.address, block.end))
+        return Box(self.x(block.first), high, width, low - high)
 
 
 def _ticks(arena_bytes: int) -> list[int]:
@@ -200,8 +207,9 @@ def _shape(deployment: Deployment, block: ArenaBlock) -> str:
 
 def _title(deployment: Deployment, block: ArenaBlock) -> str:
     """For the tooltip: everything that is known."""
+    where = " of the fast arena" if block.arena == FAST else ""
     what = "scratch of" if block.kind == "scratch" else f"{block.kind} {_shape(deployment, block)}"
-    return f"{what} {block.name}: {block.bytes:,} bytes at {block.address:,} to {block.end - 1:,}"
+    return f"{what} {block.name}: {block.bytes:,} bytes at {block.address:,} to {block.end - 1:,}{where}"
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from mcu_quant.bands.kernel import BandsKernel
 from mcu_quant.bands.program import Move, Pointer, Statement
 from mcu_quant.codegen import literals
-from mcu_quant.codegen.calls import NO_SCRATCH, CallText, CallWriter, arena_pointer
+from mcu_quant.codegen.calls import NO_SCRATCH, CallText, CallWriter, Place
 from mcu_quant.codegen.names import comment, identifier
 from mcu_quant.ir import BoundNode
 from mcu_quant.kernels.base import Kernel
@@ -41,13 +41,13 @@ class BandsText:
 
 @dataclass(frozen=True)
 class BandsWriter:
-    """prefix: of the functions. stem: of tables' symbols. bases: addresses of a Pointer's bases."""
+    """prefix: of the functions. stem: of tables' symbols. bases: places of a Pointer's bases."""
 
     writer: CallWriter
     kernel: BandsKernel
     prefix: str
     stem: str
-    bases: dict[str, int]
+    bases: dict[str, Place]
 
     def write(self) -> BandsText:
         functions = {
@@ -73,14 +73,14 @@ class BandsWriter:
             f"{self.stem}_{stage}",
             node.name,
             lambda name: names[name] if name in names else self._operand(stage, name),
-            f"arena + {self._scratch(stage)}"
+            self._scratch(stage).text()
             if kernel.scratch_bytes(node)
             else f"{names[node.output.name]}{NO_SCRATCH}",
         )
         types = {
             tensor.name: literals.C_TYPES[tensor.dtype] for tensor in (*node.inputs, node.output) if tensor
         }
-        parameters = ["int8_t *arena"] if _takes_scratch(kernel, node) else []
+        parameters = [f"int8_t *{self._scratch(stage).base}"] if _takes_scratch(kernel, node) else []
         parameters += [
             f"{'' if name == node.output.name else 'const '}{types[name]} *{parameter}"
             for name, parameter in names.items()
@@ -107,16 +107,16 @@ class BandsWriter:
         kernel = self.kernel.kernels[statement.stage]
         node = self.kernel.banded.variants[statement.stage][statement.variant]
         dtypes = {tensor.name: tensor.dtype for tensor in (*node.inputs, node.output) if tensor}
-        arguments = ["arena"] if _takes_scratch(kernel, node) else []
+        arguments = [self._scratch(statement.stage).base] if _takes_scratch(kernel, node) else []
         pointers = dict(statement.operands)
         arguments += [self._pointer(dtypes[name], pointers[name]) for name in _parameter_names(node)]
         return f"{functions[statement.stage, statement.variant].name}({', '.join(arguments)})"
 
     def _pointer(self, dtype: str, pointer: Pointer) -> str:
         step = f" + i * {pointer.step}" if pointer.step else ""
-        return arena_pointer(dtype, self.bases[pointer.base] + pointer.bytes, step)
+        return (self.bases[pointer.base] + pointer.bytes).text(dtype, step)
 
-    def _scratch(self, stage: int) -> int:
+    def _scratch(self, stage: int) -> Place:
         return self.bases["scratch"] + self.kernel.layout.scratch[stage]
 
 

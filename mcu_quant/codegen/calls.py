@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,9 +12,12 @@ from mcu_quant.codegen import literals
 from mcu_quant.codegen.assembly import Assemblies
 from mcu_quant.codegen.names import comment
 from mcu_quant.codegen.tables import Tables
+from mcu_quant.deployment import FAST, MAIN
 from mcu_quant.kernels.base import Activation, Argument, Assembly, Constant, KernelCall
 from mcu_quant.sections import Placement
 
+#: Arena → the C pointer to its start.
+POINTERS = {MAIN: "arena", FAST: "fast_arena"}
 #: Behind a pointer that is passed for scratch of no bytes: from NULL compilers conclude too much, and warn.
 NO_SCRATCH = " /* no scratch */"
 
@@ -65,7 +69,28 @@ class CallWriter:
         return self.tables.add(f"{stem}_{label}", data, f"{comment(layer)}, {label}", section)
 
 
-def arena_pointer(dtype: str, address: int, step: str = "") -> str:
-    """step: more C text that is added to the address."""
-    place = f"arena + {address}{step}"
-    return place if dtype == "int8" else f"({literals.C_TYPES[dtype]} *)(void *)({place})"
+@dataclass(frozen=True)
+class Place:
+    """An address in an arena, MAIN or FAST."""
+
+    arena: str
+    address: int
+
+    @property
+    def base(self) -> str:
+        """The C pointer to the arena."""
+        return POINTERS[self.arena]
+
+    def text(self, dtype: str = "int8", step: str = "") -> str:
+        """A C pointer to it. step: more C text that is added to the address."""
+        place = f"{self.base} + {self.address}{step}"
+        return place if dtype == "int8" else f"({literals.C_TYPES[dtype]} *)(void *)({place})"
+
+    def __add__(self, count: int) -> Place:
+        return Place(self.arena, self.address + count)
+
+
+def pointers_in(texts: Iterable[str]) -> tuple[str, ...]:
+    """The pointers to arenas that C expressions use."""
+    words = {word for text in texts for word in re.findall(r"\w+", text)}
+    return tuple(pointer for pointer in POINTERS.values() if pointer in words)

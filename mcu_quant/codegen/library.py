@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from mcu_quant.c_names import check_c_name
 from mcu_quant.codegen import literals
 from mcu_quant.codegen.assembly import Assemblies
 from mcu_quant.codegen.bands import BandsText, BandsWriter
-from mcu_quant.codegen.calls import NO_SCRATCH, CallText, CallWriter, arena_pointer
+from mcu_quant.codegen.calls import NO_SCRATCH, POINTERS, CallText, CallWriter, Place, pointers_in
 from mcu_quant.codegen.names import UniqueNames, comment, identifier
 from mcu_quant.codegen.tables import Table, Tables
 from mcu_quant.deployment import ARENA_ALIGN, Deployment
@@ -57,7 +57,7 @@ _LIMITS = {"int8": (-128, 127), "uint8": (0, 255), "int16": (-32768, 32767)}
 
 @dataclass(frozen=True)
 class Port:
-    """An input or output of the model, in C. table: the symbol of an output that is constant."""
+    """An input or output of the model, in C. base: of its arena. table: the symbol of a constant output."""
 
     function: str
     macro: str
@@ -66,6 +66,7 @@ class Port:
     address: int | None
     table: str | None
     tensor: Tensor
+    base: str = field(repr=False)
 
     @property
     def facts(self) -> str:
@@ -100,6 +101,14 @@ class Layer:
     facts: tuple[str, ...]
     call: CallText | None = None
     bands: BandsText | None = None
+
+    @property
+    def pointers(self) -> tuple[str, ...]:
+        """To the arenas that its function uses."""
+        texts = [argument for _, call in self.calls for argument in call.arguments]
+        if self.bands is not None:
+            texts = [text for stretch in self.bands.stretches for text in stretch.statements]
+        return pointers_in(texts)
 
     @property
     def calls(self) -> tuple[tuple[str, CallText], ...]:
@@ -188,6 +197,7 @@ def _context(deployment: Deployment, headers: dict[str, str]) -> dict[str, Any]:
         "core": deployment.core.name,
         "options": comment(deployment.options.canonical(), longest=2000),
         "arena_bytes": deployment.plan.arena_bytes,
+        "fast_arena_bytes": deployment.plan.fast_arena_bytes,
         "arena_align": ARENA_ALIGN,
         "scratch_bytes": deployment.plan.scratch_bytes,
         "largest_layer": deployment.plan.largest_layer,
@@ -211,11 +221,16 @@ def _context(deployment: Deployment, headers: dict[str, str]) -> dict[str, Any]:
 
 def _build_number(context: dict[str, Any]) -> str:
     """Names one generation's content, so that its files notice when they are mixed with another's."""
-    content = {key: context[key] for key in context if key != "tables"}
+    content = {key: context[key] for key in context if key not in ("tables", "fast_arena_bytes")}
     content["tables"] = [
         (t.symbol, t.c_type, t.section, hashlib.sha256(t.data.tobytes()).hexdigest())
         for t in context["tables"]
     ]
+    if context["fast_arena_bytes"]:
+        content["split"] = (
+            context["fast_arena_bytes"],
+            [p.base for p in context["inputs"] + context["outputs"]],
+        )
     return "0x" + hashlib.sha256(repr(sorted(content.items())).encode()).hexdigest()[:8] + "u"
 
 
@@ -251,9 +266,9 @@ def _bands(deployment: Deployment, writer: CallWriter, index: int, kernel: Bands
     (source,), (output,) = node.inputs, node.outputs
     assert source is not None
     bases = {
-        "input": plan.addresses[source],
-        "output": plan.addresses[output],
-        "scratch": plan.scratch[index][0],
+        "input": Place(plan.arena_of(source), plan.addresses[source]),
+        "output": Place(plan.arena_of(output), plan.addresses[output]),
+        "scratch": Place(plan.scratch_arena(index), plan.scratch[index][0]),
     }
     return BandsWriter(writer, kernel, f"{deployment.name}_layer_{index}", str(index), bases).write()
 
@@ -265,12 +280,14 @@ def _activation(
     root = deployment.graph.tensors[storage[name]]
     if root.data is not None:
         return writer.table(stem, layer, "operand", root.data)
-    return arena_pointer(tensor.dtype, deployment.plan.addresses[name])
+    plan = deployment.plan
+    return Place(plan.arena_of(name), plan.addresses[name]).text(tensor.dtype)
 
 
 def _scratch(deployment: Deployment, index: int) -> str:
     address, size = deployment.plan.scratch[index]
-    return f"arena + {address}" if size else f"arena{NO_SCRATCH}"
+    place = Place(deployment.plan.scratch_arena(index), address)
+    return place.text() if size else f"{place.base}{NO_SCRATCH}"
 
 
 def _section_macros(prefix: str, tables: Sequence[Table]) -> dict[str, str]:
@@ -297,6 +314,7 @@ def _port(deployment: Deployment, kind: str, index: int, tensor: Tensor, tables:
         address=None if table else deployment.plan.addresses[tensor.name],
         table=table,
         tensor=tensor,
+        base=POINTERS[deployment.plan.arena_of(tensor.name)],
     )
 
 

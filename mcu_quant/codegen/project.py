@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from mcu_quant.boards import Board, Section
+from mcu_quant.boards import RAM_SECTION, Board, Section
 from mcu_quant.codegen.library import library_tables, render_library
 from mcu_quant.codegen.literals import C_TYPES
 from mcu_quant.deployment import ARENA_ALIGN, Deployment
@@ -90,7 +90,17 @@ def render_sources(
     """model/, board/ and those of "main.c", "validate.c" and "profile.c" (which is of the first model)."""
     models = [_model_facts(deployment) for deployment in deployments]
     sections = placed_sections(board, deployments)
-    context = {"board": board, "models": models, "model": models[0], "sections": sections}
+    main, fast = deployments[0].options.placement.arena_sections
+    arenas = [("memory", "ARENA_BYTES", main), ("fast_memory", "FAST_ARENA_BYTES", fast)]
+    context = {
+        "board": board,
+        "models": models,
+        "model": models[0],
+        "sections": sections,
+        "arena_sections": (main, fast),
+        "arenas": arenas if deployments[0].plan.is_split else arenas[:1],
+        "memories": _memories(board, deployments),
+    }
     files = {name: _render(board, f"{name}.j2", context) for name in programs}
     for deployment in deployments:
         files |= {f"model/{name}": text for name, text in render_library(deployment).items()}
@@ -103,6 +113,17 @@ def placed_sections(board: Board, deployments: Sequence[Deployment]) -> list[Sec
     """The board's sections that weights of these models go to."""
     used = {table.section for deployment in deployments for table in library_tables(deployment)}
     return [section for section in board.sections if section.name in used]
+
+
+def _memories(board: Board, deployments: Sequence[Deployment]) -> list[tuple[Section, bool]]:
+    """What the linker script needs beside flash and RAM, and whether an arena is there."""
+    arenas = deployments[0].options.placement.arena_sections
+    placed = placed_sections(board, deployments)
+    return [
+        (section, section.name in arenas)
+        for section in board.sections
+        if section.name != RAM_SECTION and (section in placed or section.name in arenas)
+    ]
 
 
 def render_vectors(deployment: Deployment, inputs: Sequence[np.ndarray]) -> dict[str, bytes]:
@@ -156,6 +177,8 @@ def _model_facts(deployment: Deployment) -> dict[str, Any]:
         "macro": deployment.name.upper(),
         "align": ARENA_ALIGN,
         "arena_bytes": deployment.plan.arena_bytes,
+        "fast_arena_bytes": deployment.plan.fast_arena_bytes,
+        "argument_type": f"const {deployment.name}_arenas_t *" if deployment.plan.is_split else "void *",
         "inputs": [_tensor_facts(i, tensor) for i, tensor in enumerate(graph.input_tensors())],
         "outputs": [_tensor_facts(i, tensor) for i, tensor in enumerate(graph.output_tensors())],
     }

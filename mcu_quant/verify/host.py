@@ -29,8 +29,8 @@ class HostEngine:
     """A deployment's C library, built when the engine is made.
 
     compiler: a command; $CC, cc, gcc or clang by default. flags: after the default ones. sanitize: run
-    under the address and undefined-behaviour sanitizers, in a process of its own, with an arena of the
-    exact size. The arena holds other garbage before every sample.
+    under the address and undefined-behaviour sanitizers, in a process of its own, with arenas of the
+    exact size. An arena holds other garbage before every sample.
     Raises ToolMissingError without a compiler; EngineFailedError if code does not compile or run.
     """
 
@@ -46,7 +46,8 @@ class HostEngine:
     ) -> None:
         self._inputs = deployment.graph.input_tensors()
         self._outputs = deployment.graph.output_tensors()
-        self._arena_bytes = deployment.plan.arena_bytes
+        plan = deployment.plan
+        self._arenas = [plan.arena_bytes, *([plan.fast_arena_bytes] if plan.is_split else [])]
         self._sanitize = sanitize
         self._directory = tempfile.TemporaryDirectory(prefix="mcu_quant_", ignore_cleanup_errors=True)
         self._path = Path(self._directory.name)
@@ -68,17 +69,16 @@ class HostEngine:
         run_tool([*compiler, *_FLAGS, *kind, *flags, *sources, "-o", str(self._binary)], self._path)
         if not self._sanitize:
             self._ffi = cffi.FFI()
-            self._ffi.cdef("int64_t mq_host_run(int64_t, void *const *, void *const *, uint8_t *);")
+            self._ffi.cdef("int64_t mq_host_run(int64_t, void *const *, void *const *, uint8_t *const *);")
             self._library = self._ffi.dlopen(str(self._binary))
 
     def _run_library(self, inputs: list[np.ndarray]) -> list[np.ndarray]:
         samples = len(inputs[0])
         outputs = [np.empty((samples, *tensor.shape), tensor.dtype) for tensor in self._outputs]
-        block = np.empty(self._arena_bytes + 2 * _CANARY_BYTES + ARENA_ALIGN, np.uint8)
-        start = block.ctypes.data + -block.ctypes.data % ARENA_ALIGN
-        failed = self._library.mq_host_run(
-            samples, self._pointers(inputs), self._pointers(outputs), self._ffi.cast("uint8_t *", start)
-        )
+        blocks = [np.empty(size + 2 * _CANARY_BYTES + ARENA_ALIGN, np.uint8) for size in self._arenas]
+        starts = [b.ctypes.data + -b.ctypes.data % ARENA_ALIGN + _CANARY_BYTES for b in blocks]
+        arenas = self._ffi.new("uint8_t *[]", [self._ffi.cast("uint8_t *", start) for start in starts])
+        failed = self._library.mq_host_run(samples, self._pointers(inputs), self._pointers(outputs), arenas)
         if failed:
             raise EngineFailedError(
                 "a run must not write outside its arena", layer=self.name, value=f"sample {failed - 1}"
@@ -114,6 +114,7 @@ def _render_driver(deployment: Deployment, sanitize: bool) -> dict[str, str]:
     context = {
         "name": deployment.name,
         "macro": deployment.name.upper(),
+        "is_split": deployment.plan.is_split,
         "inputs": [tensor.bytes for tensor in deployment.graph.input_tensors()],
         "outputs": [tensor.bytes for tensor in deployment.graph.output_tensors()],
         "export": "__declspec(dllexport) " if _WINDOWS else "",

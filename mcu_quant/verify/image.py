@@ -74,7 +74,7 @@ def check_fits(board: Board, deployments: Sequence[Deployment]) -> None:
 
     Raises DoesNotFitError.
     """
-    check_ram(board, max(deployments, key=lambda deployment: deployment.plan.arena_bytes))
+    check_ram(board, max(deployments, key=lambda deployment: arena_bytes_in(deployment, RAM_SECTION)))
     _check_sections(board, deployments)
     elsewhere = {section.name for section in board.sections if not section.copied}
     sizes = {
@@ -97,13 +97,15 @@ def _check_sections(board: Board, deployments: Sequence[Deployment]) -> None:
     for section in board.sections:
         tables = [t for deployment in deployments for t in library_tables(deployment)]
         needed = sum(table.bytes for table in tables if table.section == section.name)
+        if section.name != RAM_SECTION:
+            needed += max(arena_bytes_in(deployment, section.name) for deployment in deployments)
         if needed > section.region.bytes:
             raise DoesNotFitError(
-                f"weights placed in {section.name} must fit {board.name}, where it has "
+                f"weights and arenas placed in {section.name} must fit {board.name}, where it has "
                 f"{section.region.bytes} bytes",
                 layer=", ".join(deployment.name for deployment in deployments),
                 value=f"{needed} bytes",
-                hint="place fewer layers there",
+                hint="place fewer layers there, or a smaller arena",
             )
 
 
@@ -112,17 +114,25 @@ def overflow_of(messages: str) -> dict[str, int]:
     return {name: int(count) for name, count in _OVERFLOW.findall(messages)}
 
 
+def arena_bytes_in(deployment: Deployment, section: str) -> int:
+    """What the arenas of a model take of a board's section."""
+    main, fast = deployment.options.placement.arena_sections
+    plan = deployment.plan
+    return (main == section) * plan.arena_bytes + (fast == section) * plan.fast_arena_bytes
+
+
 def check_ram(board: Board, deployment: Deployment) -> None:
     """Refuse a model whose arena and the board's stack are more than its RAM, before anything is built."""
     plan, copies = deployment.plan, 0
+    arenas = arena_bytes_in(deployment, RAM_SECTION)
     if RAM_SECTION in deployment.options.placement.sections:
         copies = sum(table.bytes for table in library_tables(deployment) if table.section == RAM_SECTION)
-    needed = plan.arena_bytes + board.stack_bytes + copies
+    needed = arenas + board.stack_bytes + copies
     if needed <= board.ram_bytes:
         return
     index = max(range(len(plan.live_bytes)), key=lambda i: plan.live_bytes[i])
     raise DoesNotFitError(
-        f"arena ({plan.arena_bytes} bytes) and stack ({board.stack_bytes})"
+        f"arena ({arenas} bytes) and stack ({board.stack_bytes})"
         + (f" and weights placed in {RAM_SECTION} ({copies})" if copies else "")
         + f" must fit {board.name}, which has {board.ram_bytes} bytes of RAM",
         layer=deployment.name,

@@ -222,7 +222,7 @@ def _report(
     deployment: Deployment, board: Board, counts: Counts, cycles: Cycles | None, sizes: ImageSizes
 ) -> dict[str, Any]:
     arena = deployment.plan.arena_bytes
-    ram = arena + sizes.static_bytes + counts.stack_bytes
+    ram = arena + deployment.plan.fast_arena_bytes + sizes.static_bytes + counts.stack_bytes
     return {
         "schema": 1,
         "model": deployment.name,
@@ -233,6 +233,7 @@ def _report(
         "modelled_cycles": None if cycles is None else cycles.cycles,
         "memory": {
             "arena_bytes": arena,
+            "fast_arena_bytes": deployment.plan.fast_arena_bytes,
             "static_bytes": sizes.static_bytes,
             "stack_bytes": counts.stack_bytes,
             "ram_bytes": ram,

@@ -87,10 +87,11 @@ def check_report(report: dict[str, Any]) -> None:
     """What holds for every model and board."""
     assert list(report) == KEYS
     memory, flash = report["memory"], report["flash"]
-    assert list(memory) == ["arena_bytes", "static_bytes", "stack_bytes", "ram_bytes"]
+    assert list(memory) == ["arena_bytes", "fast_arena_bytes", "static_bytes", "stack_bytes", "ram_bytes"]
     assert list(flash) == ["code_bytes", "const_bytes", "model_bytes", "image_bytes"]
     assert memory["static_bytes"] == 0
     assert 16 <= memory["stack_bytes"] <= 512
+    assert memory["fast_arena_bytes"] == 0
     assert memory["ram_bytes"] == memory["arena_bytes"] + memory["stack_bytes"]
     assert flash["model_bytes"] == flash["code_bytes"] + flash["const_bytes"] < flash["image_bytes"]
     assert flash["image_bytes"] - flash["model_bytes"] < 4096

@@ -15,7 +15,6 @@ from mcu_quant.importers.tflite import read_tflite
 from mcu_quant.ir import Graph, Node, QuantParams, Tensor, check
 from mcu_quant.kernels import choose_kernels
 from mcu_quant.kernels.base import CORES
-from mcu_quant.memory import plan_memory
 from mcu_quant.ops.binary import ArithmeticAttrs
 from mcu_quant.ops.conv_2d import Conv2DAttrs
 from mcu_quant.ops.depthwise_conv_2d import DepthwiseConv2DAttrs
@@ -24,6 +23,7 @@ from mcu_quant.ops.pooling import Pool2DAttrs
 from mcu_quant.ops.reshape import ReshapeAttrs
 from mcu_quant.ops.softmax import SoftmaxAttrs
 from mcu_quant.optimize import optimize
+from mcu_quant.splitting import plan_arenas
 from tests.conftest import SHARED, require_tools
 
 WARNINGS = ("-std=c99", "-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Wshadow", "-Werror")
@@ -38,7 +38,9 @@ def deploy(
     chosen = GenerateOptions(**options)  # type: ignore[arg-type]
     optimized = optimize(graph, chosen)
     kernels = tuple(choose_kernels(optimized, CORES[core], chosen.optimize))
-    plan = plan_memory(optimized, kernels, keep_input=chosen.keep_input)
+    plan = plan_arenas(
+        optimized, kernels, keep_input=chosen.keep_input, fast_bytes=chosen.placement.fast_bytes
+    )
     return Deployment(name, optimized, CORES[core], kernels, plan, chosen, fingerprint, source=graph)
 
 

@@ -40,8 +40,19 @@ def test_the_first_line_that_matches_holds() -> None:
 
 REFUSED: dict[str, tuple[str, str]] = {
     "not TOML": ("[weights", "readable TOML"),
-    "another table": ('[weights]\n[arena]\nx = "y"', r"one table, \[weights\].*arena"),
-    "no table": ('weights = "ram"', r"one table, \[weights\]"),
+    "another table": ('[weights]\n[stack]\nx = "y"', r"the tables \[weights\].*stack"),
+    "no table": ('weights = "ram"', r"the tables \[weights\]"),
+    "nothing": ("", r"the tables \[weights\].*none"),
+    "an arena that is no table": ("arena = 3", r"the tables \[weights\]"),
+    "an arena without a size": ("[arena]", r"\[arena\]: fast_bytes must be a positive number"),
+    "an arena of nothing": ("[arena]\nfast_bytes = 0", "positive number of bytes.*0"),
+    "an arena of half a byte": ("[arena]\nfast_bytes = 0.5", "positive number of bytes.*0.5"),
+    "an arena of truth": ("[arena]\nfast_bytes = true", "positive number of bytes.*True"),
+    "an arena in a strange section": (
+        "[arena]\nfast_bytes = 9\nfast_section = 'a b'",
+        "fast_section: a section's name",
+    ),
+    "an arena with more": ("[arena]\nfast_bytes = 9\nsize = 9", "has fast_bytes, fast_section and.*size"),
     "a number": ("[weights]\ndefault = 3", "default: a section's name"),
     "a name that would end the attribute": ("[weights]\ndefault = 'a\")'", "a section's name"),
     "code": ('[weights]\n"conv_1" = ".text.hot"', "conv_1: .*sections of code or variables"),
