@@ -18,6 +18,7 @@ import numpy as np
 from mcu_quant.boards import Board
 from mcu_quant.codegen.assembly import Assemblies, AssemblyFunction
 from mcu_quant.codegen.project import C_FLAGS, LINK_FLAGS, render_sources
+from mcu_quant.errors import EngineFailedError
 from mcu_quant.ir import BoundNode
 from mcu_quant.kernels.base import Activation, Argument, Assembly, Constant, Kernel, KernelCall
 from mcu_quant.verify.qemu import emulate
@@ -175,7 +176,10 @@ class Machine:
             emulate(self.board, image, folder, timeout=timeout, arguments=arguments, progress=outputs)
             data = np.frombuffer(outputs.read_bytes(), np.uint8)
         ends = np.cumsum([task.arenas.size for task in tasks])
-        assert len(data) == ends[-1]
+        if len(data) != ends[-1]:
+            raise EngineFailedError(
+                "the image must give an arena for every call", value=f"{len(data)} bytes of {ends[-1]}"
+            )
         return [
             part.reshape(t.arenas.shape) for part, t in zip(np.split(data, ends[:-1]), tasks, strict=True)
         ]
