@@ -51,7 +51,7 @@ def tiny_model(
     return TfliteModel(name, name.encode(), graph)
 
 
-def deploy(model: TfliteModel, board: Board, **options: str) -> Deployment:
+def deploy(model: TfliteModel, board: Board, **options: object) -> Deployment:
     return pipeline.deploy(model, CORES[board.core], GenerateOptions(**options), board=board)  # type: ignore[arg-type]
 
 

@@ -11,6 +11,7 @@ from mcu_quant.boards import load_board
 from mcu_quant.codegen.project import WARNINGS, render_sources
 from mcu_quant.ops.interpreter import run_int8
 from mcu_quant.samples import default_inputs
+from mcu_quant.sections import Placement, SplitArena
 from mcu_quant.verify.image import link_images
 from mcu_quant.verify.qemu import emulate
 from tests.boards.models import deploy, tiny_model
@@ -42,12 +43,31 @@ int main(void) {
 """
 
 
+def blocks_of_the_guide(*, split: bool) -> list[str]:
+    """Its C, either all for one arena or all for a split one."""
+    blocks = re.findall(r"^```c\n(.*?)^```", GUIDE.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+    return [block for block in blocks if ("arenas_t" in block) == split]
+
+
+@pytest.mark.qemu
+def test_the_c_for_a_split_arena_runs(tmp_path: Path) -> None:
+    board = load_board("mps2_an386")
+    placement = Placement(arena=SplitArena(16, "ram", "ram"))
+    deployment = deploy(tiny_model("kws"), board, placement=placement)
+    (block,) = blocks_of_the_guide(split=True)
+    main = '#include "kws.h"\n#include "port.h"\nvoid infer(void);\n' + block
+    main += 'int main(void) {\n    infer();\n    port_print("done");\n    return 0;\n}\n'
+    files = render_sources(board, [deployment], ()) | {"main.c": main}
+    (image,) = link_images(board, deployment, files, ["main"], tmp_path)
+    assert emulate(board, image, tmp_path, timeout=20) == "done"
+
+
 @pytest.mark.qemu
 def test_the_c_of_the_guide_runs(tmp_path: Path) -> None:
     board = load_board("mps2_an386")
     model = tiny_model("kws")
     deployment = deploy(model, board)
-    blocks = re.findall(r"^```c\n(.*?)^```", GUIDE.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+    blocks = blocks_of_the_guide(split=False)
     assert len(blocks) >= 4
     inputs = default_inputs(model.graph, 1)
     expected = run_int8(model.graph, inputs)[0].reshape(-1)[0]
