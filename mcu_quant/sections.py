@@ -101,7 +101,11 @@ def read_placement(path: Path) -> Placement:
     """Raises InvalidInputError."""
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except OSError as error:
+        raise InvalidInputError(
+            "the placement file cannot be read", layer=str(path), value=error.strerror
+        ) from error
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise InvalidInputError(
             "the placement must be readable TOML", layer=str(path), value=error
         ) from error

@@ -70,7 +70,7 @@ def test_files_that_are_refused(case: str, tmp_path: Path) -> None:
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(InvalidInputError, match="readable TOML"):
+    with pytest.raises(InvalidInputError, match="cannot be read"):
         read_placement(tmp_path / "none.toml")
 
 
