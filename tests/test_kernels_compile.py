@@ -9,6 +9,9 @@ import pytest
 
 from tests.kernel_harness import compile_kernels
 
+#: `make check` leaves these out.
+pytestmark = pytest.mark.slow
+
 COMPILERS = {
     "gcc": (),
     "clang": (),

@@ -22,6 +22,9 @@ from tests.kernels.dsp.channel_cases import (
 from tests.kernels.on_board import run_on_board
 from tests.ops.driver import Case, linear_case, may_overlap, operands, reference
 
+#: `make check` leaves these out.
+pytestmark = pytest.mark.slow
+
 MAKERS: dict[str, Callable[[int], Case]] = {
     "depthwise_planar_s8": random_depthwise,
     "depthwise_lines_s8": random_depthwise,

@@ -17,6 +17,9 @@ from tests.kernels.dsp.linear_cases import random_convolution, random_fully_conn
 from tests.kernels.on_board import run_on_board
 from tests.ops.driver import Case, operands, reference
 
+#: `make check` leaves these out.
+pytestmark = pytest.mark.slow
+
 MAKERS: dict[str, Callable[..., Case]] = {
     "conv_2d": random_convolution,
     "3x3": random_winograd,

@@ -20,6 +20,9 @@ from tests.kernels.mve.cases import PAIRS, Maker, kernel_named, random_cases
 from tests.kernels.on_board import run_on_board
 from tests.ops.driver import Case, activation, linear_case, operands, reference
 
+#: `make check` leaves these out.
+pytestmark = pytest.mark.slow
+
 BOARD = "mps3_an547"
 #: How many cases of each maker; each has six inputs.
 HOST_CASES = int(os.environ.get("MCU_QUANT_CASES", "60"))
