@@ -351,10 +351,7 @@ def profile(
 
     note: told why cycles are left out, if they are.
     """
-    from mcu_quant.verify.profile import profile_on_qemu
-
-    deployment = deploy(model, core_named(board.core), options, board=board)
-    return profile_on_qemu(deployment, board, inputs, note=note) | {"fitting": deployment.fitting()}
+    return _profiled(deploy(model, core_named(board.core), options, board=board), board, inputs, note)
 
 
 def certify(
@@ -367,8 +364,15 @@ def certify(
 ) -> tuple[Mapping[str, Any], dict[str, str | bytes]]:
     """The JSON of `profile`, and the files of the certificate. note: as in profile."""
     from mcu_quant.codegen.certificate import render_certificate
-    from mcu_quant.verify.profile import profile_on_qemu
 
     deployment = deploy(model, core_named(board.core), options, board=board)
-    facts = profile_on_qemu(deployment, board, inputs, note=note) | {"fitting": deployment.fitting()}
+    facts = _profiled(deployment, board, inputs, note)
     return facts, {**render_certificate(deployment, facts)}
+
+
+def _profiled(
+    deployment: Deployment, board: Board, inputs: Sequence[np.ndarray], note: Callable[[str], None]
+) -> dict[str, Any]:
+    from mcu_quant.verify.profile import profile_on_qemu
+
+    return profile_on_qemu(deployment, board, inputs, note=note) | {"fitting": deployment.fitting()}
