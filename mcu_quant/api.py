@@ -33,11 +33,11 @@ class FloatModel:
 
     def predict(self, x: Inputs) -> Array | list[Array]:
         """The float outputs, [N, …] each."""
-        from mcu_quant.ops.interpreter import run_float
+        from mcu_quant.ops.interpreter import run_graph
         from mcu_quant.passes import prepare
 
         graph = prepare(self.graph)
-        return _unpacked(run_float(graph, _inputs(x, graph)))
+        return _unpacked(run_graph(graph, _inputs(x, graph)))
 
 
 @dataclass(frozen=True)

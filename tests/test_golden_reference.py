@@ -11,7 +11,7 @@ from mcu_quant.errors import UnsupportedModelError
 from mcu_quant.exporters.tflite import write_tflite
 from mcu_quant.importers.tflite import read_tflite
 from mcu_quant.ir import Graph
-from mcu_quant.ops.interpreter import run_int8
+from mcu_quant.ops.interpreter import run_graph
 from tests.graphs import assert_same_graph
 from tests.oracles import tflm
 
@@ -56,7 +56,7 @@ def assert_same_bytes(actual: np.ndarray, expected: np.ndarray) -> None:
 @pytest.mark.parametrize("name", PUBLISHED + CONVERTED)
 def test_reference_gives_the_stored_bytes(name: str) -> None:
     inputs, expected = stored(name)
-    (actual,) = run_int8(load(name), [inputs])
+    (actual,) = run_graph(load(name), [inputs])
     assert_same_bytes(actual, expected)
 
 
@@ -86,7 +86,7 @@ def test_single_operator_gives_the_stored_bytes(case: str) -> None:
     with np.load(PER_OPERATOR / f"{case.split('__')[0]}.npz") as golden:
         inputs = [golden[f"{case}.in{index}"] for index in range(len(graph.inputs))]
         expected = golden[f"{case}.out0"]
-    (actual,) = run_int8(graph, inputs)
+    (actual,) = run_graph(graph, inputs)
     assert_same_bytes(actual, expected)
 
 

@@ -17,7 +17,7 @@ from mcu_quant.kernels.base import CORES
 from mcu_quant.memory import plan_memory
 from mcu_quant.ops.binary import ArithmeticAttrs
 from mcu_quant.ops.conv_2d import Conv2DAttrs
-from mcu_quant.ops.interpreter import run_int8
+from mcu_quant.ops.interpreter import run_graph
 from mcu_quant.ops.pooling import Pool2DAttrs
 from mcu_quant.ordering import best_order, reordered
 from tests.codegen.deployments import activation, bias, graph_of, random_inputs, weights
@@ -82,5 +82,5 @@ def test_other_orders_are_taken_where_the_arena_gets_smaller_and_give_the_same_b
     assert [node.name for node in fit.graph.nodes] == ["a conv", "a pool", "b conv", "b pool", "sum"]
     assert fit.plan.arena_bytes < 0.7 * plan_memory(g, choose_kernels(g, core)).arena_bytes
     inputs = random_inputs(g, 2)
-    (expected,), (actual,) = run_int8(g, inputs), run_int8(fit.graph, inputs)
+    (expected,), (actual,) = run_graph(g, inputs), run_graph(fit.graph, inputs)
     assert np.array_equal(expected, actual)

@@ -10,7 +10,7 @@ from mcu_quant.exporters.tflite import write_tflite
 from mcu_quant.importers.keras_file import load_keras_file
 from mcu_quant.importers.saved_model import load_saved_model
 from mcu_quant.ir import Graph
-from mcu_quant.ops.interpreter import run_float, run_int8
+from mcu_quant.ops.interpreter import run_graph
 from mcu_quant.passes import prepare
 from mcu_quant.pipeline import read_model, verify
 from mcu_quant.quantize import quantize_int8
@@ -57,7 +57,7 @@ def without_fully_connected_tail(graph: Graph) -> Graph:
 def test_float_graph_after_the_passes_is_the_keras_model(model: str) -> None:
     with np.load(SHARED / "golden" / f"{model}.keras_float.npz") as stored:
         x, y = stored["x"], stored["y"]
-    (got,) = run_float(float_graph(model), [x[:, None]])
+    (got,) = run_graph(float_graph(model), [x[:, None]])
     assert np.abs(got.reshape(y.shape) - y).max() <= 1e-4 * (y.max() - y.min())
 
 
@@ -66,7 +66,7 @@ def test_float_graph_after_the_passes_is_the_keras_model(model: str) -> None:
 def test_tflm_gives_our_bytes(model: str, per_tensor: bool) -> None:
     graph = quantized(model, per_tensor)
     data = inputs(model, graph)
-    (expected,) = run_int8(graph, data)
+    (expected,) = run_graph(graph, data)
     (actual,) = tflm(write_tflite(graph), data)
     assert np.array_equal(actual, expected)
 
@@ -86,7 +86,7 @@ def test_c_gives_our_bytes(model: str, engine: str) -> None:
 def test_litert_ref_gives_our_bytes_before_fully_connected(model: str) -> None:
     graph = without_fully_connected_tail(quantized(model))
     data = inputs(model, graph)
-    (expected,) = run_int8(graph, data)
+    (expected,) = run_graph(graph, data)
     (actual,) = litert_ref(write_tflite(graph), data)
     assert np.array_equal(actual, expected)
 
@@ -96,7 +96,7 @@ def test_litert_ref_is_within_a_step(model: str) -> None:
     """The whole model; its fully connected layers round once, ours twice: 1 at the output of the layer."""
     graph = quantized(model)
     data = inputs(model, graph)
-    (expected,) = run_int8(graph, data)
+    (expected,) = run_graph(graph, data)
     (actual,) = litert_ref(write_tflite(graph), data)
     difference = np.abs(actual.astype(int) - expected.astype(int))
     assert difference.max() <= (8 if model in ALL_FULLY_CONNECTED else 3)
@@ -116,9 +116,9 @@ def test_saved_model_gives_our_bytes() -> None:
     x, tensor = golden("kws_ref_model"), quantized("kws_ref_model").input_tensors()[0]
     integer = quantize_int8(graph, [x])
     data = [quantize_input(tensor, x)]
-    (expected,) = run_int8(integer, data)
+    (expected,) = run_graph(integer, data)
     assert np.array_equal(tflm(write_tflite(integer), data)[0], expected)
-    (from_keras,) = run_int8(quantized("kws_ref_model"), data)
+    (from_keras,) = run_graph(quantized("kws_ref_model"), data)
     assert np.abs(expected.astype(int) - from_keras.astype(int)).max() <= 2, (
         "the same model, folded elsewhere"
     )
@@ -127,8 +127,8 @@ def test_saved_model_gives_our_bytes() -> None:
 @pytest.mark.parametrize("model", MODELS)
 def test_int8_is_near_float(model: str) -> None:
     graph, x = quantized(model), golden(model, "real")
-    (y,) = run_float(float_graph(model), [x[:, None]])
+    (y,) = run_graph(float_graph(model), [x[:, None]])
     output = graph.output_tensors()[0]
-    (q,) = run_int8(graph, [quantize_input(graph.input_tensors()[0], x)])
+    (q,) = run_graph(graph, [quantize_input(graph.input_tensors()[0], x)])
     error = (q.astype(np.float64) - output.zero_point) * output.scale - y
     assert np.sqrt((error**2).mean()) <= FLOAT_ERROR * (y.max() - y.min())

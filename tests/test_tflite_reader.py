@@ -22,7 +22,7 @@ from mcu_quant.importers.tflite import read_tflite
 from mcu_quant.ir import Graph, Node, QuantParams, Tensor, check
 from mcu_quant.ops.binary import ArithmeticAttrs
 from mcu_quant.ops.fully_connected import FullyConnectedAttrs
-from mcu_quant.ops.interpreter import run_int8
+from mcu_quant.ops.interpreter import run_graph
 from mcu_quant.ops.pooling import Pool2DAttrs
 from mcu_quant.ops.support import require_supported
 from tests.graphs import assert_same_graph
@@ -246,7 +246,7 @@ def test_an_output_may_be_a_constant() -> None:
     tensors["c"] = Tensor.constant("c", np.arange(2, dtype=np.int8), tensors["x"].quant)
     node = Node("y", "add", ArithmeticAttrs(), ("x", "x"), ("y",))
     graph = read_tflite(write_tflite(Graph("constant", (node,), tensors, ("x",), ("y", "c"))), "constant")
-    _, constant = run_int8(graph, [np.zeros((3, 1, 2, 2, 1), np.int8)])
+    _, constant = run_graph(graph, [np.zeros((3, 1, 2, 2, 1), np.int8)])
     assert constant.tolist() == [[0, 1]] * 3
 
 

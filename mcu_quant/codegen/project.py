@@ -19,7 +19,7 @@ from mcu_quant.codegen.library import library_tables, render_library
 from mcu_quant.codegen.literals import C_TYPES
 from mcu_quant.deployment import ARENA_ALIGN, Deployment
 from mcu_quant.ir import Tensor
-from mcu_quant.ops.interpreter import run_int8
+from mcu_quant.ops.interpreter import run_graph
 from mcu_quant.resources import directory
 
 #: The compiler's level for each --optimize. In mode "time" every call of a kernel is inlined already: -O3
@@ -128,7 +128,7 @@ def _memories(board: Board, deployments: Sequence[Deployment]) -> list[tuple[Sec
 
 def render_vectors(deployment: Deployment, inputs: Sequence[np.ndarray]) -> dict[str, bytes]:
     """What `make validate` runs: those inputs, raw [N, *shape], and the outputs that the reference gives."""
-    expected = run_int8(deployment.reference, inputs)
+    expected = run_graph(deployment.reference, inputs)
     return {
         f"vectors/{deployment.name}_inputs.bin": pack_samples(inputs),
         f"vectors/{deployment.name}_expected.bin": pack_samples(expected),

@@ -7,6 +7,7 @@ from importlib import import_module
 from mcu_quant.errors import Problem, UnsupportedModelError
 from mcu_quant.ir import BoundNode, Graph
 from mcu_quant.kernels.base import Core, Kernel
+from mcu_quant.ops.forms import form_of
 
 _MODULES = (
     "portable.fully_connected_s8",
@@ -91,7 +92,8 @@ def able_kernels(
     chosen: list[tuple[Kernel, ...]] = []
     problems: list[Problem] = []
     for node in graph.bound_nodes():
-        kernels = [kernel for kernel in usable if node.node.op in kernel.ops]
+        form = form_of(node)
+        kernels = [kernel for kernel in usable if node.node.op in kernel.ops and form in kernel.forms]
         refusals = {kernel.name: kernel.refusal(node) for kernel in kernels}
         able = [kernel for kernel in kernels if refusals[kernel.name] is None]
         if able:
@@ -112,5 +114,5 @@ def choose_kernels(
 
 def _unsupported(node: BoundNode, refusals: list[str]) -> Problem:
     types = ", ".join(tensor.dtype for tensor in (*node.inputs, *node.outputs) if tensor is not None)
-    rule = "; ".join(refusals) or f"there is no C kernel for {node.node.op}"
+    rule = "; ".join(refusals) or f"there is no C kernel for {node.node.op} in {form_of(node)}"
     return Problem(rule, node.name, types, "quantize the model to full int8")

@@ -116,6 +116,8 @@ class Kernel(ABC):
     family: ClassVar[str] = "portable"
     #: The IR operators it computes.
     ops: ClassVar[tuple[str, ...]]
+    #: The arithmetics that it has, of ops.forms.FORMS.
+    forms: ClassVar[tuple[str, ...]] = ("int8",)
     #: The --optimize modes that it is for.
     modes: tuple[str, ...] = ("time", "balanced", "size")
     #: It computes nothing: the output is the input's bytes (a reshape).

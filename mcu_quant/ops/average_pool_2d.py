@@ -22,7 +22,7 @@ class AveragePool2D(Pool2D):
         y = pool(node, x, np.add, np.float32(0)) / pool_counts(node).astype(np.float32)
         return (float_activation(y, node.attrs.activation),)
 
-    def run_int8(self, node: BoundNode, inputs: Sequence[np.ndarray | None]) -> tuple[np.ndarray, ...]:
+    def run_integer(self, node: BoundNode, inputs: Sequence[np.ndarray | None]) -> tuple[np.ndarray, ...]:
         """The raw values' mean, halves away from zero: (sum +- count / 2) / count, truncated."""
         (x,) = inputs
         assert x is not None

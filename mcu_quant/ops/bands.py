@@ -41,10 +41,10 @@ class Bands(Operator):
     def run_float(self, node: BoundNode, inputs: Sequence[np.ndarray | None]) -> tuple[np.ndarray, ...]:
         raise NotImplementedError(self.name)
 
-    def run_int8(self, node: BoundNode, inputs: Sequence[np.ndarray | None]) -> tuple[np.ndarray, ...]:
-        from mcu_quant.ops.interpreter import run_int8
+    def run_integer(self, node: BoundNode, inputs: Sequence[np.ndarray | None]) -> tuple[np.ndarray, ...]:
+        from mcu_quant.ops.interpreter import run_graph
 
-        return tuple(run_int8(node.attrs.graph, [x for x in inputs if x is not None]))
+        return tuple(run_graph(node.attrs.graph, [x for x in inputs if x is not None]))
 
     def macs(self, node: BoundNode) -> int:
         from mcu_quant.ops import OPERATORS

@@ -1,6 +1,6 @@
 """What an operator has to say, and the words it says it with.
 
-Arrays given to run_float and run_int8 have a leading sample axis before the tensor's full shape:
+Arrays given to run_float and run_integer have a leading sample axis before the tensor's full shape:
 [N, *tensor.shape] for activations (so [N, 1, H, W, C]); constants come as their own shape.
 """
 
@@ -151,8 +151,12 @@ class Operator(ABC):
         """What the operator means: float32 in, float32 out, fused activation included."""
 
     @abstractmethod
-    def run_int8(self, node: BoundNode, inputs: Sequence[np.ndarray | None]) -> tuple[np.ndarray, ...]:
-        """The bits: quantized in, quantized out (the dtypes of node.outputs), integers only."""
+    def run_integer(self, node: BoundNode, inputs: Sequence[np.ndarray | None]) -> tuple[np.ndarray, ...]:
+        """The bits: quantized in, quantized out (int8 or int16, as the node's tensors), integers only."""
+
+    def run_hybrid(self, node: BoundNode, inputs: Sequence[np.ndarray | None]) -> tuple[np.ndarray, ...]:
+        """float32 in and out, int8 weights, sums of integers: the input is quantized on the fly."""
+        raise NotImplementedError(self.name)
 
     def from_keras(self, layer: KerasLayer, inputs: Sequence[str], builder: GraphBuilder) -> str:
         """Add the layer's nodes to the builder; returns the output tensor. Raises LayerRefused."""
@@ -194,7 +198,7 @@ class Operator(ABC):
         tensors = (*node.outputs, *(tensor for tensor in node.inputs if tensor is not None))
         ranges = tuple(full_range(tensor) for tensor in node.outputs)
         if all(full_range(tensor) is not None for tensor in tensors) and self.is_monotone(node):
-            return monotone_ranges(node, self.run_int8)
+            return monotone_ranges(node, self.run_integer)
         return ranges
 
     def channel_sources(self, node: BoundNode) -> IntArray | None:

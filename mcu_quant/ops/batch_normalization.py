@@ -67,7 +67,7 @@ class BatchNormalization(Operator):
         scale, shift = scale_and_shift(node)
         return ((x * scale.astype(np.float32) + shift.astype(np.float32)).astype(np.float32),)
 
-    def run_int8(self, node: BoundNode, inputs: Sequence[np.ndarray | None]) -> tuple[np.ndarray, ...]:
+    def run_integer(self, node: BoundNode, inputs: Sequence[np.ndarray | None]) -> tuple[np.ndarray, ...]:
         raise AssertionError(f"{node.name}: batch_normalization has no integer form")
 
 

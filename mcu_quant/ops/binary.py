@@ -54,7 +54,7 @@ class BinaryOperator(Operator):
         """Results rise or fall in either operand all along, for given values of the other."""
         if any(full_range(tensor) is None for tensor in (node.input(0), node.input(1), node.output)):
             return super().value_range(node)
-        return corner_ranges(node, self.run_int8)
+        return corner_ranges(node, self.run_integer)
 
     def output_shapes(self, attrs: Any, input_shapes: Sequence[Shape]) -> tuple[Shape, ...]:
         a, b = input_shapes
@@ -81,7 +81,7 @@ class BinaryOperator(Operator):
     def run_float(self, node: BoundNode, inputs: Sequence[np.ndarray | None]) -> tuple[np.ndarray, ...]:
         return (_with_samples(node, self.meaning(node, *_operands(node, inputs))),)
 
-    def run_int8(self, node: BoundNode, inputs: Sequence[np.ndarray | None]) -> tuple[np.ndarray, ...]:
+    def run_integer(self, node: BoundNode, inputs: Sequence[np.ndarray | None]) -> tuple[np.ndarray, ...]:
         return (_with_samples(node, self.integer(node, *_operands(node, inputs))),)
 
 

@@ -95,7 +95,7 @@ class Concatenation(Operator):
         parts = [np.broadcast_to(part, (samples, *part.shape[1:])) for part in parts]
         return (np.concatenate(parts, axis=node.attrs.axis + 1),)
 
-    def run_int8(self, node: BoundNode, inputs: Sequence[np.ndarray | None]) -> tuple[np.ndarray, ...]:
+    def run_integer(self, node: BoundNode, inputs: Sequence[np.ndarray | None]) -> tuple[np.ndarray, ...]:
         return self.run_float(node, inputs)
 
 

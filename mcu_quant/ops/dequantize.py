@@ -40,7 +40,7 @@ class Dequantize(Operator):
         assert x is not None
         return (x,)
 
-    def run_int8(self, node: BoundNode, inputs: Sequence[np.ndarray | None]) -> tuple[np.ndarray, ...]:
+    def run_integer(self, node: BoundNode, inputs: Sequence[np.ndarray | None]) -> tuple[np.ndarray, ...]:
         """One float32 multiplication each. C twin: mq_dequantize_f32."""
         (x,) = inputs
         assert x is not None

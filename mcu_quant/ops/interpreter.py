@@ -1,4 +1,4 @@
-"""Run a whole graph in numpy: the float meaning, or the bits (the reference)."""
+"""Run a whole graph in numpy: the reference."""
 
 from __future__ import annotations
 
@@ -6,30 +6,21 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from mcu_quant.ir import Graph, Tensor
+from mcu_quant.ir import BoundNode, Graph, Tensor
 from mcu_quant.ops import OPERATORS
+from mcu_quant.ops.forms import form_of
 
 Observer = Callable[[str, np.ndarray], None]
 
 
-def run_float(
+def run_graph(
     graph: Graph, inputs: Sequence[np.ndarray], observe: Observer | None = None
 ) -> list[np.ndarray]:
-    """The outputs of a float graph. inputs: float32 [N, *shape] each; outputs likewise.
+    """The outputs of any graph: integer nodes give the bits, float nodes what they mean.
 
+    inputs: [N, *shape] of the inputs' dtypes; outputs likewise.
     observe(tensor name, [N, *shape]) is called for every activation, inputs included.
     """
-    return _run(graph, inputs, "run_float", observe)
-
-
-def run_int8(graph: Graph, inputs: Sequence[np.ndarray], observe: Observer | None = None) -> list[np.ndarray]:
-    """The outputs of a quantized graph, byte for byte. inputs: [N, *shape] of the inputs' dtypes."""
-    return _run(graph, inputs, "run_int8", observe)
-
-
-def _run(
-    graph: Graph, inputs: Sequence[np.ndarray], method: str, observe: Observer | None
-) -> list[np.ndarray]:
     values: dict[str, np.ndarray] = {}
     last_use = {name: i for i, node in enumerate(graph.nodes) for name in node.inputs if name is not None}
 
@@ -48,13 +39,21 @@ def _run(
             None if tensor is None else tensor.data if tensor.is_constant else values[tensor.name]
             for tensor in bound.inputs
         ]
-        results = getattr(OPERATORS[node.op], method)(bound, operands)
+        results = run_node(bound, operands)
         for name, value in zip(node.outputs, results, strict=True):
             put(name, value)
         for read in node.inputs:
             if read in values and last_use[read] == index and read not in graph.outputs:
                 del values[read]
     return [_output(graph.tensors[name], values, len(inputs[0])) for name in graph.outputs]
+
+
+def run_node(node: BoundNode, operands: Sequence[np.ndarray | None]) -> tuple[np.ndarray, ...]:
+    """The outputs of one node, in the form that its tensors give it."""
+    operator, form = OPERATORS[node.node.op], form_of(node)
+    if form == "float":
+        return operator.run_float(node, operands)
+    return operator.run_hybrid(node, operands) if form == "hybrid" else operator.run_integer(node, operands)
 
 
 def _output(tensor: Tensor, values: dict[str, np.ndarray], samples: int) -> np.ndarray:

@@ -57,7 +57,7 @@ class LinearOperator(Operator):
             y[part] = float_activation(sums, node.attrs.activation)
         return (y,)
 
-    def run_int8(self, node: BoundNode, inputs: Sequence[np.ndarray | None]) -> tuple[np.ndarray, ...]:
+    def run_integer(self, node: BoundNode, inputs: Sequence[np.ndarray | None]) -> tuple[np.ndarray, ...]:
         x, weights, bias = operands(inputs)
         dtype = exact_dtype(accumulator_bound(node, with_bias=False))
         exact_weights, zero_point = weights.astype(dtype), dtype(node.input(0).zero_point)

@@ -45,7 +45,7 @@ class MaxPool2D(Pool2D):
         y = pool(node, x, np.maximum, np.float32(-np.inf))
         return (float_activation(y, node.attrs.activation),)
 
-    def run_int8(self, node: BoundNode, inputs: Sequence[np.ndarray | None]) -> tuple[np.ndarray, ...]:
+    def run_integer(self, node: BoundNode, inputs: Sequence[np.ndarray | None]) -> tuple[np.ndarray, ...]:
         (x,) = inputs
         assert x is not None
         low, high = activation_range(node.attrs.activation, node.output)

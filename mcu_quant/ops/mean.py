@@ -97,7 +97,7 @@ class Mean(Operator):
         y = x.mean(axis=_sample_axes(node), dtype=np.float32)
         return (y.reshape(len(x), *node.output.shape),)
 
-    def run_int8(self, node: BoundNode, inputs: Sequence[np.ndarray | None]) -> tuple[np.ndarray, ...]:
+    def run_integer(self, node: BoundNode, inputs: Sequence[np.ndarray | None]) -> tuple[np.ndarray, ...]:
         (x,) = inputs
         assert x is not None
         multiplier, shift = mean_multiplier(node)

@@ -93,7 +93,7 @@ class Pad(Operator):
         value = inputs[1] if len(inputs) > 1 else None
         return (_padded(node, inputs[0], 0.0 if value is None else value.item()),)
 
-    def run_int8(self, node: BoundNode, inputs: Sequence[np.ndarray | None]) -> tuple[np.ndarray, ...]:
+    def run_integer(self, node: BoundNode, inputs: Sequence[np.ndarray | None]) -> tuple[np.ndarray, ...]:
         return (_padded(node, inputs[0], border_value(node)),)
 
 

@@ -46,11 +46,11 @@ class Quantize(UnaryOperator):
         y = requantize(q - node.input(0).zero_point, *rescale_multiplier(node))
         return y + node.output.zero_point
 
-    def run_int8(self, node: BoundNode, inputs: Sequence[np.ndarray | None]) -> tuple[np.ndarray, ...]:
+    def run_integer(self, node: BoundNode, inputs: Sequence[np.ndarray | None]) -> tuple[np.ndarray, ...]:
         (x,) = inputs
         assert x is not None
         if x.dtype != np.float32:
-            return super().run_int8(node, inputs)
+            return super().run_integer(node, inputs)
         return (quantize_float(x, node.output.scale, node.output.zero_point, node.output.dtype),)
 
 

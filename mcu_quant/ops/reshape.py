@@ -97,7 +97,7 @@ class Reshape(Operator):
         assert x is not None
         return (x.reshape(len(x), *node.output.shape),)
 
-    def run_int8(self, node: BoundNode, inputs: Sequence[np.ndarray | None]) -> tuple[np.ndarray, ...]:
+    def run_integer(self, node: BoundNode, inputs: Sequence[np.ndarray | None]) -> tuple[np.ndarray, ...]:
         return self.run_float(node, inputs)
 
 

@@ -55,7 +55,7 @@ class SelectV2(Operator):
         )
         return (np.where(condition, chosen, other),)
 
-    def run_int8(self, node: BoundNode, inputs: Sequence[np.ndarray | None]) -> tuple[np.ndarray, ...]:
+    def run_integer(self, node: BoundNode, inputs: Sequence[np.ndarray | None]) -> tuple[np.ndarray, ...]:
         return self.run_float(node, inputs)
 
 

@@ -82,7 +82,7 @@ class Softmax(Operator):
         exponentials = np.exp((x - x.max(axis=-1, keepdims=True)) * np.float32(node.attrs.beta))
         return (exponentials / exponentials.sum(axis=-1, keepdims=True),)
 
-    def run_int8(self, node: BoundNode, inputs: Sequence[np.ndarray | None]) -> tuple[np.ndarray, ...]:
+    def run_integer(self, node: BoundNode, inputs: Sequence[np.ndarray | None]) -> tuple[np.ndarray, ...]:
         (x,) = inputs
         assert x is not None
         wide = x.astype(np.int64)

@@ -119,7 +119,7 @@ class StridedSlice(Operator):
             x = x.take(index, axis=axis)
         return (x.reshape(len(x), *node.output.shape),)
 
-    def run_int8(self, node: BoundNode, inputs: Sequence[np.ndarray | None]) -> tuple[np.ndarray, ...]:
+    def run_integer(self, node: BoundNode, inputs: Sequence[np.ndarray | None]) -> tuple[np.ndarray, ...]:
         return self.run_float(node, inputs)
 
 

@@ -49,7 +49,7 @@ class UnaryOperator(Operator):
         assert x is not None
         return (self.meaning(node, x),)
 
-    def run_int8(self, node: BoundNode, inputs: Sequence[np.ndarray | None]) -> tuple[np.ndarray, ...]:
+    def run_integer(self, node: BoundNode, inputs: Sequence[np.ndarray | None]) -> tuple[np.ndarray, ...]:
         (x,) = inputs
         assert x is not None
         return (self.table(node)[x.view(np.uint8)],)

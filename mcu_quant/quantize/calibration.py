@@ -10,7 +10,7 @@ import numpy as np
 
 from mcu_quant.errors import InvalidInputError, InvalidModelError
 from mcu_quant.ir import Graph
-from mcu_quant.ops.interpreter import run_float
+from mcu_quant.ops.interpreter import run_graph
 from mcu_quant.quantize import samples as sampling
 from mcu_quant.quantize.minmax import MinMax
 from mcu_quant.quantize.ranges import Calibrator, Ranges
@@ -77,7 +77,7 @@ def _one_pass(
     done = 0
     for batch in sampling.batches(graph, samples):
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            run_float(graph, batch, observe)
+            run_graph(graph, batch, observe)
         done += len(batch[0])
         if progress is not None:
             progress(done, total)

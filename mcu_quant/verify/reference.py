@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from mcu_quant.ir import Graph
-from mcu_quant.ops.interpreter import run_int8
+from mcu_quant.ops.interpreter import run_graph
 
 #: Samples at a time are so many that the largest layer's values take about this much memory, in bytes.
 _BATCH_BYTES = 2**24
@@ -25,5 +25,5 @@ class ReferenceEngine:
 
     def run(self, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
         starts = range(0, len(inputs[0]), self._batch)
-        pieces = [run_int8(self.graph, [x[i : i + self._batch] for x in inputs]) for i in starts]
+        pieces = [run_graph(self.graph, [x[i : i + self._batch] for x in inputs]) for i in starts]
         return [np.concatenate(outputs) for outputs in zip(*pieces, strict=True)]

@@ -9,7 +9,7 @@ import pytest
 
 from mcu_quant.boards import load_board
 from mcu_quant.codegen.project import WARNINGS, render_sources
-from mcu_quant.ops.interpreter import run_int8
+from mcu_quant.ops.interpreter import run_graph
 from mcu_quant.samples import default_inputs
 from mcu_quant.sections import Placement, SplitArena
 from mcu_quant.verify.image import link_images
@@ -70,7 +70,7 @@ def test_the_c_of_the_guide_runs(tmp_path: Path) -> None:
     blocks = blocks_of_the_guide(split=False)
     assert len(blocks) >= 4
     inputs = default_inputs(model.graph, 1)
-    expected = run_int8(model.graph, inputs)[0].reshape(-1)[0]
+    expected = run_graph(model.graph, inputs)[0].reshape(-1)[0]
     strict = "".join(f'#pragma GCC diagnostic error "{flag}"\n' for flag in WARNINGS if flag != "-Wpedantic")
     after = AFTER % ", ".join(str(value) for value in inputs[0].reshape(-1))
     files = render_sources(board, [deployment], ()) | {"main.c": BEFORE % strict + "\n".join(blocks) + after}

@@ -11,7 +11,7 @@ from mcu_quant.boards import MemoryRegion, load_board
 from mcu_quant.codegen.library import library_tables
 from mcu_quant.codegen.project import render_project
 from mcu_quant.errors import DoesNotFitError
-from mcu_quant.ops.interpreter import run_int8
+from mcu_quant.ops.interpreter import run_graph
 from mcu_quant.samples import default_inputs
 from mcu_quant.sections import placement_of
 from mcu_quant.verify.image import build_images, check_fits, read_sizes
@@ -37,7 +37,7 @@ def test_tables_are_where_they_were_sent_and_give_the_same_bytes(board_name: str
     placed = deploy_graph(branch_graph(), core=board.core, placement=placement_of(PLACES[board_name]))
     inputs = default_inputs(plain.graph, 3)
     (outputs,) = QemuEngine(placed, board, processes=1).run(inputs)
-    assert outputs.tobytes() == run_int8(plain.graph, inputs)[0].tobytes()
+    assert outputs.tobytes() == run_graph(plain.graph, inputs)[0].tobytes()
 
     (image,) = build_images(board, placed, ("validate",), tmp_path)
     regions = {section.name: section.region for section in board.sections} | {".rodata": board.flash}

@@ -13,7 +13,7 @@ import pytest
 from mcu_quant.boards import Timer, list_boards, load_board
 from mcu_quant.codegen.project import OPTIMIZE_FLAGS
 from mcu_quant.errors import EngineFailedError
-from mcu_quant.ops.interpreter import run_int8
+from mcu_quant.ops.interpreter import run_graph
 from mcu_quant.samples import default_inputs
 from mcu_quant.verify.profile import _exact, _split, profile_on_qemu
 from tests.boards.models import deploy, golden_samples, published, tiny_model
@@ -165,7 +165,7 @@ def test_a_tiny_models_profile(board_name: str, optimize: str) -> None:
     assert (report["model"], report["board"], report["core"]) == ("tiny", board_name, board.core)
     assert report["memory"]["arena_bytes"] == deployment.plan.arena_bytes
     assert [layer["macs"] for layer in report["layers"]] == [84, 35]
-    expected = run_int8(model.graph, [x[:1] for x in inputs])
+    expected = run_graph(model.graph, [x[:1] for x in inputs])
     assert report["outputs_crc32"] == zlib.crc32(expected[0].tobytes())
     weights = sum(t.bytes for t in model.graph.tensors.values() if t.is_constant)
     # Kernels may pack weights wider, and those of mode "time" may bring tables of their own.

@@ -12,7 +12,7 @@ import pytest
 from mcu_quant.boards import Board, list_boards, load_board
 from mcu_quant.codegen.project import render_sources
 from mcu_quant.errors import DoesNotFitError, EngineFailedError, ToolMissingError
-from mcu_quant.ops.interpreter import run_int8
+from mcu_quant.ops.interpreter import run_graph
 from mcu_quant.samples import default_inputs
 from mcu_quant.verify.compare import compare
 from mcu_quant.verify.image import link_images
@@ -38,7 +38,7 @@ def test_a_tiny_model_gives_the_bytes_of_the_reference(board_name: str, optimize
     model = tiny_model()
     inputs = default_inputs(model.graph, 20)
     outputs = QemuEngine(deploy(model, board, optimize=optimize), board).run(inputs)
-    result = compare(board_name, run_int8(model.graph, inputs), outputs)
+    result = compare(board_name, run_graph(model.graph, inputs), outputs)
     assert result.identical, result
 
 

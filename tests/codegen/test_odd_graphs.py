@@ -9,7 +9,7 @@ import pytest
 
 from mcu_quant.ir import Graph, Node, QuantParams, Tensor
 from mcu_quant.ops.binary import ArithmeticAttrs
-from mcu_quant.ops.interpreter import run_int8
+from mcu_quant.ops.interpreter import run_graph
 from mcu_quant.ops.reshape import ReshapeAttrs
 from mcu_quant.verify.host import HostEngine
 from tests.codegen.deployments import (
@@ -79,7 +79,7 @@ def inputs_of(graph: Graph) -> list[np.ndarray]:
 def test_runs_like_the_reference(graph: str, options: dict[str, object]) -> None:
     model = GRAPHS[graph]()
     inputs = inputs_of(model)
-    expected = run_int8(model, inputs)
+    expected = run_graph(model, inputs)
     for sanitize in (False, True):
         actual = HostEngine(deploy(model, **options), sanitize=sanitize).run(inputs)
         for one, other in zip(actual, expected, strict=True):
@@ -100,6 +100,6 @@ def test_constants_as_outputs_and_through_reshapes() -> None:
     graph = outputs_of_every_kind(view=True).with_(outputs=("r", "y", "w"))
     (x,) = random_inputs(graph, 3)
     r, y, w = HostEngine(deploy(graph), sanitize=True).run([x])
-    assert np.array_equal(y, run_int8(outputs_of_every_kind(), [x])[2])
+    assert np.array_equal(y, run_graph(outputs_of_every_kind(), [x])[2])
     assert r.tolist() == [[[1, -128, 127, 5]]] * 3
     assert np.array_equal(w, np.stack([graph.tensors["w"].data] * 3))  # type: ignore[list-item]

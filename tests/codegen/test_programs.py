@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mcu_quant.ops.interpreter import run_int8
+from mcu_quant.ops.interpreter import run_graph
 from tests.codegen.deployments import (
     branch_graph,
     dense_graph,
@@ -58,7 +58,7 @@ int main(void) {
 def test_a_run_with_a_hook_gives_the_same_bytes(tmp_path: Path) -> None:
     graph = branch_graph()
     (x,) = random_inputs(graph, 1)
-    (y,) = run_int8(graph, [x])
+    (y,) = run_graph(graph, [x])
     main = (
         START
         + f"""
@@ -79,7 +79,7 @@ def test_a_run_within_a_run(tmp_path: Path) -> None:
     """Re-entrant: at every layer another inference runs, with another arena."""
     graph = branch_graph()
     (x,) = random_inputs(graph, 2)
-    (y,) = run_int8(graph, [x])
+    (y,) = run_graph(graph, [x])
     main = (
         START
         + f"""
@@ -107,7 +107,7 @@ int main(void) {{
 @pytest.mark.parametrize("graph", (dense_graph, branch_graph))
 def test_kept_inputs_outlive_runs(graph, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     (x,) = random_inputs(graph(), 1)
-    (y,) = run_int8(graph(), [x])
+    (y,) = run_graph(graph(), [x])
     main = (
         START
         + f"""

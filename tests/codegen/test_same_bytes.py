@@ -7,7 +7,7 @@ import shutil
 import numpy as np
 import pytest
 
-from mcu_quant.ops.interpreter import run_int8
+from mcu_quant.ops.interpreter import run_graph
 from mcu_quant.verify.host import HostEngine
 from tests.codegen.deployments import branch_graph, deploy, random_inputs
 from tests.conftest import require_tools
@@ -46,7 +46,7 @@ def test_same_bytes_at_every_level(compiler: str, optimize: str, level: str) -> 
     graph = branch_graph()
     inputs = random_inputs(graph, 50)
     engine = HostEngine(deploy(graph, optimize=optimize), compiler=compiler, flags=level.split())
-    for actual, expected in zip(engine.run(inputs), run_int8(graph, inputs), strict=True):
+    for actual, expected in zip(engine.run(inputs), run_graph(graph, inputs), strict=True):
         assert np.array_equal(actual, expected)
 
 
@@ -58,5 +58,5 @@ def test_same_bytes_under_sanitizers(compiler: str, keep_input: bool) -> None:
     graph = branch_graph()
     inputs = random_inputs(graph, 20)
     engine = HostEngine(deploy(graph, keep_input=keep_input), compiler=compiler, sanitize=True)
-    for actual, expected in zip(engine.run(inputs), run_int8(graph, inputs), strict=True):
+    for actual, expected in zip(engine.run(inputs), run_graph(graph, inputs), strict=True):
         assert np.array_equal(actual, expected)

@@ -22,7 +22,7 @@ from mcu_quant.ir import Graph
 from mcu_quant.kernels.base import CORES
 from mcu_quant.memory import find_blocks, height, layout, overlaps, plan_memory
 from mcu_quant.ops import OPERATORS
-from mcu_quant.ops.interpreter import run_int8
+from mcu_quant.ops.interpreter import run_graph
 from mcu_quant.samples import default_inputs
 from mcu_quant.sections import Placement, SplitArena, check_placement, read_placement
 from mcu_quant.splitting import _only, plan_arenas
@@ -99,7 +99,7 @@ def check_host(graph: Graph, fast_bytes: int, *, sanitize: bool = False, **optio
     assert not overlaps(deployment.graph, deployment.kernels, deployment.plan)
     inputs = random_inputs(graph, 5)
     outputs = HostEngine(deployment, sanitize=sanitize).run(inputs)
-    for actual, expected in zip(outputs, run_int8(graph, inputs), strict=True):
+    for actual, expected in zip(outputs, run_graph(graph, inputs), strict=True):
         assert actual.tobytes() == expected.tobytes()
     return deployment.plan
 
@@ -140,7 +140,7 @@ def test_random_networks(seed: int) -> None:
     assert not overlaps(whole.graph, whole.kernels, plan) and plan.fast_arena_bytes <= most
     inputs = random_inputs(whole.reference, 3, seed)
     (outputs,) = HostEngine(replace(whole, plan=plan)).run(inputs)
-    assert outputs.tobytes() == run_int8(whole.reference, inputs)[0].tobytes()
+    assert outputs.tobytes() == run_graph(whole.reference, inputs)[0].tobytes()
 
 
 def test_a_limit_of_ram_is_the_main_arenas() -> None:
@@ -185,7 +185,7 @@ def test_arenas_are_where_they_were_sent_and_give_the_same_bytes(board_name: str
     assert plan.fast_arena_bytes <= 8192 and plan.arena_bytes == main_bytes
     inputs = default_inputs(graph, 2)
     (outputs,) = QemuEngine(deployment, board, processes=1).run(inputs)
-    assert outputs.tobytes() == run_int8(graph, inputs)[0].tobytes()
+    assert outputs.tobytes() == run_graph(graph, inputs)[0].tobytes()
 
     (image,) = build_images(board, deployment, ("main",), tmp_path)
     regions = {section.name: section.region for section in board.sections}

@@ -17,7 +17,7 @@ from mcu_quant.exporters.tflite import write_tflite
 from mcu_quant.importers.tflite import read_tflite
 from mcu_quant.ir import Graph
 from mcu_quant.kernels.base import CORES
-from mcu_quant.ops.interpreter import run_int8
+from mcu_quant.ops.interpreter import run_graph
 from mcu_quant.ops.support import find_problems
 from mcu_quant.pipeline import GenerateOptions, TfliteModel, deploy
 from mcu_quant.verify.host import HostEngine
@@ -125,7 +125,7 @@ def check_file(case: Case, tally: Tally) -> Checked | None:
         file = write_tflite(case.graph)
         read = read_tflite(file, case.graph.name)
         assert_same_graph(read, case.graph, names=False)
-        checked = Checked(case, TfliteModel("hunted", file, read), run_int8(read, case.inputs))
+        checked = Checked(case, TfliteModel("hunted", file, read), run_graph(read, case.inputs))
         _ask_tflm(checked, tally)
     tally.operators.update(node.op for node in case.graph.nodes)
     return checked

@@ -10,7 +10,7 @@ import numpy as np
 
 from mcu_quant.errors import UnsupportedModelError
 from mcu_quant.ir import Graph, Tensor
-from mcu_quant.ops.interpreter import run_float, run_int8
+from mcu_quant.ops.interpreter import run_graph
 from mcu_quant.passes import prepare
 from mcu_quant.quantize import quantize_int8
 from tests.hunter.check import Mismatch, Tally, failure, kind_of
@@ -45,12 +45,12 @@ def quantized_case(spec: ModelSpec, tally: Tally, with_keras: bool) -> Case | No
 def _quantized(spec: ModelSpec, tally: Tally, with_keras: bool) -> Case:
     graph = float_graph(spec)
     samples = spec_samples(spec)
-    expected = run_float(graph, samples)
+    expected = run_graph(graph, samples)
     if with_keras:
         _require_close("Keras differs from the float graph", run_keras(spec, samples), expected, spec)
         tally.engines["Keras"] += 1
     prepared = prepare(graph)
-    _require_close("the passes changed the outputs", run_float(prepared, samples), expected, spec)
+    _require_close("the passes changed the outputs", run_graph(prepared, samples), expected, spec)
     quantized = quantize_int8(
         prepared,
         [tuple(samples)],
@@ -104,7 +104,7 @@ def _require_near(
     quantized: Graph, samples: Sequence[np.ndarray], expected: Sequence[np.ndarray], spec: ModelSpec
 ) -> None:
     inputs = [quantize_samples(t, x) for t, x in zip(quantized.input_tensors(), samples, strict=True)]
-    outputs = run_int8(quantized, inputs)
+    outputs = run_graph(quantized, inputs)
     coarsest = max(t.scale for t in quantized.tensors.values() if t.dtype == "int8" and not t.is_constant)
     for tensor, output, e in zip(quantized.output_tensors(), outputs, expected, strict=True):
         error = (np.abs(real_values(tensor, output) - e).mean() - 2 * coarsest) / max(np.abs(e).max(), 1e-6)

@@ -12,7 +12,7 @@ from dataclasses import replace
 import numpy as np
 
 from mcu_quant.ir import Graph, Node, check
-from mcu_quant.ops.interpreter import run_int8
+from mcu_quant.ops.interpreter import run_graph
 from tests.hunter.graphs import Case
 from tests.hunter.keras_specs import FloatModel, LayerSpec, ModelSpec
 
@@ -20,7 +20,7 @@ from tests.hunter.keras_specs import FloatModel, LayerSpec, ModelSpec
 def shrink_case(case: Case, fails: Callable[[Case], bool]) -> Case:
     """The shortest run of nodes that fails, then without those nodes and samples that it does not need."""
     values = dict(zip(case.graph.inputs, case.inputs, strict=True))
-    run_int8(case.graph, case.inputs, lambda name, value: values.update({name: value}))
+    run_graph(case.graph, case.inputs, lambda name, value: values.update({name: value}))
     nodes = case.graph.nodes
     runs = (part(case.graph, run, values) for run in _runs(nodes))
     case = next((smaller for smaller in runs if fails(smaller)), case)

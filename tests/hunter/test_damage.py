@@ -13,7 +13,7 @@ from mcu_quant.errors import McuQuantError
 from mcu_quant.exporters.tflite import write_tflite
 from mcu_quant.importers.tflite import read_tflite
 from mcu_quant.kernels.base import CORES
-from mcu_quant.ops.interpreter import run_int8
+from mcu_quant.ops.interpreter import run_graph
 from mcu_quant.pipeline import GenerateOptions, TfliteModel, deploy, render
 from tests.hunter.draws import drawn
 from tests.hunter.graphs import quantized_cases
@@ -46,7 +46,7 @@ def use(data: bytes) -> None:
         return
     render([deploy(TfliteModel("damaged", data, graph), CORES["generic"], GenerateOptions())])
     inputs = [np.ones((2, *tensor.shape), tensor.dtype) for tensor in graph.input_tensors()]
-    outputs = run_int8(graph, inputs)
+    outputs = run_graph(graph, inputs)
     assert [output.shape[1:] for output in outputs] == [tensor.shape for tensor in graph.output_tensors()]
 
 

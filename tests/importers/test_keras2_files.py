@@ -9,7 +9,7 @@ import pytest
 
 from mcu_quant.importers.keras_file import load_keras_file
 from mcu_quant.ir import Graph
-from mcu_quant.ops.interpreter import run_float
+from mcu_quant.ops.interpreter import run_graph
 from tests.importers.keras_writer import (
     archive_weights,
     functional,
@@ -40,7 +40,7 @@ TWO_DENSE_Y = (X @ K1 + B1) @ K2 + B2
 
 def run(graph: Graph, *inputs: np.ndarray) -> list[np.ndarray]:
     """Outputs as [N, …], without the batch of 1."""
-    return [y[:, 0] for y in run_float(graph, [x[:, None] for x in inputs])]
+    return [y[:, 0] for y in run_graph(graph, [x[:, None] for x in inputs])]
 
 
 def assert_near(got: np.ndarray, expected: np.ndarray) -> None:

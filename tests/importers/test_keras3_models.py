@@ -18,7 +18,7 @@ from mcu_quant.importers.keras_file import load_keras_file
 from mcu_quant.importers.keras_model import load_keras_model
 from mcu_quant.importers.saved_model import load_saved_model
 from mcu_quant.ir import Graph
-from mcu_quant.ops.interpreter import run_float
+from mcu_quant.ops.interpreter import run_graph
 from tests.graphs import assert_same_graph
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -174,7 +174,7 @@ def assert_is_model(graph: Graph, model: Any, atol: float = 2e-5) -> None:
     inputs = data(model)
     expected = model(inputs if len(inputs) > 1 else inputs[0], training=False)
     expected = expected if isinstance(expected, list | tuple) else [expected]
-    got = run_float(graph, [x[:, None] for x in inputs])
+    got = run_graph(graph, [x[:, None] for x in inputs])
     assert len(got) == len(expected)
     for mine, theirs in zip(got, expected, strict=True):
         y = np.asarray(theirs)
@@ -266,7 +266,7 @@ def test_exported_saved_model(tmp_path: Path) -> None:
     assert sorted(graph.inputs) == sorted(x.name for x in model.inputs)
     names = [x.name for x in model.inputs]
     by_name = dict(zip(names, data(model), strict=True))
-    got = run_float(graph, [by_name[name][:, None] for name in graph.inputs])
+    got = run_graph(graph, [by_name[name][:, None] for name in graph.inputs])
     expected = model([by_name[name] for name in names], training=False)
     for mine, theirs in zip(got, expected, strict=True):
         np.testing.assert_allclose(mine[:, 0], np.asarray(theirs), rtol=1e-5, atol=2e-5)

@@ -10,7 +10,7 @@ import pytest
 from mcu_quant.importers.keras_file import load_keras_file
 from mcu_quant.importers.saved_model import load_saved_model
 from mcu_quant.ir import Graph
-from mcu_quant.ops.interpreter import run_float
+from mcu_quant.ops.interpreter import run_graph
 from tests.graphs import assert_same_graph
 from tests.keras_models import MODELS, SHARED, needs_models
 
@@ -23,7 +23,7 @@ def assert_golden(graph: Graph, model: str) -> None:
     """Within 1e-4 of the output's range: float32 sums in another order."""
     with np.load(SHARED / "golden" / f"{model}.keras_float.npz") as stored:
         x, y = stored["x"], stored["y"]
-    (got,) = run_float(graph, [x[:, None]])
+    (got,) = run_graph(graph, [x[:, None]])
     assert np.abs(got[:, 0] - y).max() <= 1e-4 * (y.max() - y.min())
 
 
@@ -58,6 +58,6 @@ def test_saved_model() -> None:
     ]
     with np.load(SHARED / "golden" / "kws_ref_model.keras_float.npz") as stored:
         x = stored["x"][:, None]
-    (expected,) = run_float(replace(keras, nodes=tuple(nodes)), [x])
-    (got,) = run_float(graph, [x])
+    (expected,) = run_graph(replace(keras, nodes=tuple(nodes)), [x])
+    (got,) = run_graph(graph, [x])
     np.testing.assert_allclose(got, expected, atol=1e-5)  # float32 sums in another order

@@ -175,7 +175,7 @@ def operands(case: Case) -> tuple[BoundNode, list[np.ndarray | None]]:
 
 def reference(case: Case) -> list[np.ndarray]:
     node, arrays = operands(case)
-    return list(OPERATORS[case.op].run_int8(node, arrays))
+    return list(OPERATORS[case.op].run_integer(node, arrays))
 
 
 def float_outputs(case: Case) -> np.ndarray:

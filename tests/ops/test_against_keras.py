@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from mcu_quant.importers.keras_model import load_keras_model
-from mcu_quant.ops.interpreter import run_float
+from mcu_quant.ops.interpreter import run_graph
 
 TIME, IMAGE = (13, 4), (9, 8, 6)
 
@@ -53,6 +53,6 @@ def test_layer(name: str) -> None:
         weight.assign(rng.uniform(0.5, 2, weight.shape) if positive else rng.normal(size=weight.shape))
     x = rng.normal(size=(3, *shape)).astype(np.float32)
     expected = np.asarray(model(x, training=False))
-    (actual,) = run_float(load_keras_model(model), [x[:, None]])
+    (actual,) = run_graph(load_keras_model(model), [x[:, None]])
     assert actual.shape == (3, 1, *expected.shape[1:])
     np.testing.assert_allclose(actual.reshape(expected.shape), expected, rtol=1e-4, atol=1e-5)

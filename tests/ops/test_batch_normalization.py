@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mcu_quant.ops import OPERATORS
-from mcu_quant.ops.interpreter import run_float
+from mcu_quant.ops.interpreter import run_graph
 from mcu_quant.ops.keras import GraphBuilder, KerasLayer, LayerRefused
 
 GAMMA, BETA = np.array([1.5, -0.5, 2.0], np.float32), np.array([0.1, 0.2, -3.0], np.float32)
@@ -18,7 +18,7 @@ def normalized(x: np.ndarray, config: dict[str, object], *weights: np.ndarray) -
     tensor = builder.input("x", x.shape[1:])
     layer = KerasLayer("bn", "BatchNormalization", config, weights)
     graph = builder.graph([OPERATORS["batch_normalization"].from_keras(layer, [tensor], builder)])
-    return run_float(graph, [x])[0]
+    return run_graph(graph, [x])[0]
 
 
 @pytest.mark.parametrize("axis", [-1, 3, [3]])

@@ -12,7 +12,7 @@ from mcu_quant.kernels import KERNELS
 from mcu_quant.memory import plan_memory
 from mcu_quant.ops import OPERATORS
 from mcu_quant.ops.concatenation import ConcatenationAttrs
-from mcu_quant.ops.interpreter import run_float
+from mcu_quant.ops.interpreter import run_graph
 from mcu_quant.ops.keras import GraphBuilder, KerasLayer, LayerRefused
 from mcu_quant.ops.support import node_problems
 from tests.kernel_harness import run_kernel
@@ -75,7 +75,7 @@ def test_more_keras_inputs_than_tflm_takes_are_a_chain() -> None:
     assert all(len(node.inputs) <= 10 for node in builder.nodes)
     assert builder.nodes[-1].name == "layer"
     arrays = [np.full((2, 1, 2, 1), i, np.float32) for i in range(25)]
-    (result,) = run_float(builder.graph([y]), arrays)
+    (result,) = run_graph(builder.graph([y]), arrays)
     assert result[1, 0, 0].tolist() == list(range(25))
 
 

@@ -33,7 +33,7 @@ def test_dequantize(dtype: str, scale: float, zero_point: int) -> None:
     graph = graph_of(dtype, scale, zero_point)
     (node,) = graph.bound_nodes()
     x = ALL_BYTES.view(dtype).reshape(1, 1, 256)
-    (y,) = OPERATORS["dequantize"].run_int8(node, [x])
+    (y,) = OPERATORS["dequantize"].run_integer(node, [x])
     assert y.dtype == np.float32
     exact = (x.astype(np.float64) - zero_point) * node.input(0).scale
     np.testing.assert_allclose(y, exact, rtol=2.0**-24, atol=1e-45)
@@ -46,6 +46,6 @@ def test_dequantize(dtype: str, scale: float, zero_point: int) -> None:
 def test_c_equals_reference(dtype: str, scale: float, zero_point: int, overlapped: bool) -> None:
     (node,) = graph_of(dtype, scale, zero_point).bound_nodes()
     x = ALL_BYTES.view(dtype).reshape(1, 1, 256)
-    (expected,) = OPERATORS["dequantize"].run_int8(node, [x])
+    (expected,) = OPERATORS["dequantize"].run_integer(node, [x])
     (actual,) = run_kernel(KERNEL, node, [x], overlapped=overlapped)
     assert actual.tobytes() == expected.tobytes()

@@ -10,7 +10,7 @@ import pytest
 from mcu_quant.ops import OPERATORS
 from mcu_quant.ops.base import ACTIVATIONS
 from mcu_quant.ops.binary import ArithmeticAttrs
-from mcu_quant.ops.interpreter import run_float
+from mcu_quant.ops.interpreter import run_graph
 from mcu_quant.ops.keras import GraphBuilder, KerasLayer, LayerRefused
 from mcu_quant.ops.support import node_problems
 from tests.ops.driver import CHECKS, Case, check_name
@@ -58,7 +58,7 @@ def test_mul_of_three_keras_inputs_is_a_chain() -> None:
     y = OPERATORS["mul"].from_keras(KerasLayer("layer", "Multiply", {}), names, builder)
     a, b, c = (np.random.default_rng(i).normal(size=(2, 1, 4)).astype(np.float32) for i in range(3))
     assert [node.name for node in builder.nodes] == ["layer/1", "layer"]
-    np.testing.assert_array_equal(run_float(builder.graph([y]), [a, b, c])[0], (a * b) * c)
+    np.testing.assert_array_equal(run_graph(builder.graph([y]), [a, b, c])[0], (a * b) * c)
 
 
 def test_mul_refuses_keras_inputs_that_do_not_broadcast() -> None:

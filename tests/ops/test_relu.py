@@ -11,7 +11,7 @@ import pytest
 
 from mcu_quant.ir import Graph
 from mcu_quant.ops import OPERATORS
-from mcu_quant.ops.interpreter import run_float
+from mcu_quant.ops.interpreter import run_graph
 from mcu_quant.ops.keras import GraphBuilder, KerasLayer, LayerRefused
 from mcu_quant.ops.relu import ReluAttrs
 from tests.ops.driver import CHECKS, Case, check_name
@@ -57,7 +57,7 @@ def test_keras_relu_means_what_keras_says(maximum: float | None, slope: float, t
     x = np.random.default_rng(1).normal(scale=4, size=(50, 1, 3, 5)).astype(np.float32)
     x[0] = threshold
     expected = keras_relu(x, maximum, slope, threshold)
-    np.testing.assert_array_equal(run_float(graph, [x])[0], expected)
+    np.testing.assert_array_equal(run_graph(graph, [x])[0], expected)
 
 
 def test_keras_relu_takes_no_more_nodes_than_it_needs() -> None:

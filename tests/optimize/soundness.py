@@ -8,7 +8,7 @@ import numpy as np
 
 from mcu_quant.deployment import GenerateOptions
 from mcu_quant.ir import Graph, Tensor
-from mcu_quant.ops.interpreter import run_int8
+from mcu_quant.ops.interpreter import run_graph
 from mcu_quant.ops.ranges import full_range
 from mcu_quant.ops.support import require_supported
 from mcu_quant.optimize import optimize
@@ -26,14 +26,14 @@ def assert_in_range(graph: Graph, inputs: Sequence[np.ndarray]) -> None:
             rows = value.reshape(-1, len(known.low)).astype(np.int64)
             assert (rows >= known.low).all() and (rows <= known.high).all(), name
 
-    run_int8(graph, inputs, observe)
+    run_graph(graph, inputs, observe)
 
 
 def assert_optimized_is_same(graph: Graph, inputs: Sequence[np.ndarray]) -> Graph:
     """The optimized graph, which is supported, and gives the same outputs for those inputs."""
     optimized = require_supported(optimize(graph, GenerateOptions()))
     assert optimized.inputs == graph.inputs and optimized.outputs == graph.outputs
-    for expected, actual in zip(run_int8(graph, inputs), run_int8(optimized, inputs), strict=True):
+    for expected, actual in zip(run_graph(graph, inputs), run_graph(optimized, inputs), strict=True):
         np.testing.assert_array_equal(actual, expected)
         assert actual.dtype == expected.dtype
     return optimized

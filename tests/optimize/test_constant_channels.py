@@ -10,7 +10,7 @@ import pytest
 from mcu_quant import pipeline
 from mcu_quant.deployment import GenerateOptions
 from mcu_quant.kernels.base import CORES
-from mcu_quant.ops.interpreter import run_int8
+from mcu_quant.ops.interpreter import run_graph
 from mcu_quant.optimize import optimize
 from mcu_quant.verify.host import HostEngine
 from tests.conftest import require_tools
@@ -38,7 +38,7 @@ def test_generated_c(make: Callable[[], Example]) -> None:
     inputs = [hard_samples(tensor, 20) for tensor in graph.input_tensors()]
     deployed = pipeline.deploy(pipeline.TfliteModel("net", b"", graph), CORES["generic"], GenerateOptions())
     assert deployed.reference is graph
-    for actual, expected in zip(HostEngine(deployed).run(inputs), run_int8(graph, inputs), strict=True):
+    for actual, expected in zip(HostEngine(deployed).run(inputs), run_graph(graph, inputs), strict=True):
         np.testing.assert_array_equal(actual, expected)
 
 

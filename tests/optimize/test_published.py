@@ -10,7 +10,7 @@ from mcu_quant.deployment import GenerateOptions
 from mcu_quant.ir import Graph
 from mcu_quant.kernels.base import CORES
 from mcu_quant.ops import OPERATORS
-from mcu_quant.ops.interpreter import run_int8
+from mcu_quant.ops.interpreter import run_graph
 from mcu_quant.optimize import optimize
 from mcu_quant.optimize.ranges import annotate_ranges
 from mcu_quant.verify.host import HostEngine
@@ -53,9 +53,9 @@ def test_vww_gives_every_stored_byte_and_those_of_500_random_inputs() -> None:
     optimized = optimize(graph, GenerateOptions())
     deployed = pipeline.deploy(pipeline.TfliteModel("vww", b"", graph), CORES["generic"], GenerateOptions())
     engine = HostEngine(deployed)
-    assert_same_bytes(run_int8(optimized, [inputs])[0], expected)
+    assert_same_bytes(run_graph(optimized, [inputs])[0], expected)
     assert_same_bytes(engine.run([inputs])[0], expected)
     random = hard_samples(graph.input_tensors()[0], 500, seed=1)
-    (reference,) = run_int8(graph, [random])
-    assert_same_bytes(run_int8(optimized, [random])[0], reference)
+    (reference,) = run_graph(graph, [random])
+    assert_same_bytes(run_graph(optimized, [random])[0], reference)
     assert_same_bytes(engine.run([random])[0], reference)

@@ -12,7 +12,7 @@ from mcu_quant.ops.batch_normalization import BatchNormalizationAttrs
 from mcu_quant.ops.conv_2d import Conv2DAttrs
 from mcu_quant.ops.depthwise_conv_2d import DepthwiseConv2DAttrs
 from mcu_quant.ops.fully_connected import FullyConnectedAttrs
-from mcu_quant.ops.interpreter import run_float
+from mcu_quant.ops.interpreter import run_graph
 from mcu_quant.ops.keras import GraphBuilder
 from mcu_quant.ops.reshape import ReshapeAttrs
 
@@ -77,7 +77,7 @@ def assert_same_meaning(before: Graph, after: Graph) -> None:
     assert (before.inputs, before.outputs) == (after.inputs, after.outputs)
     random = np.random.default_rng(5)
     inputs = [random.normal(size=(3, *t.shape)).astype(np.float32) for t in before.input_tensors()]
-    pairs = zip(run_float(before, inputs), run_float(after, inputs), strict=True)
+    pairs = zip(run_graph(before, inputs), run_graph(after, inputs), strict=True)
     for expected, actual in pairs:
         assert expected.shape == actual.shape
         np.testing.assert_allclose(actual, expected, rtol=1e-4, atol=1e-4 * np.abs(expected).max())

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mcu_quant.exporters.tflite import write_tflite
-from mcu_quant.ops.interpreter import run_int8
+from mcu_quant.ops.interpreter import run_graph
 from tests.keras_models import held_out_data, needs_models, quantize_input, quantized
 from tests.oracles import tflm
 
@@ -26,6 +26,6 @@ def test_accuracy(model: str) -> None:
     for start in range(0, len(x), CHUNK):
         q = quantize_input(tensor, x[start : start + CHUNK])
         (y,) = tflm(file, [q])
-        assert np.array_equal(y, run_int8(graph, [q])[0])
+        assert np.array_equal(y, run_graph(graph, [q])[0])
         correct += int((y.reshape(len(q), -1).argmax(axis=1) == labels[start : start + CHUNK]).sum())
     assert correct >= LEAST_CORRECT[model], f"{correct} of {len(x)}"

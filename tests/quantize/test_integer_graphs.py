@@ -15,7 +15,7 @@ from mcu_quant.ops import OPERATORS
 from mcu_quant.ops.binary import ArithmeticAttrs
 from mcu_quant.ops.concatenation import ConcatenationAttrs
 from mcu_quant.ops.conv_2d import Conv2DAttrs
-from mcu_quant.ops.interpreter import run_float, run_int8
+from mcu_quant.ops.interpreter import run_graph
 from mcu_quant.ops.leaky_relu import LeakyReluAttrs
 from mcu_quant.ops.pad import PadAttrs
 from mcu_quant.ops.pooling import Pool2DAttrs
@@ -49,7 +49,7 @@ def assert_tflm_agrees(graph: Graph, count: int = 6) -> None:
         q = random.integers(-128, 128, (count, *tensor.shape), np.int8)
         q[0], q[1] = -128, 127
         inputs.append(q)
-    expected = run_int8(graph, inputs)
+    expected = run_graph(graph, inputs)
     for ours, theirs in zip(expected, tflm(write_tflite(graph), inputs), strict=True):
         assert np.array_equal(ours, theirs)
 
@@ -60,7 +60,7 @@ def assert_near_float(graph: Graph, quantized: Graph, data: tuple[np.ndarray, ..
         np.clip(np.rint(x / t.scale) + t.zero_point, -128, 127).astype(np.int8)
         for x, t in zip(data, quantized.input_tensors(), strict=True)
     ]
-    pairs = zip(run_float(graph, data), run_int8(quantized, inputs), quantized.output_tensors(), strict=True)
+    pairs = zip(run_graph(graph, data), run_graph(quantized, inputs), quantized.output_tensors(), strict=True)
     for real, q, tensor in pairs:
         error = np.abs((q.astype(np.float64) - tensor.zero_point) * tensor.scale - real).max()
         assert error <= steps * tensor.scale
@@ -84,7 +84,7 @@ def test_concatenation_takes_the_union_of_the_ranges() -> None:
     data = samples(graph)
     quantized = quantize_int8(graph, [data])
     assert scheme(quantized, "conv") == scheme(quantized, "small") == scheme(quantized, "both")
-    y = run_float(graph, data)[0]
+    y = run_graph(graph, data)[0]
     assert quantized.tensors["both"].scale == pytest.approx((y.max() - y.min()) / 255, rel=1e-6)
     assert_tflm_agrees(quantized)
 
@@ -167,11 +167,11 @@ def test_edges(input_type: str, output_type: str) -> None:
     x, y = plain.tensors["x"], plain.tensors["conv"]
     q = np.random.default_rng(0).integers(-128, 128, (5, *x.shape), np.int8)
     real_x = ((q.astype(np.float32) - x.zero_point) * np.float32(x.scale)).astype(np.float32)
-    (expected,) = run_int8(plain, [q])
+    (expected,) = run_graph(plain, [q])
     real_y = (expected.astype(np.float32) - y.zero_point) * np.float32(y.scale)
     given = {"int8": q, "uint8": q.view(np.uint8) ^ 0x80, "float32": real_x}[input_type]
     wanted = {"int8": expected, "uint8": expected.view(np.uint8) ^ 0x80, "float32": real_y}[output_type]
-    assert np.array_equal(run_int8(edged, [given])[0], wanted)
+    assert np.array_equal(run_graph(edged, [given])[0], wanted)
     assert np.array_equal(tflm(write_tflite(edged), [given])[0], wanted)
 
 
@@ -180,7 +180,7 @@ def test_edges_where_the_input_is_an_output() -> None:
     graph = m.graph(m.dense(m.x, "dense", 3), m.x)
     quantized = quantize_int8(graph, [samples(graph)], input_type="float32", output_type="float32")
     assert [tensor.dtype for tensor in quantized.output_tensors()] == ["float32", "float32"]
-    assert len(run_int8(quantized, samples(graph, 2))) == 2
+    assert len(run_graph(quantized, samples(graph, 2))) == 2
 
 
 def test_unknown_edge_type() -> None:

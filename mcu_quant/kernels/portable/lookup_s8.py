@@ -58,7 +58,7 @@ def lookup_table(node: BoundNode) -> np.ndarray:
     scalar = replace(node, inputs=inputs, outputs=(replace(node.output, shape=(1,)),))
     arrays = [None if tensor is None else tensor.data for tensor in inputs]
     arrays[index] = BYTES.view(x.dtype).reshape(256, 1)
-    (table,) = OPERATORS[node.node.op].run_int8(scalar, arrays)
+    (table,) = OPERATORS[node.node.op].run_integer(scalar, arrays)
     return np.ascontiguousarray(table.reshape(256))
 
 

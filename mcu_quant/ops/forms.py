@@ -1,0 +1,27 @@
+"""In which arithmetic a node is computed: its tensors' types say."""
+
+from __future__ import annotations
+
+from mcu_quant.ir import BoundNode, Tensor
+
+#: float: float32 activations, whatever the weights are stored as. hybrid: float32 activations that are
+#: quantized on the fly for sums with int8 weights. int8 and int16: quantized activations of that type (uint8,
+#: which only occurs at a model's edges, counts as int8), also where one side of the node is float32.
+FORMS = ("float", "hybrid", "int8", "int16")
+
+
+def form_of(node: BoundNode) -> str:
+    """One of FORMS. A node with int16 on one side and int8 on the other is "int16"."""
+    types = {tensor.dtype for tensor in _activations(node)}
+    if "int16" in types:
+        return "int16"
+    if types & {"int8", "uint8"}:
+        return "int8"
+    return "hybrid" if getattr(node.attrs, "hybrid", False) else "float"
+
+
+def _activations(node: BoundNode) -> list[Tensor]:
+    """What is computed; the constants too, where an operator has nothing else."""
+    tensors = [tensor for tensor in node.inputs if tensor is not None]
+    computed = [tensor for tensor in tensors if not tensor.is_constant]
+    return [*(computed or tensors), *node.outputs]
