@@ -123,10 +123,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--more", type=int, default=200, help="on each other board of the family")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--jobs", type=int, default=2, help="kernels at a time")
-    parser.add_argument("--kernels", nargs="*", metavar="NAME", help="all if not given")
+    known = [kernel.name for kernel in FAST_KERNELS]
+    parser.add_argument("--kernels", nargs="*", choices=known, metavar="NAME", help="all if not given")
     parser.add_argument("--output", type=Path, help="where the table goes, too")
     options = parser.parse_args(arguments)
-    names = options.kernels or [kernel.name for kernel in FAST_KERNELS]
+    names = options.kernels or known
     tasks = [(name, options.seed, options.cases, options.more) for name in names]
     counts = []
     with ProcessPoolExecutor(options.jobs) as pool:
