@@ -52,7 +52,7 @@ def __dir__() -> list[str]:
 
 
 class _Package(ModuleType):
-    """Importing the stage mcu_quant.quantize must not hide the function mcu_quant.quantize (affine is found by name)."""
+    """Importing the stage mcu_quant.quantize must not hide the function mcu_quant.quantize."""
 
     def __setattr__(self, name: str, value: object) -> None:
         if not (name in __all__ and isinstance(value, ModuleType)):

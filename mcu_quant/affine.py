@@ -101,7 +101,7 @@ def quantize(
         narrow_range leaves the lowest integer out. output_min and output_max are lowest / s and highest / s.
     round_mode HALF_TO_EVEN exists in SCALED only, and narrow_range counts in SCALED only.
 
-    onednn: as TensorFlow computes with oneDNN, its default on x86 (off by TF_ENABLE_ONEDNN_OPTS=0). Two things
+    onednn: as TensorFlow computes with oneDNN, its default on x86 (TF_ENABLE_ONEDNN_OPTS=0: off). Two things
     are not the documented formulas then: SCALED with HALF_TO_EVEN to 8 bits has, whatever narrow_range,
     s = 127.5 / max(|min|, |max|) signed and 255 / max(|min|, |max|) unsigned; MIN_FIRST to quint8 rounds
     x * s - min * s once, halves to even.
