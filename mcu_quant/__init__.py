@@ -16,9 +16,19 @@ from typing import TYPE_CHECKING
 
 __version__ = "0.1.0"
 
-__all__ = ["FloatModel", "Generated", "McuQuantError", "QuantizedModel", "generate", "load", "quantize"]
+__all__ = [
+    "FloatModel",
+    "Generated",
+    "McuQuantError",
+    "QuantizedModel",
+    "affine",
+    "generate",
+    "load",
+    "quantize",
+]
 
 if TYPE_CHECKING:
+    from mcu_quant import affine
     from mcu_quant.api import FloatModel, Generated, QuantizedModel, generate, load, quantize
     from mcu_quant.errors import McuQuantError
 
@@ -29,6 +39,8 @@ def __getattr__(name: str) -> object:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
+    if name == "affine":
+        return import_module("mcu_quant.affine")
     module = "mcu_quant.errors" if name == "McuQuantError" else "mcu_quant.api"
     value: object = getattr(import_module(module), name)
     globals()[name] = value

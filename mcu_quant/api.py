@@ -165,18 +165,22 @@ def quantize(
     per_tensor: bool = False,
     input_type: str = "int8",
     output_type: str = "int8",
+    weights_calibration: str = "minmax",
     progress: pipeline.Progress | None = None,
 ) -> QuantizedModel:
     """Quantize a float model to integers.
 
     model: what load() takes, or what it returned. representative_dataset: an array [N, …], a dict of
     arrays by input name, an iterable of samples, a TFLite-style generator function, or the path of a
-    .npz file. progress: called with the number of samples seen.
+    .npz file. calibration: how ranges of activations are found (choices.CALIBRATIONS, or "percentile=99.9");
+    weights_calibration: "minmax" or "mse". progress: called with the number of samples seen.
     """
     loaded = model if isinstance(model, (FloatModel, QuantizedModel)) else load(model)
     if isinstance(loaded, QuantizedModel):
         raise InvalidInputError("the model must be a float model", layer=loaded.name, value="a .tflite file")
-    options = pipeline.QuantizeOptions(technique, calibration, per_tensor, input_type, output_type)
+    options = pipeline.QuantizeOptions(
+        technique, calibration, per_tensor, input_type, output_type, weights_calibration
+    )
     dataset = samples.calibration_samples(representative_dataset, loaded.graph)
     quantized = pipeline.quantize(loaded.graph, dataset, options, progress=progress)
     return QuantizedModel(replace(quantized, name=loaded.name))

@@ -9,7 +9,12 @@ from mcu_quant.errors import InvalidInputError
 OPTIMIZE_MODES = ("time", "balanced", "size")
 KERNEL_CHOICES = ("auto", "portable")
 TECHNIQUES = ("int8",)
-CALIBRATIONS = ("minmax",)
+#: How the ranges of activations are found; percentile also as percentile=99.9.
+CALIBRATIONS = ("minmax", "moving_average", "percentile", "mse", "entropy")
+#: How the weights' scales are found.
+WEIGHTS_CALIBRATIONS = ("minmax", "mse")
+#: The percentile unless one is given.
+PERCENTILE = 99.99
 IO_TYPES = ("int8", "uint8", "float32")
 
 
@@ -17,3 +22,32 @@ def require_choice(what: str, value: object, choices: Sequence[str]) -> None:
     """Raise InvalidInputError, with the choices, for a value that is none of them."""
     if value not in choices:
         raise InvalidInputError(f"the {what} must be one that exists", value=value, hint=", ".join(choices))
+
+
+def split_calibration(text: str) -> tuple[str, float | None]:
+    """(method, its value or None) of "minmax" or "percentile=99.9"; InvalidInputError for what is neither."""
+    method, equals, value = text.partition("=")
+    require_choice("calibration method", method, CALIBRATIONS)
+    if not equals:
+        return method, None
+    if method != "percentile":
+        raise InvalidInputError(
+            "only the calibration method percentile takes a value",
+            value=text,
+            hint=f"{method}, or percentile=99.9",
+        )
+    try:
+        return method, check_percentile(float(value))
+    except ValueError as error:
+        raise InvalidInputError(
+            "the percentile must be a number", value=text, hint="percentile=99.9"
+        ) from error
+
+
+def check_percentile(percent: float) -> float:
+    """percent, or InvalidInputError unless above 50 and at most 100."""
+    if not 50.0 < percent <= 100.0:
+        raise InvalidInputError(
+            "the percentile must be above 50 and at most 100", value=f"{percent:g}", hint="percentile=99.9"
+        )
+    return percent

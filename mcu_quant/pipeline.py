@@ -12,7 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mcu_quant.c_names import c_name
-from mcu_quant.choices import CALIBRATIONS, IO_TYPES, TECHNIQUES, require_choice
+from mcu_quant.choices import (
+    IO_TYPES,
+    TECHNIQUES,
+    WEIGHTS_CALIBRATIONS,
+    require_choice,
+    split_calibration,
+)
 from mcu_quant.deployment import Deployment, GenerateOptions
 from mcu_quant.errors import (
     DoesNotFitError,
@@ -46,10 +52,12 @@ class QuantizeOptions:
     per_tensor: bool = False
     input_type: str = "int8"
     output_type: str = "int8"
+    weights_calibration: str = "minmax"
 
     def __post_init__(self) -> None:
         require_choice("technique", self.technique, TECHNIQUES)
-        require_choice("calibration", self.calibration, CALIBRATIONS)
+        split_calibration(self.calibration)
+        require_choice("weights' calibration", self.weights_calibration, WEIGHTS_CALIBRATIONS)
         require_choice("input type", self.input_type, IO_TYPES)
         require_choice("output type", self.output_type, IO_TYPES)
 
@@ -149,6 +157,7 @@ def quantize(
         per_tensor=options.per_tensor,
         input_type=options.input_type,
         output_type=options.output_type,
+        weights_calibration=options.weights_calibration,
         progress=progress,
     )
     return read_model(write_tflite(quantized), c_name(graph.name))

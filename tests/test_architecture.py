@@ -15,7 +15,7 @@ PACKAGE = ROOT / "mcu_quant"
 #: From the bottom up: a module imports from lower ranks or its own stage.
 RANKS: tuple[tuple[str, ...], ...] = (
     ("errors",),
-    ("ir", "fixed_point", "resources", "doctor", "c_names", "choices", "sections"),
+    ("ir", "fixed_point", "resources", "doctor", "c_names", "choices", "sections", "affine"),
     ("ops",),
     ("kernels",),
     ("deployment",),

@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from mcu_quant.choices import CALIBRATIONS, IO_TYPES, KERNEL_CHOICES, OPTIMIZE_MODES, TECHNIQUES
+from mcu_quant.choices import (
+    CALIBRATIONS,
+    IO_TYPES,
+    KERNEL_CHOICES,
+    OPTIMIZE_MODES,
+    TECHNIQUES,
+    WEIGHTS_CALIBRATIONS,
+)
 
 if TYPE_CHECKING:
     from mcu_quant.deployment import GenerateOptions
@@ -55,10 +62,17 @@ _QUANTIZING = (
     click.option("--technique", type=click.Choice(TECHNIQUES), default="int8", show_default=True),
     click.option(
         "--calibration",
-        type=click.Choice(CALIBRATIONS),
+        metavar="METHOD",
         default="minmax",
         show_default=True,
-        help="How ranges are found in the samples.",
+        help=f"How ranges are found in the samples: {', '.join(CALIBRATIONS)}, or percentile=99.9.",
+    ),
+    click.option(
+        "--weights-calibration",
+        type=click.Choice(WEIGHTS_CALIBRATIONS),
+        default="minmax",
+        show_default=True,
+        help="How far weights reach: to the largest, or as far as their squared error is least.",
     ),
     click.option(
         "--per-tensor",
@@ -102,7 +116,15 @@ _GENERATING = (
         help="A TOML file that says which linker section the weights of each layer go to.",
     ),
 )
-_QUANTIZING_NAMES = ("data", "technique", "calibration", "per_tensor", "input_type", "output_type")
+_QUANTIZING_NAMES = (
+    "data",
+    "technique",
+    "calibration",
+    "weights_calibration",
+    "per_tensor",
+    "input_type",
+    "output_type",
+)
 _GENERATING_NAMES = ("optimize", "kernels", "keep_constant_channels", "keep_input", "ram", "placement")
 
 

@@ -59,6 +59,7 @@ def quantize_int8(
     per_tensor: bool = False,
     input_type: str = "int8",
     output_type: str = "int8",
+    weights_calibration: str = "minmax",
     progress: Progress | None = None,
 ) -> Graph:
     """The integer graph of a float graph (after passes.prepare), calibrated on samples.
@@ -74,7 +75,12 @@ def quantize_int8(
     check_quantizable(graph)
     ranges = calibrate(graph, samples, method=calibration, progress=progress)
     return quantize_int8_with_ranges(
-        graph, ranges, per_tensor=per_tensor, input_type=input_type, output_type=output_type
+        graph,
+        ranges,
+        per_tensor=per_tensor,
+        input_type=input_type,
+        output_type=output_type,
+        weights_calibration=weights_calibration,
     )
 
 
@@ -85,10 +91,11 @@ def quantize_int8_with_ranges(
     per_tensor: bool = False,
     input_type: str = "int8",
     output_type: str = "int8",
+    weights_calibration: str = "minmax",
 ) -> Graph:
     """The integer graph, given the range of every activation."""
     graph, ranges = separate_fixed_outputs(graph, ranges)
-    constants = LinearConstants(per_tensor)
+    constants = LinearConstants(per_tensor, weights_calibration)
     schemes = assign_schemes(graph, ranges, constants)
     quantized = check(integer_graph(graph, schemes, constants))
     quantized = convert_outputs(convert_inputs(quantized, input_type), output_type)

@@ -38,6 +38,7 @@ class LinearConstants:
     """Integer weights and biases, computed once for each node and input scheme."""
 
     per_tensor: bool
+    calibration: str = "minmax"
     known: dict[tuple[str, QuantParams], tuple[Constant, Constant | None]] = field(default_factory=dict)
 
     def get(self, node: BoundNode, x: QuantParams) -> tuple[Constant, Constant | None]:
@@ -47,7 +48,12 @@ class LinearConstants:
         if where not in self.known:
             bias = None if rule.bias is None else node.optional_input(rule.bias)
             self.known[where] = quantize_linear_constants(
-                x, node.input(rule.weights.index), bias, rule.weights.channel_axis, self.per_tensor
+                x,
+                node.input(rule.weights.index),
+                bias,
+                rule.weights.channel_axis,
+                self.per_tensor,
+                self.calibration,
             )
         return self.known[where]
 

@@ -8,11 +8,16 @@ from typing import Any
 
 import numpy as np
 
+from mcu_quant.choices import split_calibration
 from mcu_quant.errors import InvalidInputError, InvalidModelError
 from mcu_quant.ir import Graph
 from mcu_quant.ops.interpreter import run_graph
 from mcu_quant.quantize import samples as sampling
+from mcu_quant.quantize.entropy import Entropy
 from mcu_quant.quantize.minmax import MinMax
+from mcu_quant.quantize.moving_average import MovingAverage
+from mcu_quant.quantize.mse import MeanSquaredError
+from mcu_quant.quantize.percentile import Percentile
 from mcu_quant.quantize.ranges import Calibrator, Ranges
 from mcu_quant.quantize.samples import CalibrationWarning
 
@@ -24,6 +29,10 @@ Progress = Callable[[int, "int | None"], None]
 #: Every method by the name that users give. A new one is its file and a line here.
 CALIBRATIONS: dict[str, type[Calibrator]] = {
     "minmax": MinMax,
+    "moving_average": MovingAverage,
+    "percentile": Percentile,
+    "mse": MeanSquaredError,
+    "entropy": Entropy,
 }
 
 #: No activation may be larger: scales and their products must stay normal float32 numbers.
@@ -35,15 +44,13 @@ def calibrate(
 ) -> Ranges:
     """The range of every activation of a float graph over the samples, graph inputs included.
 
+    method: a key of CALIBRATIONS, or "percentile=99.9".
     samples: items with one array per graph input (see quantize_int8). They are run through once,
     in batches, and never held all at once. Raises McuQuantError for data or a model that is not
     finite or does not fit; an exception in `samples` or `progress` (Ctrl-C, too) comes through.
     """
-    if method not in CALIBRATIONS:
-        raise InvalidInputError(
-            "the calibration method must be a known one", value=method, hint=", ".join(CALIBRATIONS)
-        )
-    calibrator = CALIBRATIONS[method]()
+    name, value = split_calibration(method)
+    calibrator = CALIBRATIONS[name]() if value is None else Percentile(value)
     total = sampling.count(graph, samples)
     if calibrator.passes > 1 and iter(samples) is samples:
         raise InvalidInputError(

@@ -10,6 +10,7 @@ import numpy as np
 from mcu_quant.fixed_point import INT8_MAX, INT8_MIN, INT32_MAX, round_half_away
 from mcu_quant.ir import QuantParams, Tensor
 from mcu_quant.ops.linear import widest
+from mcu_quant.quantize.weights import weight_peaks
 
 #: Smallest scales of activations and weights: their product must be a normal float32.
 MIN_SCALE = 2.0**-60
@@ -52,10 +53,16 @@ def quantize_activation_constant(data: np.ndarray, quant: QuantParams) -> np.nda
 
 
 def quantize_linear_constants(
-    x: QuantParams, weights: Tensor, bias: Tensor | None, channel_axis: int, per_tensor: bool
+    x: QuantParams,
+    weights: Tensor,
+    bias: Tensor | None,
+    channel_axis: int,
+    per_tensor: bool,
+    calibration: str = "minmax",
 ) -> tuple[Constant, Constant | None]:
     """(int8 weights, int32 bias or None), each with its scheme, safe for int32 accumulators.
 
+    calibration: how far the weights reach (weights.weight_peaks).
     Weights are symmetric in [-127, 127]. Where the bias or a sum could overflow for some int8
     input, the scale is widened until it provably cannot. The bias is rounded in units of
     double(s_in) * double(s_w[c]), which is what the arithmetic uses; its stored scale is that
@@ -66,12 +73,14 @@ def quantize_linear_constants(
     rows = np.moveaxis(weights.data.astype(np.float64), channel_axis, 0).reshape(channels, -1)
     real_bias = np.zeros(channels) if bias is None or bias.data is None else bias.data.astype(np.float64)
     usual = float(np.abs(rows).max(initial=0.0)) / WEIGHT_LIMIT or 1.0
+    peaks = weight_peaks(rows.reshape(1, -1) if per_tensor else rows, calibration, WEIGHT_LIMIT)
     if per_tensor:
-        quant = QuantParams.per_tensor(_safe_scale(x, rows, real_bias, usual))
+        quant = QuantParams.per_tensor(_safe_scale(x, rows, real_bias, usual, float(peaks[0])))
     else:
-        pairs = zip(rows[:, None], real_bias[:, None], strict=True)
-        quant = QuantParams.per_channel([_safe_scale(x, row, b, usual) for row, b in pairs], channel_axis)
-    q_weights = _round(weights.data / quant.broadcast_scale(weights.data.ndim)).astype(np.int8)
+        channelwise = zip(rows[:, None], real_bias[:, None], peaks, strict=True)
+        scales = [_safe_scale(x, row, b, usual, float(peak)) for row, b, peak in channelwise]
+        quant = QuantParams.per_channel(scales, channel_axis)
+    q_weights = _clipped(weights.data / quant.broadcast_scale(weights.data.ndim)).astype(np.int8)
     if bias is None:
         return (q_weights, quant), None
     units = x.scale[0] * np.asarray(quant.scale)
@@ -80,12 +89,12 @@ def quantize_linear_constants(
     return (q_weights, quant), (_round(real_bias / units).astype(np.int32), bias_quant)
 
 
-def _safe_scale(x: QuantParams, weights: np.ndarray, bias: np.ndarray, usual: float) -> float:
+def _safe_scale(x: QuantParams, weights: np.ndarray, bias: np.ndarray, usual: float, largest: float) -> float:
     """One float32 scale for weights [outputs, K] with bias [outputs].
 
-    usual: the scale where there is neither weight nor bias.
+    usual: the scale where there is neither weight nor bias. largest: the magnitude of the largest integer.
     """
-    largest, largest_bias = float(np.abs(weights).max(initial=0.0)), float(np.abs(bias).max(initial=0.0))
+    largest_bias = float(np.abs(bias).max(initial=0.0))
     if largest > 0.0:
         scale = largest / WEIGHT_LIMIT
     elif largest_bias > 0.0:
@@ -100,8 +109,13 @@ def _safe_scale(x: QuantParams, weights: np.ndarray, bias: np.ndarray, usual: fl
 
 def _accumulator_bound(x: QuantParams, weights: np.ndarray, bias: np.ndarray, scale: float) -> float:
     """The largest |accumulator| of weights [outputs, K] and bias [outputs] under that scale."""
-    sums = np.abs(_round(weights / scale)).sum(axis=1) * widest(x.zero_point[0])
+    sums = np.abs(_clipped(weights / scale)).sum(axis=1) * widest(x.zero_point[0])
     return float((sums + np.abs(_round(bias / (x.scale[0] * scale)))).max())
+
+
+def _clipped(values: np.ndarray) -> np.ndarray:
+    """Rounded, and no further out than weights go."""
+    return np.clip(_round(values), -WEIGHT_LIMIT, WEIGHT_LIMIT)
 
 
 def _round(values: np.ndarray) -> np.ndarray:

@@ -262,3 +262,10 @@ def read_position(pid: int, file: Path) -> int:
     except FileNotFoundError:
         pass
     return 0
+
+
+def test_calibration_methods(refuses: Refuses, files: Path, tmp_path: Path) -> None:
+    command = quantize(files / "dense.keras", files / "x.npz", tmp_path / "out.tflite")
+    assert "at most 100 (seen: 200)" in refuses(*command, "--calibration", "percentile=200")
+    assert "moving_average" in refuses(*command, "--calibration", "nearest")
+    assert not (tmp_path / "out.tflite").exists()

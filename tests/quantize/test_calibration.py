@@ -85,7 +85,7 @@ def test_an_exploding_layer_is_named() -> None:
 
 
 def test_unknown_method() -> None:
-    with pytest.raises(InvalidInputError, match=r"calibration method.*'?nearest.*minmax"):
+    with pytest.raises(InvalidInputError, match=r"calibration method.*nearest.*minmax"):
         calibrate(GRAPH, [DATA], method="nearest")
 
 
