@@ -98,12 +98,14 @@ def _demands(graph: Graph, schemes: Schemes, constants: LinearConstants) -> Iter
     for node in graph.bound_nodes():
         inputs = [name for name, _ in activations(node)]
         operator = OPERATORS[node.node.op]
-        yield from ((name, operator.least_input_scale(node.attrs)) for name in inputs)
+        yield from ((name, operator.least_input_scale(node.attrs, "int8")) for name in inputs)
         if is_linear(node):
             x = schemes[inputs[0]]
             needed = least_linear_output_scale(x.scale[0], x.zero_point[0], *constants.get(node, x))
         else:
-            needed = operator.least_output_scale(node.attrs, [schemes[name].scale[0] for name in inputs])
+            needed = operator.least_output_scale(
+                node.attrs, [schemes[name].scale[0] for name in inputs], "int8"
+            )
         yield from ((name, needed) for name in quantized_outputs(node))
 
 
