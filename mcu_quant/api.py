@@ -163,15 +163,17 @@ def quantize(
     technique: str = "int8",
     calibration: str = "minmax",
     per_tensor: bool = False,
-    input_type: str = "int8",
-    output_type: str = "int8",
+    input_type: str | None = None,
+    output_type: str | None = None,
     progress: pipeline.Progress | None = None,
 ) -> QuantizedModel:
     """Quantize a float model to integers.
 
     model: what load() takes, or what it returned. representative_dataset: an array [N, …], a dict of
     arrays by input name, an iterable of samples, a TFLite-style generator function, or the path of a
-    .npz file. progress: called with the number of samples seen.
+    .npz file. technique: "int8", or "int16x8" (int16 activations, int8 weights). input_type, output_type:
+    "int8", "uint8" (int8 only), "int16" (int16x8 only) or "float32"; by default what activations are.
+    progress: called with the number of samples seen.
     """
     loaded = model if isinstance(model, (FloatModel, QuantizedModel)) else load(model)
     if isinstance(loaded, QuantizedModel):

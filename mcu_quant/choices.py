@@ -8,9 +8,9 @@ from mcu_quant.errors import InvalidInputError
 
 OPTIMIZE_MODES = ("time", "balanced", "size")
 KERNEL_CHOICES = ("auto", "portable")
-TECHNIQUES = ("int8",)
+TECHNIQUES = ("int8", "int16x8")
 CALIBRATIONS = ("minmax",)
-IO_TYPES = ("int8", "uint8", "float32")
+IO_TYPES = ("int8", "uint8", "int16", "float32")
 
 
 def require_choice(what: str, value: object, choices: Sequence[str]) -> None:

@@ -110,6 +110,11 @@ def sums_in_int64(node: BoundNode) -> bool:
     return node.input(0).dtype == "int16" and (bias is None or bias.dtype != "int32")
 
 
+def bias_dtype(node: BoundNode) -> str:
+    """The type of the node's bias, or of one that it is given: the accumulator stays what it is."""
+    return "int64" if sums_in_int64(node) else "int32"
+
+
 def channel_multipliers(node: BoundNode) -> tuple[IntArray, IntArray]:
     """(multiplier, shift), each int64 [output channels]; ratio s_in * s_w[c] / s_out in double."""
     weights = node.input(1)

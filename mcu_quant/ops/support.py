@@ -74,11 +74,12 @@ def _type_problems(node: BoundNode) -> Iterator[Problem]:
     Weights have rules of their own.
     """
     op, rule = node.node.op, OPERATORS[node.node.op].quant_rule
+    quantized = ("int16",) if form_of(node) == "int16" else ("int8",)
     constants = {rule.bias, rule.weights.index if rule.weights is not None else None}
     places = [(t, op == "select_v2" and i == 0) for i, t in enumerate(node.inputs) if i not in constants]
     places += [(tensor, op == "greater_equal") for tensor in node.outputs]
     for tensor, is_condition in places:
-        allowed = ("bool",) if is_condition else _CONVERTED if op in _CONVERTERS else (form_of(node),)
+        allowed = ("bool",) if is_condition else _CONVERTED if op in _CONVERTERS else quantized
         if tensor is not None and tensor.dtype not in allowed:
             what = f"{tensor.name} must be {' or '.join(allowed)}"
             yield Problem(what, node.name, tensor.dtype, _FULL_INT8)
