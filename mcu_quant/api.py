@@ -163,8 +163,8 @@ def quantize(
     technique: str = "int8",
     calibration: str = "minmax",
     per_tensor: bool = False,
-    input_type: str = "int8",
-    output_type: str = "int8",
+    input_type: str | None = None,
+    output_type: str | None = None,
     weights_calibration: str = "minmax",
     progress: pipeline.Progress | None = None,
 ) -> QuantizedModel:
@@ -172,8 +172,10 @@ def quantize(
 
     model: what load() takes, or what it returned. representative_dataset: an array [N, …], a dict of
     arrays by input name, an iterable of samples, a TFLite-style generator function, or the path of a
-    .npz file. calibration: how ranges of activations are found (choices.CALIBRATIONS, or "percentile=99.9");
-    weights_calibration: "minmax" or "mse". progress: called with the number of samples seen.
+    .npz file. technique: "int8", or "int16x8" (int16 activations, int8 weights). calibration: how ranges of
+    activations are found (choices.CALIBRATIONS, or "percentile=99.9"); weights_calibration: "minmax" or "mse".
+    input_type, output_type: "int8", "uint8" (int8 only), "int16" (int16x8 only) or "float32"; by default
+    what activations are. progress: called with the number of samples seen.
     """
     loaded = model if isinstance(model, (FloatModel, QuantizedModel)) else load(model)
     if isinstance(loaded, QuantizedModel):

@@ -8,14 +8,14 @@ from mcu_quant.errors import InvalidInputError
 
 OPTIMIZE_MODES = ("time", "balanced", "size")
 KERNEL_CHOICES = ("auto", "portable")
-TECHNIQUES = ("int8",)
+TECHNIQUES = ("int8", "int16x8")
 #: How the ranges of activations are found; percentile also as percentile=99.9.
 CALIBRATIONS = ("minmax", "moving_average", "percentile", "mse", "entropy")
 #: How the weights' scales are found.
 WEIGHTS_CALIBRATIONS = ("minmax", "mse")
 #: The percentile unless one is given.
 PERCENTILE = 99.99
-IO_TYPES = ("int8", "uint8", "float32")
+IO_TYPES = ("int8", "uint8", "int16", "float32")
 
 
 def require_choice(what: str, value: object, choices: Sequence[str]) -> None:

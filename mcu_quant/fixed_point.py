@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 INT8_MIN, INT8_MAX = -128, 127
+INT16_MIN, INT16_MAX = -(2**15), 2**15 - 1
 INT32_MIN, INT32_MAX = -(2**31), 2**31 - 1
 
 IntArray = NDArray[np.int64]
@@ -73,6 +74,24 @@ def requantize(acc: IntArray, multiplier: IntArray | int, shift: IntArray | int)
     left, right = np.maximum(shift, 0), np.maximum(-shift, 0)
     shifted = wrap_int32(np.asarray(acc, np.int64) << left)
     return rounding_divide_by_power_of_two(high_mul(shifted, multiplier), right)
+
+
+def reduced_multiplier(multiplier: IntArray) -> IntArray:
+    """A multiplier of quantize_multiplier in Q0.15, int32 [...]: what requantize_int64 multiplies with."""
+    multiplier = np.asarray(multiplier, np.int64)
+    return np.where(multiplier >= 0x7FFF0000, 0x7FFF, (multiplier + (1 << 15)) >> 16)
+
+
+def requantize_int64(acc: IntArray, multiplier: IntArray | int, shift: IntArray | int) -> IntArray:
+    """Scale an int64 accumulator: one rounding, halves up. C twin: mq_requantize_int64. ARITHMETIC section 2.
+
+    acc: |acc| < 2**47. multiplier, shift: of quantize_multiplier, shift in [-31, 7]; scalars or broadcast
+    against acc. Returns the int32 that the result is truncated to, before the clamp.
+    """
+    reduced = reduced_multiplier(np.asarray(multiplier, np.int64))
+    right = 15 - np.asarray(shift, np.int64)
+    product = np.asarray(acc, np.int64) * reduced
+    return wrap_int32((product + (np.int64(1) << (right - 1))) >> right)
 
 
 def saturating_left_shift(x: IntArray, exponent: int) -> IntArray:

@@ -45,21 +45,25 @@ Progress = Callable[[int, int | None], None]
 
 @dataclass(frozen=True)
 class QuantizeOptions:
-    """The options of `quantize`, and of every verb that is given a float model."""
+    """The options of `quantize`, and of every verb that is given a float model.
+
+    input_type, output_type: None is the type of the activations, int8 or int16.
+    """
 
     technique: str = "int8"
     calibration: str = "minmax"
     per_tensor: bool = False
-    input_type: str = "int8"
-    output_type: str = "int8"
+    input_type: str | None = None
+    output_type: str | None = None
     weights_calibration: str = "minmax"
 
     def __post_init__(self) -> None:
         require_choice("technique", self.technique, TECHNIQUES)
         split_calibration(self.calibration)
         require_choice("weights' calibration", self.weights_calibration, WEIGHTS_CALIBRATIONS)
-        require_choice("input type", self.input_type, IO_TYPES)
-        require_choice("output type", self.output_type, IO_TYPES)
+        for what, value in (("input type", self.input_type), ("output type", self.output_type)):
+            if value is not None:
+                require_choice(what, value, IO_TYPES)
 
 
 @dataclass(frozen=True)
@@ -159,6 +163,7 @@ def quantize(
         output_type=options.output_type,
         weights_calibration=options.weights_calibration,
         progress=progress,
+        activations="int16" if options.technique == "int16x8" else "int8",
     )
     return read_model(write_tflite(quantized), c_name(graph.name))
 

@@ -76,11 +76,13 @@ def float_graph(model: str) -> Graph:
 
 
 @cache
-def quantized(model: str, per_tensor: bool = False) -> Graph:
-    return quantize_int8(float_graph(model), [calibration_data(model)], per_tensor=per_tensor)
+def quantized(model: str, per_tensor: bool = False, activations: str = "int8") -> Graph:
+    data = [calibration_data(model)]
+    return quantize_int8(float_graph(model), data, per_tensor=per_tensor, activations=activations)
 
 
 def quantize_input(tensor: Tensor, x: np.ndarray) -> np.ndarray:
-    """[N, ...] float as [N, *tensor.shape] int8, by the input's scale and zero point."""
+    """[N, ...] float as [N, *tensor.shape] of the input's type, by its scale and zero point."""
+    limits = np.iinfo(tensor.dtype)
     q = np.rint(x.astype(np.float64) / tensor.scale) + tensor.zero_point
-    return np.clip(q, -128, 127).astype(np.int8).reshape(-1, *tensor.shape)
+    return np.clip(q, limits.min, limits.max).astype(tensor.dtype).reshape(-1, *tensor.shape)

@@ -9,6 +9,7 @@ from mcu_quant.bands.kernel import BandsKernel
 from mcu_quant.bands.segment import BandedSegment
 from mcu_quant.ir import BoundNode
 from mcu_quant.kernels.base import Core, Kernel
+from mcu_quant.ops.forms import form_of
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,8 @@ class KernelChoice:
     def _facts(self, node: BoundNode) -> dict[Kernel, tuple[float, int]]:
         """(modelled cycles, scratch) of each kernel that computes a node."""
         if node not in self._known:
-            kernels = [kernel for kernel in self.usable if node.node.op in kernel.ops]
+            form = form_of(node)
+            kernels = [k for k in self.usable if node.node.op in k.ops and form in k.forms]
             self._known[node] = {
                 kernel: (kernel.cycles(node, self.core), kernel.scratch_bytes(node))
                 for kernel in kernels

@@ -59,7 +59,13 @@ _QUANTIZING = (
         help="Calibration samples: a .npz file with x, or the inputs by name, as [N, …]. Integers are taken "
         "as real values (0..255 of images, say): scale them as in training.",
     ),
-    click.option("--technique", type=click.Choice(TECHNIQUES), default="int8", show_default=True),
+    click.option(
+        "--technique",
+        type=click.Choice(TECHNIQUES),
+        default="int8",
+        show_default=True,
+        help="What activations become; int16x8 keeps int8 weights.",
+    ),
     click.option(
         "--calibration",
         metavar="METHOD",
@@ -79,8 +85,8 @@ _QUANTIZING = (
         is_flag=True,
         help="One scale for all of a layer's weights, instead of one per channel.",
     ),
-    click.option("--input-type", type=_IO_TYPE, default="int8", show_default=True),
-    click.option("--output-type", type=_IO_TYPE, default="int8", show_default=True),
+    click.option("--input-type", type=_IO_TYPE, help="By default int8; int16 with --technique int16x8."),
+    click.option("--output-type", type=_IO_TYPE, help="By default int8; int16 with --technique int16x8."),
 )
 _GENERATING = (
     click.option(

@@ -311,7 +311,7 @@ def _constant(name: str, tensor: FileTensor, dtype: str) -> np.ndarray:
 def _quant(
     name: str, shape: tuple[int, ...], dtype: str, quantization: FileQuantization | None
 ) -> QuantParams | None:
-    if quantization is None or dtype not in ("int8", "uint8", "int16", "int32"):
+    if quantization is None or dtype not in ("int8", "uint8", "int16", "int32", "int64"):
         return None
     scale, zero_point, axis = quantization.scale, quantization.zero_point, quantization.axis
     if zero_point.size <= 1:

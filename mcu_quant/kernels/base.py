@@ -65,7 +65,7 @@ class Activation:
 class Constant:
     """An argument that points at a table in flash. label: "weights", "bias", "multiplier", …
 
-    data: int8, uint8, int16, int32 or float32; the C type follows from the dtype.
+    data: int8, uint8, int16, uint16, int32 or float32; the C type follows from the dtype.
     """
 
     label: str

@@ -85,7 +85,7 @@ def _operands(node: BoundNode) -> tuple[np.ndarray, np.ndarray]:
     """Every value of both operands in the output's scale, float64 [256]."""
     multipliers = sum_multipliers(node)
     values: list[IntArray] = [_BYTES.astype(np.int64) - node.input(i).zero_point for i in (0, 1)]
-    first, second = scaled_operands(multipliers, *values)
+    first, second = scaled_operands(node, *values)
     multiplier, exponent = multipliers.output
     ratio = multiplier * 2.0 ** (exponent - 31)
     return first * ratio, second * ratio * (-1 if node.node.op == "sub" else 1)

@@ -14,7 +14,7 @@ from mcu_quant.ops.binary import ArithmeticAttrs, ArithmeticOperator
 from mcu_quant.ops.broadcast import BROADCASTS
 
 #: Both operands are brought to a common scale with so many fractional bits (TFLM's left_shift).
-LEFT_SHIFT = 20
+LEFT_SHIFTS = {"int8": 20, "int16": 15}
 
 
 class SumMultipliers(NamedTuple):
@@ -26,7 +26,7 @@ class SumMultipliers(NamedTuple):
 
 
 def sum_multipliers(node: BoundNode) -> SumMultipliers:
-    """To twice the larger scale, in 2**-20 of it, and from there to the output's. ARITHMETIC section 6."""
+    """To twice the larger scale, in fractions of it, and from there to the output's. ARITHMETIC section 6."""
     common = common_scale(node)
     first, second = (quantize_multiplier(node.input(i).scale / common) for i in (0, 1))
     return SumMultipliers(first, second, quantize_multiplier(output_ratio(node)))
@@ -36,28 +36,37 @@ def common_scale(node: BoundNode) -> float:
     return 2.0 * max(node.input(0).scale, node.input(1).scale)
 
 
+def left_shift(node: BoundNode) -> int:
+    return LEFT_SHIFTS[node.output.dtype]
+
+
 def output_ratio(node: BoundNode) -> float:
-    return scale_ratio((common_scale(node),), 2.0**LEFT_SHIFT * node.output.scale)
+    return scale_ratio((common_scale(node),), 2.0 ** left_shift(node) * node.output.scale)
 
 
-#: TFLM aborts otherwise (QuantizeMultiplierSmallerThanOneExp).
-_OUTPUT_NOT_TOO_FINE = Constraint(
-    "scale(output) must be above 2 * max(scale(inputs)) / 2**20",
-    lambda node: output_ratio(node) < 1.0,
-    lambda node: f"{node.output.scale} and {node.input(0).scale}, {node.input(1).scale}",
-    "calibrate with representative data",
-)
-SUM_CONSTRAINTS = (BROADCASTS, _OUTPUT_NOT_TOO_FINE)
+def _output_not_too_fine(form: str) -> Constraint:
+    """TFLM aborts otherwise (QuantizeMultiplierSmallerThanOneExp)."""
+    return Constraint(
+        f"scale(output) must be above 2 * max(scale(inputs)) / 2**{LEFT_SHIFTS[form]}",
+        lambda node: output_ratio(node) < 1.0,
+        lambda node: f"{node.output.scale} and {node.input(0).scale}, {node.input(1).scale}",
+        "calibrate with representative data",
+        (form,),
+    )
 
 
-def scaled_operands(multipliers: SumMultipliers, a: IntArray, b: IntArray) -> tuple[IntArray, IntArray]:
+SUM_CONSTRAINTS = (BROADCASTS, *map(_output_not_too_fine, LEFT_SHIFTS))
+
+
+def scaled_operands(node: BoundNode, a: IntArray, b: IntArray) -> tuple[IntArray, IntArray]:
     """Both operands in the common scale. a, b: less their zero_points."""
-    return requantize(a << LEFT_SHIFT, *multipliers.first), requantize(b << LEFT_SHIFT, *multipliers.second)
+    multipliers, shift = sum_multipliers(node), left_shift(node)
+    return requantize(a << shift, *multipliers.first), requantize(b << shift, *multipliers.second)
 
 
-def least_sum_scale(input_scales: Sequence[float]) -> float:
-    """A little above what _OUTPUT_NOT_TOO_FINE asks, so that a float32 scale is above it, too."""
-    return 2 * max(input_scales) / 2**LEFT_SHIFT * 1.001
+def least_sum_scale(input_scales: Sequence[float], dtype: str) -> float:
+    """A little above what _output_not_too_fine asks, so that a float32 scale is above it, too."""
+    return 2 * max(input_scales) / 2 ** LEFT_SHIFTS[dtype] * 1.001
 
 
 class Add(ArithmeticOperator):
@@ -71,12 +80,11 @@ class Add(ArithmeticOperator):
         return a + b
 
     def requantized(self, node: BoundNode, a: IntArray, b: IntArray) -> IntArray:
-        multipliers = sum_multipliers(node)
-        first, second = scaled_operands(multipliers, a, b)
-        return requantize(first + second, *multipliers.output)
+        first, second = scaled_operands(node, a, b)
+        return requantize(first + second, *sum_multipliers(node).output)
 
-    def least_output_scale(self, attrs: ArithmeticAttrs, input_scales: Sequence[float]) -> float:
-        return least_sum_scale(input_scales)
+    def least_output_scale(self, attrs: ArithmeticAttrs, input_scales: Sequence[float], dtype: str) -> float:
+        return least_sum_scale(input_scales, dtype)
 
 
 OPERATOR = Add()

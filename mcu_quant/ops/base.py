@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from mcu_quant.errors import Problem
-from mcu_quant.fixed_point import INT8_MAX, INT8_MIN, IntArray
+from mcu_quant.fixed_point import IntArray
 from mcu_quant.ir import BoundNode, QuantParams, Tensor, ValueRange
+from mcu_quant.ops.forms import form_of
 from mcu_quant.ops.ranges import full_range, monotone_ranges
 
 if TYPE_CHECKING:
@@ -27,6 +28,9 @@ Shape = tuple[int, ...]
 ACTIVATIONS = ("none", "relu", "relu_n1_to_1", "relu6")
 #: Padding, in the order of TFLite's Padding enumeration (schema.fbs).
 PADDINGS = ("same", "valid")
+
+#: The forms that have rules: those whose bits are TFLM's.
+INTEGER_FORMS = ("int8", "int16")
 
 ACTIVATION_BOUNDS: Mapping[str, tuple[float | None, float | None]] = {
     "none": (None, None),
@@ -41,12 +45,14 @@ class Constraint:
     """A rule for the integer form. text is the error's sentence and the line in SUPPORTED_OPS.md.
 
     holds: whether the node keeps it. value: what to show when it does not. hint: what to try.
+    forms: the arithmetics that it is a rule of (ops/forms.py).
     """
 
     text: str
     holds: Callable[[BoundNode], bool]
     value: Callable[[BoundNode], object] = lambda node: ""
     hint: str = ""
+    forms: tuple[str, ...] = INTEGER_FORMS
 
 
 SAME_SCALE = Constraint(
@@ -55,6 +61,21 @@ SAME_SCALE = Constraint(
     lambda node: f"{node.input(0).quant} and {node.output.quant}",
     "quantize the model with a LiteRT-8-bit-specification quantizer, as mcu-quant quantize does",
 )
+
+
+#: The output of softmax, logistic and tanh in int16.
+FIXED_INT16 = QuantParams.per_tensor(1 / 32768)
+
+
+def fixed_output(quant: QuantParams, form: str) -> Constraint:
+    """The output must be quantized so in that form."""
+    return Constraint(
+        f"the output must have scale 1/{round(1 / quant.scale[0])} and zero_point {quant.zero_point[0]}",
+        lambda node: without_axis(node.output.quant) == quant,
+        lambda node: node.output.quant,
+        "quantize the model with a LiteRT-8-bit-specification quantizer, as mcu-quant quantize does",
+        (form,),
+    )
 
 
 def without_axis(quant: QuantParams | None) -> QuantParams | None:
@@ -170,16 +191,16 @@ class Operator(ABC):
         """The standard form; None if there is none (a pass must have lowered the operator)."""
         return None
 
-    def least_output_scale(self, attrs: Any, input_scales: Sequence[float]) -> float:
-        """The smallest output scale that the integer arithmetic bears for these input scales; 0 if any.
+    def least_output_scale(self, attrs: Any, input_scales: Sequence[float], dtype: str) -> float:
+        """The smallest output scale that the arithmetic of dtype (int8, int16) bears for these; 0 if any.
 
         For operators without weights. The quantizer widens a calibrated scale to it: a dead layer, or
         one fed with constants, would else overflow or, in TFLM, abort.
         """
         return 0.0
 
-    def least_input_scale(self, attrs: Any) -> float:
-        """The smallest input scale that the integer arithmetic bears; 0 if any."""
+    def least_input_scale(self, attrs: Any, dtype: str) -> float:
+        """The smallest input scale that the arithmetic of dtype (int8, int16) bears; 0 if any."""
         return 0.0
 
     def macs(self, node: BoundNode) -> int:
@@ -215,10 +236,11 @@ class Operator(ABC):
 
     def problems(self, node: BoundNode) -> list[Problem]:
         """The constraints that a quantized node breaks."""
+        form = form_of(node)
         return [
             Problem(rule.text, node.name, str(rule.value(node)), rule.hint)
             for rule in self.constraints
-            if not rule.holds(node)
+            if form in rule.forms and not rule.holds(node)
         ]
 
 
@@ -228,17 +250,28 @@ def float_activation(x: np.ndarray, activation: str) -> np.ndarray:
 
 
 def activation_range(activation: str, output: Tensor) -> tuple[int, int]:
-    """(activation_min, activation_max): the int8 clamp of a fused activation. ARITHMETIC section 4.
+    """(activation_min, activation_max): the clamp of a fused activation. ARITHMETIC section 4.
 
-    The bound is zero_point + round(float32(bound) / float32(scale)), limited to int8.
+    The bound is zero_point + round(float32(bound) / float32(scale)), limited to the output's type.
     """
-    low, high = INT8_MIN, INT8_MAX
+    low, high = type_limits(output)
     real_low, real_high = ACTIVATION_BOUNDS[activation]
     if real_low is not None:
         low = max(low, quantize_bound(real_low, output))
     if real_high is not None:
         high = min(high, quantize_bound(real_high, output))
     return low, high
+
+
+def type_limits(tensor: Tensor) -> tuple[int, int]:
+    """(smallest, largest) value of a quantized tensor's type."""
+    limits = np.iinfo(tensor.dtype)
+    return int(limits.min), int(limits.max)
+
+
+def to_output(y: IntArray, output: Tensor) -> np.ndarray:
+    """y limited to the output's type, as that type."""
+    return np.clip(y, *type_limits(output)).astype(output.dtype)
 
 
 def quantize_bound(bound: float, tensor: Tensor) -> int:
@@ -255,9 +288,10 @@ def scale_ratio(numerator: Sequence[float], denominator: float) -> float:
     return ratio / denominator
 
 
-def least_rescaled(scale: float, factor: float = 1.0) -> float:
-    """least_output_scale of what only rescales: an input (below 2**9) is shifted left by less than 2**21."""
-    return scale * max(1.0, factor) / 2**20
+def least_rescaled(scale: float, dtype: str, factor: float = 1.0) -> float:
+    """least_output_scale of what only rescales: an input, below 2**9 or 2**15, is shifted left by less than
+    2**21 or 2**15."""
+    return scale * max(1.0, factor) / (2**20 if dtype == "int8" else 2**14)
 
 
 def same_padding(in_size: int, filter_size: int, stride: int, dilation: int = 1) -> tuple[int, int]:

@@ -119,7 +119,7 @@ class ArithmeticOperator(BinaryOperator):
         low, high = activation_range(node.attrs.activation, node.output)
         steps = (x.astype(np.int64) - node.input(index).zero_point for index, x in enumerate((a, b)))
         y = self.requantized(node, *steps) + node.output.zero_point
-        return np.clip(y, low, high).astype(np.int8)
+        return np.clip(y, low, high).astype(node.output.dtype)
 
     def from_tflite(self, node: TfliteNode) -> tuple[ArithmeticAttrs, tuple[Tensor | None, ...]]:
         return ArithmeticAttrs(ACTIVATIONS[node.option("FusedActivationFunction")]), node.inputs

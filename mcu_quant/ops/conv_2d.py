@@ -101,7 +101,8 @@ class Conv2D(linear.LinearOperator):
             dilation=(node.option("DilationHFactor", 1), node.option("DilationWFactor", 1)),
             activation=ACTIVATIONS[node.option("FusedActivationFunction")],
         )
-        return attrs, node.inputs
+        weights = node.inputs[1]
+        return attrs, linear.bias_that_is_implied(node, 0 if weights is None else weights.shape[0])
 
     def to_tflite(self, node: BoundNode) -> TfliteForm:
         return TfliteForm("CONV_2D", 3, "Conv2DOptions", window_options(node.attrs))

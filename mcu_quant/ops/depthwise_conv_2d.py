@@ -52,7 +52,7 @@ class DepthwiseConv2D(linear.LinearOperator):
             lambda node: node.input(1).shape[3] % node.input(0).shape[3] == 0,
             lambda node: f"input {node.input(0).shape}, weights {node.input(1).shape}",
         ),
-        *linear.CONSTRAINTS,
+        *linear.DEPTHWISE_CONSTRAINTS,
     )
 
     def output_shapes(self, attrs: DepthwiseConv2DAttrs, input_shapes: Sequence[Shape]) -> tuple[Shape, ...]:

@@ -12,17 +12,17 @@ from mcu_quant.ops.base import Constraint, Operator, QuantRule, Shape, TfliteFor
 
 
 class Dequantize(Operator):
-    """Input: x, int8 or uint8 (float32 in a float graph, where it is nothing at all). Output: float32."""
+    """Input: x, int8, uint8 or int16 (float32 in a float graph, where it is nothing). Output: float32."""
 
     name = "dequantize"
     tflite_builtins = ("DEQUANTIZE",)
     quant_rule = QuantRule(output="float")
     constraints = (
         Constraint(
-            "the input must be int8 or uint8",
-            lambda node: node.input(0).dtype in ("int8", "uint8"),
+            "the input must be int8, uint8 or int16",
+            lambda node: node.input(0).dtype in ("int8", "uint8", "int16"),
             lambda node: node.input(0).dtype,
-            "a full int8 model",
+            "a full integer model",
         ),
     )
 

@@ -58,7 +58,8 @@ class FullyConnected(linear.LinearOperator):
             activation=ACTIVATIONS[node.option("FusedActivationFunction")],
             keep_num_dims=bool(node.option("KeepNumDims", False)),
         )
-        return attrs, node.inputs
+        weights = node.inputs[1]
+        return attrs, linear.bias_that_is_implied(node, 0 if weights is None else weights.shape[0])
 
     def to_tflite(self, node: BoundNode) -> TfliteForm:
         weights = node.input(1)

@@ -9,9 +9,9 @@ import numpy as np
 
 from mcu_quant.fixed_point import IntArray, requantize
 from mcu_quant.ir import BoundNode, Tensor
-from mcu_quant.ops.base import Constraint, QuantRule, TfliteForm, TfliteNode, least_rescaled
+from mcu_quant.ops.base import QuantRule, TfliteForm, TfliteNode, least_rescaled
 from mcu_quant.ops.keras import GraphBuilder, KerasLayer, LayerRefused
-from mcu_quant.ops.unary import RESCALE_FITS, UnaryOperator, rescale_fits, rescale_multiplier
+from mcu_quant.ops.unary import UnaryOperator, rescale_multiplier, rescale_rules
 
 
 @dataclass(frozen=True)
@@ -32,13 +32,8 @@ class LeakyRelu(UnaryOperator):
     }
     quant_rule = QuantRule()
     constraints = (
-        RESCALE_FITS,
-        Constraint(
-            "|alpha| * scale(input) / scale(output) must be below 2**23",
-            lambda node: rescale_fits(node, abs(node.attrs.alpha)),
-            lambda node: abs(node.attrs.alpha) * node.input(0).scale / node.output.scale,
-            "calibrate with representative data",
-        ),
+        *rescale_rules(),
+        *rescale_rules("|alpha| * scale(input) / scale(output)", lambda node: abs(node.attrs.alpha)),
     )
 
     def from_keras(self, layer: KerasLayer, inputs: Sequence[str], builder: GraphBuilder) -> str:
@@ -53,8 +48,8 @@ class LeakyRelu(UnaryOperator):
     def from_tflite(self, node: TfliteNode) -> tuple[LeakyReluAttrs, tuple[Tensor | None, ...]]:
         return LeakyReluAttrs(float(node.option("Alpha", 0.0))), node.inputs
 
-    def least_output_scale(self, attrs: LeakyReluAttrs, input_scales: Sequence[float]) -> float:
-        return least_rescaled(input_scales[0], abs(attrs.alpha))
+    def least_output_scale(self, attrs: LeakyReluAttrs, input_scales: Sequence[float], dtype: str) -> float:
+        return least_rescaled(input_scales[0], dtype, abs(attrs.alpha))
 
     def to_tflite(self, node: BoundNode) -> TfliteForm:
         return TfliteForm("LEAKY_RELU", 1, "LeakyReluOptions", {"Alpha": node.attrs.alpha})

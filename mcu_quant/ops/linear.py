@@ -7,11 +7,20 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from mcu_quant.fixed_point import INT32_MAX, IntArray, quantize_multiplier, requantize, wrap_int32
+from mcu_quant.fixed_point import (
+    INT32_MAX,
+    IntArray,
+    quantize_multiplier,
+    reduced_multiplier,
+    requantize,
+    requantize_int64,
+    wrap_int32,
+)
 from mcu_quant.ir import BoundNode, Tensor, ValueRange
 from mcu_quant.ops.base import (
     Constraint,
     Operator,
+    TfliteNode,
     activation_range,
     float_activation,
     scale_ratio,
@@ -21,6 +30,12 @@ from mcu_quant.ops.windows import BandPadding, sample_chunks, window_axes
 
 #: Largest magnitudes up to which floating-point sums of integers are exact.
 _EXACT_FLOAT32, _EXACT_FLOAT64 = 2**24, 2**53
+
+#: Of TensorType (schema.fbs).
+_INT32 = 2
+
+#: What an int64 accumulator may hold: its product with a multiplier of 15 bits fits 63.
+INT64_ACCUMULATOR_MAX = 2**47 - 1
 
 
 class LinearOperator(Operator):
@@ -42,8 +57,7 @@ class LinearOperator(Operator):
         """Requantization is monotone, where the accumulator's left shift does not wrap."""
         low, high = accumulator_range(node)
         ends = requantize_accumulator(node, np.stack([low, high]), None).astype(np.int64)
-        _, shift = channel_multipliers(node)
-        wraps = np.maximum(-low, high) << np.maximum(shift, 0) > INT32_MAX
+        wraps = _wraps(node, np.maximum(-low, high))
         least, largest = activation_range(node.attrs.activation, node.output)
         return (ValueRange(np.where(wraps, least, ends[0]), np.where(wraps, largest, ends[1])),)
 
@@ -61,7 +75,7 @@ class LinearOperator(Operator):
         x, weights, bias = operands(inputs)
         dtype = exact_dtype(accumulator_bound(node, with_bias=False))
         exact_weights, zero_point = weights.astype(dtype), dtype(node.input(0).zero_point)
-        y = np.empty((len(x), *node.output.shape), np.int8)
+        y = np.empty((len(x), *node.output.shape), node.output.dtype)
         for part in sample_chunks(len(x), self.temporary_elements(node)):
             sums = self.sums(node, x[part].astype(dtype) - zero_point, exact_weights)
             y[part] = requantize_accumulator(node, sums.astype(np.int64), bias)
@@ -81,9 +95,24 @@ def exact_dtype(bound: int) -> type[np.float32] | type[np.float64]:
     return np.float32 if bound <= _EXACT_FLOAT32 else np.float64
 
 
-def widest(zero_point: int) -> int:
-    """The largest |q - zero_point| of an int8 q."""
-    return max(127 - zero_point, zero_point + 128)
+def widest(zero_point: int, dtype: str = "int8") -> int:
+    """The largest |q - zero_point| of a q of that type."""
+    limits = np.iinfo(dtype)
+    return max(int(limits.max) - zero_point, zero_point - int(limits.min))
+
+
+def sums_in_int64(node: BoundNode) -> bool:
+    """Whether the accumulator is an int64 and rounded once: int16 activations without an int32 bias.
+
+    Else it is an int32, and rounded twice. ARITHMETIC section 5.
+    """
+    bias = node.optional_input(2)
+    return node.input(0).dtype == "int16" and (bias is None or bias.dtype != "int32")
+
+
+def bias_dtype(node: BoundNode) -> str:
+    """The type of the node's bias, or of one that it is given: the accumulator stays what it is."""
+    return "int64" if sums_in_int64(node) else "int32"
 
 
 def channel_multipliers(node: BoundNode) -> tuple[IntArray, IntArray]:
@@ -101,25 +130,39 @@ def channel_multipliers(node: BoundNode) -> tuple[IntArray, IntArray]:
 
 
 def requantize_accumulator(node: BoundNode, acc: IntArray, bias: np.ndarray | None) -> np.ndarray:
-    """acc int64 [..., channels] plus bias, requantized and clamped to int8. ARITHMETIC section 5."""
+    """acc int64 [..., channels] plus bias, as outputs of their type. ARITHMETIC section 5."""
     multiplier, shift = channel_multipliers(node)
     if bias is not None:
         acc = acc + bias.astype(np.int64)
     low, high = activation_range(node.attrs.activation, node.output)
-    y = requantize(wrap_int32(acc), multiplier, shift) + node.output.zero_point
-    return np.clip(y, low, high).astype(np.int8)
+    if sums_in_int64(node):
+        y = requantize_int64(acc, multiplier, shift)
+    else:
+        y = requantize(wrap_int32(acc), multiplier, shift)
+    return np.clip(y + node.output.zero_point, low, high).astype(node.output.dtype)
+
+
+def _wraps(node: BoundNode, bound: IntArray) -> IntArray:
+    """Whether an accumulator of that magnitude could leave int32 while it is scaled: bool [channels]."""
+    multiplier, shift = channel_multipliers(node)
+    if sums_in_int64(node):
+        wraps = bound * reduced_multiplier(multiplier) >> (15 - shift) >= INT32_MAX
+    else:
+        wraps = bound << np.maximum(shift, 0) > INT32_MAX
+    return np.asarray(wraps)
 
 
 def accumulator_bound(node: BoundNode, with_bias: bool = True) -> int:
-    """The largest |accumulator| that any int8 input can give."""
-    weights, bias = node.input(1), node.optional_input(2)
+    """The largest |accumulator| that any input can give."""
+    x, weights, bias = node.input(0), node.input(1), node.optional_input(2)
     assert weights.data is not None
     # Weights that have a filter for each output channel have that channel first; 1HWO has it last.
     channel_axis = 3 if node.node.op == "depthwise_conv_2d" else 0
     others = tuple(axis for axis in range(len(weights.shape)) if axis != channel_axis)
-    sums = np.abs(weights.data.astype(np.int64)).sum(axis=others) * widest(node.input(0).zero_point)
+    sums = np.abs(weights.data.astype(np.int64)).sum(axis=others) * widest(x.zero_point, x.dtype)
     if with_bias and bias is not None and bias.data is not None:
-        sums = sums + np.abs(bias.data.astype(np.int64))
+        # The magnitude of the least int64 is none: half of it is beyond every limit, too.
+        sums = sums + np.abs(np.clip(bias.data.astype(np.int64), -(2**62), 2**62))
     return int(sums.max())
 
 
@@ -127,7 +170,7 @@ def accumulator_range(node: BoundNode) -> tuple[IntArray, IntArray]:
     """(low, high), each int64 [output channels]: what any input gives, bias included.
 
     As narrow as intervals allow: windows cut by padding count as they are. Uses what is known of the
-    input (Tensor.value_range), else all of int8.
+    input (Tensor.value_range), else all of its type.
     """
     x, bias = node.input(0), node.optional_input(2)
     filters, channels = filters_of(node)
@@ -193,17 +236,22 @@ def _largest_ratio(node: BoundNode) -> float:
     return scale_ratio((node.input(0).scale, max(weights.quant.scale)), node.output.scale)
 
 
-CONSTRAINTS = (
+def bias_rule(types: tuple[str, ...], form: str) -> Constraint:
+    """The bias must be constant and of one of those types, if there is one."""
+    return Constraint(
+        f"the bias must be constant {' or '.join(types)}, or absent",
+        lambda node: (bias := node.optional_input(2)) is None or (bias.is_constant and bias.dtype in types),
+        lambda node: node.input(2).dtype,
+        "quantize the model as mcu-quant quantize does",
+        (form,),
+    )
+
+
+_COMMON = (
     Constraint(
         "weights must be constant int8",
         lambda node: node.input(1).is_constant and node.input(1).dtype == "int8",
         lambda node: f"{node.input(1).dtype}, {'constant' if node.input(1).is_constant else 'computed'}",
-        "quantize the model to full int8",
-    ),
-    Constraint(
-        "the bias must be constant int32 or absent",
-        lambda node: (bias := node.optional_input(2)) is None or (bias.is_constant and bias.dtype == "int32"),
-        lambda node: node.input(2).dtype,
         "quantize the model to full int8",
     ),
     Constraint(
@@ -214,9 +262,18 @@ CONSTRAINTS = (
     ),
     Constraint(
         "no input may overflow the int32 accumulator",
-        lambda node: node.input(1).data is None or accumulator_bound(node) <= INT32_MAX,
+        lambda node: (
+            node.input(1).data is None or sums_in_int64(node) or accumulator_bound(node) <= INT32_MAX
+        ),
         accumulator_bound,
-        "fewer inputs per output, or a smaller bias",
+        "fewer inputs per output, or a smaller bias; with int16 activations an int64 bias",
+    ),
+    Constraint(
+        "no input may give an int64 accumulator of 2**47 or more",
+        lambda node: node.input(1).data is None or accumulator_bound(node) <= INT64_ACCUMULATOR_MAX,
+        accumulator_bound,
+        "a smaller bias",
+        ("int16",),
     ),
     Constraint(
         "scale(input) * scale(weights) / scale(output) must be below 2**30",
@@ -224,4 +281,27 @@ CONSTRAINTS = (
         _largest_ratio,
         "calibrate with representative data",
     ),
+    Constraint(
+        "scale(input) * scale(weights) / scale(output) must be below 2**7 where accumulators are int64",
+        lambda node: node.input(1).quant is None or not sums_in_int64(node) or _largest_ratio(node) < 2.0**7,
+        _largest_ratio,
+        "calibrate with representative data",
+        ("int16",),
+    ),
 )
+
+CONSTRAINTS = (bias_rule(("int32",), "int8"), bias_rule(("int64", "int32"), "int16"), *_COMMON)
+#: TFLM reads every bias of an int16 depthwise_conv_2d as int64, whatever it is.
+DEPTHWISE_CONSTRAINTS = (bias_rule(("int32",), "int8"), bias_rule(("int64",), "int16"), *_COMMON)
+
+
+def bias_that_is_implied(node: TfliteNode, units: int) -> tuple[Tensor | None, ...]:
+    """The inputs of a node read from a file. A bias of zeros where there is none but its type counts.
+
+    Without a bias, int16 activations are summed in int64, unless the options name int32 as the bias's type.
+    """
+    x = node.inputs[0]
+    absent = len(node.inputs) < 3 or node.inputs[2] is None
+    if x is None or x.dtype != "int16" or not absent or node.option("QuantizedBiasType", 0) != _INT32:
+        return node.inputs
+    return (*node.inputs[:2], Tensor.constant(f"{node.name}/bias", np.zeros(units, np.int32)))

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from mcu_quant.fixed_point import INT8_MIN
 from mcu_quant.ir import BoundNode
 from mcu_quant.ops.base import activation_range, float_activation
 from mcu_quant.ops.keras import GraphBuilder, KerasLayer, require_channels_last
@@ -49,7 +48,8 @@ class MaxPool2D(Pool2D):
         (x,) = inputs
         assert x is not None
         low, high = activation_range(node.attrs.activation, node.output)
-        return (np.clip(pool(node, x, np.maximum, np.int8(INT8_MIN)), low, high).astype(np.int8),)
+        largest = pool(node, x, np.maximum, x.dtype.type(np.iinfo(x.dtype).min))
+        return (np.clip(largest, low, high).astype(x.dtype),)
 
 
 OPERATOR = MaxPool2D()

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mcu_quant.errors import InvalidModelError, Problem, UnsupportedModelError
-from mcu_quant.fixed_point import INT8_MAX, INT8_MIN, INT32_MAX, IntArray, quantize_multiplier, requantize
+from mcu_quant.fixed_point import INT32_MAX, IntArray, quantize_multiplier, requantize
 from mcu_quant.ir import BoundNode, Tensor
 from mcu_quant.ops.base import (
     Constraint,
@@ -20,9 +20,12 @@ from mcu_quant.ops.base import (
     TfliteNode,
     least_rescaled,
     scale_ratio,
+    to_output,
 )
+from mcu_quant.ops.forms import form_of
 from mcu_quant.ops.keras import GraphBuilder, KerasLayer, require_channels_last
 from mcu_quant.ops.keras_spatial import dimensions_of
+from mcu_quant.ops.unary import RESCALED_STEPS
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,7 @@ class Mean(Operator):
     constraints = (
         Constraint(
             "the sum must fit int32",
-            lambda node: element_count(node) * 255 <= INT32_MAX,
+            lambda node: element_count(node) * RESCALED_STEPS[form_of(node)] <= INT32_MAX,
             lambda node: element_count(node),
             "a smaller input",
         ),
@@ -74,8 +77,8 @@ class Mean(Operator):
             )
         return MeanAttrs(tuple(resolved), bool(node.option("KeepDims", False))), (x,)
 
-    def least_output_scale(self, attrs: MeanAttrs, input_scales: Sequence[float]) -> float:
-        return least_rescaled(input_scales[0])
+    def least_output_scale(self, attrs: MeanAttrs, input_scales: Sequence[float], dtype: str) -> float:
+        return least_rescaled(input_scales[0], dtype)
 
     def to_tflite(self, node: BoundNode) -> TfliteForm:
         attrs: MeanAttrs = node.attrs
@@ -85,7 +88,10 @@ class Mean(Operator):
 
     def is_monotone(self, node: BoundNode) -> bool:
         """Unless a sum, once shifted left, wraps."""
-        return 255 * element_count(node) << max(mean_multiplier(node)[1], 0) <= INT32_MAX
+        return (
+            RESCALED_STEPS[form_of(node)] * element_count(node) << max(mean_multiplier(node)[1], 0)
+            <= INT32_MAX
+        )
 
     def channel_sources(self, node: BoundNode) -> IntArray | None:
         x = node.input(0).shape
@@ -103,8 +109,8 @@ class Mean(Operator):
         multiplier, shift = mean_multiplier(node)
         sums = x.sum(axis=_sample_axes(node), dtype=np.int64)
         acc = sums - node.input(0).zero_point * element_count(node)
-        y = np.clip(requantize(acc, multiplier, shift) + node.output.zero_point, INT8_MIN, INT8_MAX)
-        return (y.reshape(len(x), *node.output.shape).astype(np.int8),)
+        y = to_output(requantize(acc, multiplier, shift) + node.output.zero_point, node.output)
+        return (y.reshape(len(x), *node.output.shape),)
 
 
 def _sample_axes(node: BoundNode) -> tuple[int, ...]:

@@ -34,6 +34,14 @@ class Mul(ArithmeticOperator):
             lambda node: 255 * 255 * 2 ** max(product_multiplier(node)[1], 0) <= INT32_MAX,
             product_ratio,
             "calibrate with representative data",
+            ("int8",),
+        ),
+        Constraint(
+            "scale(first) * scale(second) / scale(output) must be below 1",
+            lambda node: product_ratio(node) < 1.0,
+            product_ratio,
+            "calibrate with representative data",
+            ("int16",),
         ),
     )
 
@@ -43,9 +51,9 @@ class Mul(ArithmeticOperator):
     def requantized(self, node: BoundNode, a: IntArray, b: IntArray) -> IntArray:
         return requantize(a * b, *product_multiplier(node))
 
-    def least_output_scale(self, attrs: ArithmeticAttrs, input_scales: Sequence[float]) -> float:
-        """The product of two inputs (below 2**17) is shifted left by less than 2**13."""
-        return math.prod(input_scales) / 2**12
+    def least_output_scale(self, attrs: ArithmeticAttrs, input_scales: Sequence[float], dtype: str) -> float:
+        """The product of two inputs is shifted left by less than 2**13 (int8: below 2**17), or not at all."""
+        return math.prod(input_scales) * (2.0**-12 if dtype == "int8" else 1.001)
 
 
 OPERATOR = Mul()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -15,6 +16,7 @@ from mcu_quant.ops.base import (
     ACTIVATIONS,
     PADDINGS,
     SAME_SCALE,
+    Constraint,
     Operator,
     QuantRule,
     Shape,
@@ -43,7 +45,7 @@ class Pool2D(Operator):
     """Input: x [1, H, W, C]."""
 
     quant_rule = QuantRule(output="same")
-    constraints = (SAME_SCALE,)
+    constraints: ClassVar[tuple[Constraint, ...]] = (SAME_SCALE,)
 
     def output_shapes(self, attrs: Pool2DAttrs, input_shapes: Sequence[Shape]) -> tuple[Shape, ...]:
         (x,) = input_shapes

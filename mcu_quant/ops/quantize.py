@@ -9,32 +9,34 @@ import numpy as np
 from mcu_quant.fixed_point import IntArray, requantize
 from mcu_quant.ir import BoundNode
 from mcu_quant.ops.base import Constraint, QuantRule, TfliteForm, least_rescaled
-from mcu_quant.ops.unary import UnaryOperator, rescale_fits, rescale_multiplier
+from mcu_quant.ops.unary import UnaryOperator, rescale_multiplier, rescale_rules
 
 
 class Quantize(UnaryOperator):
-    """Input: x, float32, int8 or uint8. Output: int8 or uint8. Among floats it is nothing at all."""
+    """Input: x, float32, int8, uint8 or int16. Output: one of the last three. Among floats it is nothing."""
 
     name = "quantize"
     tflite_builtins = ("QUANTIZE",)
     quant_rule = QuantRule()
     constraints = (
         Constraint(
-            "the output must be int8 or uint8",
-            lambda node: node.output.dtype in ("int8", "uint8"),
+            "the output must be int8, uint8 or int16",
+            lambda node: node.output.dtype in ("int8", "uint8", "int16"),
             lambda node: node.output.dtype,
-            "a full int8 model",
+            "a full integer model",
         ),
         Constraint(
-            "scale(input) / scale(output) must be below 2**23",
-            lambda node: node.input(0).dtype == "float32" or rescale_fits(node),
-            lambda node: node.input(0).scale / node.output.scale,
-            "calibrate with representative data",
+            "there is nothing between uint8 and int16",
+            lambda node: "uint8" not in (node.input(0).dtype, node.output.dtype),
+            lambda node: f"{node.input(0).dtype} and {node.output.dtype}",
+            "int8, int16 or float32 inputs and outputs",
+            ("int16",),
         ),
+        *rescale_rules(),
     )
 
-    def least_output_scale(self, attrs: None, input_scales: Sequence[float]) -> float:
-        return least_rescaled(input_scales[0]) if input_scales else 0.0
+    def least_output_scale(self, attrs: None, input_scales: Sequence[float], dtype: str) -> float:
+        return least_rescaled(input_scales[0], dtype) if input_scales else 0.0
 
     def to_tflite(self, node: BoundNode) -> TfliteForm:
         return TfliteForm("QUANTIZE", 1, "QuantizeOptions")
@@ -62,7 +64,7 @@ def quantize_float(x: np.ndarray, scale: float, zero_point: int, dtype: str) -> 
     limits = np.iinfo(dtype)
     with np.errstate(over="ignore"):
         ratio = (x / np.float32(scale)).astype(np.float64)
-    ratio = np.clip(np.where(np.isnan(ratio), 0.0, ratio), -1024.0, 1024.0)
+    ratio = np.clip(np.where(np.isnan(ratio), 0.0, ratio), -(2.0**17), 2.0**17)
     rounded = np.trunc(ratio + np.copysign(0.5, ratio)).astype(np.int64)
     return np.clip(rounded + zero_point, limits.min, limits.max).astype(dtype)
 

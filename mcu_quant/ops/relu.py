@@ -15,7 +15,7 @@ from mcu_quant.ops.binary import ArithmeticAttrs
 from mcu_quant.ops.keras import GraphBuilder, KerasLayer, LayerRefused
 from mcu_quant.ops.leaky_relu import LeakyReluAttrs
 from mcu_quant.ops.relu6 import Relu6Attrs
-from mcu_quant.ops.unary import RESCALE_FITS, UnaryOperator, rescale_multiplier
+from mcu_quant.ops.unary import UnaryOperator, rescale_multiplier, rescale_rules
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Relu(UnaryOperator):
     keras_layers = ("ReLU",)
     keras_activations = {"relu": ReluAttrs()}  # noqa: RUF012 - a Mapping that nothing writes to
     quant_rule = QuantRule()
-    constraints = (RESCALE_FITS,)
+    constraints = rescale_rules()
 
     def from_keras(self, layer: KerasLayer, inputs: Sequence[str], builder: GraphBuilder) -> str:
         (x,) = inputs
@@ -40,8 +40,8 @@ class Relu(UnaryOperator):
     def from_tflite(self, node: TfliteNode) -> tuple[ReluAttrs, tuple[Tensor | None, ...]]:
         return ReluAttrs(), node.inputs
 
-    def least_output_scale(self, attrs: ReluAttrs, input_scales: Sequence[float]) -> float:
-        return least_rescaled(input_scales[0])
+    def least_output_scale(self, attrs: ReluAttrs, input_scales: Sequence[float], dtype: str) -> float:
+        return least_rescaled(input_scales[0], dtype)
 
     def to_tflite(self, node: BoundNode) -> TfliteForm:
         return TfliteForm("RELU", 2)

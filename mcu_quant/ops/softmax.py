@@ -19,7 +19,17 @@ from mcu_quant.fixed_point import (
     rounding_divide_by_power_of_two,
 )
 from mcu_quant.ir import BoundNode, QuantParams, Tensor
-from mcu_quant.ops.base import Constraint, Operator, QuantRule, Shape, TfliteForm, TfliteNode
+from mcu_quant.ops import softmax_int16
+from mcu_quant.ops.base import (
+    FIXED_INT16,
+    Constraint,
+    Operator,
+    QuantRule,
+    Shape,
+    TfliteForm,
+    TfliteNode,
+    fixed_output,
+)
 from mcu_quant.ops.keras import GraphBuilder, KerasLayer, LayerRefused
 
 _OUTPUT = QuantParams.per_tensor(1 / 256, -128)
@@ -41,17 +51,27 @@ class Softmax(Operator):
     keras_activations = {"softmax": SoftmaxAttrs()}  # noqa: RUF012 - a Mapping that nothing writes to
     quant_rule = QuantRule(output="fixed", fixed=_OUTPUT)
     constraints = (
-        Constraint(
-            "the output must have scale 1/256 and zero_point -128",
-            lambda node: node.output.scale == 1 / 256 and node.output.zero_point == -128,
-            lambda node: node.output.quant,
-            "quantize the model with a LiteRT-8-bit-specification quantizer, as mcu-quant quantize does",
-        ),
+        fixed_output(_OUTPUT, "int8"),
+        fixed_output(FIXED_INT16, "int16"),
         Constraint(
             "beta * scale(input) must be above 2**-26",
             lambda node: difference_multiplier(node)[1] > 0,
             lambda node: node.attrs.beta * node.input(0).scale,
             "calibrate with representative data",
+            ("int8",),
+        ),
+        Constraint(
+            "beta * scale(input) must be above 0 and below 5",
+            lambda node: 0.0 < softmax_int16.difference_ratio(node) < 2.0**15,
+            lambda node: node.attrs.beta * node.input(0).scale,
+            "calibrate with representative data",
+            ("int16",),
+        ),
+        Constraint(
+            f"rows must have at most {softmax_int16.MOST_ELEMENTS} elements",
+            lambda node: node.input(0).shape[-1] <= softmax_int16.MOST_ELEMENTS,
+            lambda node: node.input(0).shape[-1],
+            forms=("int16",),
         ),
     )
 
@@ -69,8 +89,10 @@ class Softmax(Operator):
     def from_tflite(self, node: TfliteNode) -> tuple[SoftmaxAttrs, tuple[Tensor | None, ...]]:
         return SoftmaxAttrs(beta=float(node.option("Beta", 1.0))), node.inputs
 
-    def least_input_scale(self, attrs: SoftmaxAttrs) -> float:
-        """The multiplier to Q5.26 must exceed 1."""
+    def least_input_scale(self, attrs: SoftmaxAttrs, dtype: str) -> float:
+        """The multiplier to Q5.26 must exceed 1 in int8."""
+        if dtype != "int8":
+            return 0.0
         return 2.0**-25 / min(abs(attrs.beta) or 1.0, 1.0)
 
     def to_tflite(self, node: BoundNode) -> TfliteForm:
@@ -85,6 +107,8 @@ class Softmax(Operator):
     def run_integer(self, node: BoundNode, inputs: Sequence[np.ndarray | None]) -> tuple[np.ndarray, ...]:
         (x,) = inputs
         assert x is not None
+        if x.dtype == np.int16:
+            return (softmax_int16.run_int16(node, x),)
         wide = x.astype(np.int64)
         exponentials = exponential_table(node)[wide.max(axis=-1, keepdims=True) - wide]
         terms = rounding_divide_by_power_of_two(exponentials, _SUM_INTEGER_BITS)

@@ -23,12 +23,11 @@ class Sub(ArithmeticOperator):
         return a - b
 
     def requantized(self, node: BoundNode, a: IntArray, b: IntArray) -> IntArray:
-        multipliers = sum_multipliers(node)
-        first, second = scaled_operands(multipliers, a, b)
-        return requantize(first - second, *multipliers.output)
+        first, second = scaled_operands(node, a, b)
+        return requantize(first - second, *sum_multipliers(node).output)
 
-    def least_output_scale(self, attrs: ArithmeticAttrs, input_scales: Sequence[float]) -> float:
-        return least_sum_scale(input_scales)
+    def least_output_scale(self, attrs: ArithmeticAttrs, input_scales: Sequence[float], dtype: str) -> float:
+        return least_sum_scale(input_scales, dtype)
 
 
 OPERATOR = Sub()

@@ -7,13 +7,15 @@ from collections.abc import Iterator
 from mcu_quant.errors import Problem, UnsupportedModelError
 from mcu_quant.ir import BoundNode, Graph, Tensor
 from mcu_quant.ops import OPERATORS
+from mcu_quant.ops.forms import form_of
 
 _CONVERTERS = ("quantize", "dequantize")
-_CONVERTED = ("int8", "uint8", "float32")
+_CONVERTED = ("int8", "uint8", "int16", "float32")
 _QUANTIZED = ("int8", "uint8", "int16")
 #: What a float graph consists of; conditions are bool in any graph.
 _FLOAT_GRAPH = ("float32", "bool")
 _FULL_INT8 = "quantize the model to full int8, as mcu-quant quantize does"
+_FULL_INT16 = "quantize the model to int16x8, as mcu-quant quantize does"
 
 
 def find_problems(graph: Graph) -> list[Problem]:
@@ -53,10 +55,6 @@ def _shared_problems(node: BoundNode, tensors: list[Tensor]) -> Iterator[Problem
     types = ", ".join(tensor.dtype for tensor in tensors)
     if node.node.op not in _CONVERTERS and any(tensor.dtype == "float32" for tensor in tensors):
         yield Problem("an operator must be all integer or all float", node.name, types, _FULL_INT8)
-    elif any(tensor.dtype == "int16" for tensor in tensors):
-        yield Problem(
-            "activations must be int8 (16x8 models are not supported yet)", node.name, types, _FULL_INT8
-        )
     else:
         yield from _type_problems(node)
     if all(tensor is None or tensor.is_constant for tensor in node.inputs):
@@ -65,17 +63,23 @@ def _shared_problems(node: BoundNode, tensors: list[Tensor]) -> Iterator[Problem
     for tensor in tensors:
         if tensor.dtype in _QUANTIZED and tensor.quant is None:
             yield Problem("every integer tensor must have a scale", node.name, tensor.name, _FULL_INT8)
+        elif tensor.dtype == "int16" and any(tensor.quant.zero_point if tensor.quant is not None else ()):
+            yield Problem("int16 tensors must have zero_point 0", node.name, tensor.name, _FULL_INT16)
     yield from _axis_problems(node)
 
 
 def _type_problems(node: BoundNode) -> Iterator[Problem]:
-    """Activations are int8 but at the graph's edges and for conditions; weights have rules of their own."""
+    """Activations are all int8 or all int16, but where a graph converts, and for conditions.
+
+    Weights have rules of their own.
+    """
     op, rule = node.node.op, OPERATORS[node.node.op].quant_rule
+    quantized = ("int16",) if form_of(node) == "int16" else ("int8",)
     constants = {rule.bias, rule.weights.index if rule.weights is not None else None}
     places = [(t, op == "select_v2" and i == 0) for i, t in enumerate(node.inputs) if i not in constants]
     places += [(tensor, op == "greater_equal") for tensor in node.outputs]
     for tensor, is_condition in places:
-        allowed = ("bool",) if is_condition else _CONVERTED if op in _CONVERTERS else ("int8",)
+        allowed = ("bool",) if is_condition else _CONVERTED if op in _CONVERTERS else quantized
         if tensor is not None and tensor.dtype not in allowed:
             what = f"{tensor.name} must be {' or '.join(allowed)}"
             yield Problem(what, node.name, tensor.dtype, _FULL_INT8)

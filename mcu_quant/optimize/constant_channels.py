@@ -16,10 +16,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from mcu_quant.fixed_point import INT32_MAX, IntArray
+from mcu_quant.fixed_point import IntArray
 from mcu_quant.ir import BoundNode, Graph, Node, Tensor
 from mcu_quant.ops import OPERATORS
-from mcu_quant.ops.linear import filters_of, tap_cases
+from mcu_quant.ops.linear import bias_dtype, filters_of, tap_cases
 from mcu_quant.ops.ranges import range_of
 from mcu_quant.optimize.rewrite import ConstantWriter, chosen_quant
 
@@ -196,8 +196,9 @@ class _Removal:
             name, quant = bias.name, chosen_quant(bias.quant, outputs)
             folded = folded + bias.data[outputs]
         # What an input may add to the accumulator counts in the limit that linear.CONSTRAINTS sets.
-        assert np.abs(folded).max() <= INT32_MAX, f"{node.name}: a bias of {folded}"
-        return self._constants.write(name, folded.astype(np.int32), quant)
+        dtype = bias_dtype(node)
+        assert np.abs(folded).max() <= np.iinfo(dtype).max, f"{node.name}: a bias of {folded}"
+        return self._constants.write(name, folded.astype(dtype), quant)
 
     def _per_channel(self, tensor: Tensor, kept: Kept) -> str:
         """The weights or the bias of an operator that treats channels one by one: the last axis is theirs."""

@@ -6,10 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from mcu_quant.fixed_point import INT32_MAX, INT32_MIN
 from mcu_quant.ir import BoundNode, Graph, Node
 from mcu_quant.ops import OPERATORS
-from mcu_quant.ops.linear import LinearOperator, accumulator_range
+from mcu_quant.ops.linear import LinearOperator, accumulator_range, bias_dtype
 from mcu_quant.ops.ranges import range_of
 from mcu_quant.optimize.rewrite import ConstantWriter
 
@@ -37,7 +36,8 @@ def _cleared(node: BoundNode, constants: ConstantWriter) -> Node:
     # Whatever the accumulator is within its range, the output is the same.
     low, _ = accumulator_range(node)
     old = np.zeros(len(low), np.int64) if bias is None or bias.data is None else bias.data.astype(np.int64)
-    data = np.where(cleared, np.clip(low, INT32_MIN, INT32_MAX), old).astype(np.int32)
+    limits = np.iinfo(bias_dtype(node))
+    data = np.where(cleared, np.clip(low, limits.min, limits.max), old).astype(limits.dtype)
     filters = np.where(cleared, np.int8(0), channels_last)
     filters = np.moveaxis(filters, -1, -1 if node.node.op == "depthwise_conv_2d" else 0)
     names = (

@@ -8,7 +8,7 @@ import numpy as np
 
 from mcu_quant.ir import BoundNode, Graph, Node
 from mcu_quant.ops import OPERATORS
-from mcu_quant.ops.ranges import range_of
+from mcu_quant.ops.ranges import QUANTIZED, range_of
 from mcu_quant.ops.unary import UnaryOperator
 
 
@@ -27,7 +27,7 @@ def _is_identity(node: BoundNode) -> bool:
     if not isinstance(operator, UnaryOperator) or node.input(0).is_constant:
         return False
     x, y = node.input(0), node.output
-    if x.dtype != y.dtype or x.dtype not in ("int8", "uint8"):
+    if x.dtype != y.dtype or x.dtype not in QUANTIZED:
         return False
     known, first = range_of(x), np.iinfo(x.dtype).min
     low, high = int(known.low.min()), int(known.high.max())

@@ -1,7 +1,8 @@
 """Full-integer post-training quantization to the LiteRT 8-bit specification.
 
 docs and NUMERICS words: real = scale * (q - zero_point). Activations int8, asymmetric, per tensor;
-weights int8, symmetric, per output channel or per tensor; bias int32.
+weights int8, symmetric, per output channel or per tensor; bias int32. Or (int16x8) activations int16,
+symmetric, and bias int64.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from mcu_quant.ir import Graph, check
 from mcu_quant.ops import OPERATORS
 from mcu_quant.ops.base import Operator
 from mcu_quant.ops.support import require_supported
+from mcu_quant.quantize.activation_types import ACTIVATION_TYPES
 from mcu_quant.quantize.assign import (
     LinearConstants,
     assign_schemes,
@@ -29,7 +31,6 @@ from mcu_quant.quantize.calibration import (
     calibrate,
 )
 from mcu_quant.quantize.edges import (
-    EDGE_TYPES,
     check_edge_type,
     convert_inputs,
     convert_outputs,
@@ -38,7 +39,6 @@ from mcu_quant.quantize.integer import integer_graph
 
 __all__ = [
     "CALIBRATIONS",
-    "EDGE_TYPES",
     "CalibrationWarning",
     "Ranges",
     "calibrate",
@@ -57,21 +57,24 @@ def quantize_int8(
     *,
     calibration: str = "minmax",
     per_tensor: bool = False,
-    input_type: str = "int8",
-    output_type: str = "int8",
+    input_type: str | None = None,
+    output_type: str | None = None,
     weights_calibration: str = "minmax",
     progress: Progress | None = None,
+    activations: str = "int8",
 ) -> Graph:
     """The integer graph of a float graph (after passes.prepare), calibrated on samples.
 
     samples: an iterable of tuples of float arrays, one per graph input, each [n, *shape],
     [n, *shape[1:]] or one sample shape[1:]; it is run through once and never held whole. The same
     samples give the same bytes however they are split. progress(done, total or None).
+    activations: "int8", or "int16" (the technique int16x8). input_type, output_type: that type if None.
     Raises UnsupportedModelError naming every operator without an integer form, InvalidModelError
     for weights or activations that are not finite, InvalidInputError for the data or the options.
     """
-    check_edge_type("input", input_type)
-    check_edge_type("output", output_type)
+    kind = ACTIVATION_TYPES[activations]
+    check_edge_type("input", input_type or kind.dtype, kind)
+    check_edge_type("output", output_type or kind.dtype, kind)
     check_quantizable(graph)
     ranges = calibrate(graph, samples, method=calibration, progress=progress)
     return quantize_int8_with_ranges(
@@ -81,6 +84,7 @@ def quantize_int8(
         input_type=input_type,
         output_type=output_type,
         weights_calibration=weights_calibration,
+        activations=activations,
     )
 
 
@@ -89,16 +93,19 @@ def quantize_int8_with_ranges(
     ranges: Ranges,
     *,
     per_tensor: bool = False,
-    input_type: str = "int8",
-    output_type: str = "int8",
+    input_type: str | None = None,
+    output_type: str | None = None,
     weights_calibration: str = "minmax",
+    activations: str = "int8",
 ) -> Graph:
     """The integer graph, given the range of every activation."""
-    graph, ranges = separate_fixed_outputs(graph, ranges)
-    constants = LinearConstants(per_tensor, weights_calibration)
+    kind = ACTIVATION_TYPES[activations]
+    graph, ranges = separate_fixed_outputs(graph, ranges, kind)
+    constants = LinearConstants(per_tensor, weights_calibration, kind)
     schemes = assign_schemes(graph, ranges, constants)
     quantized = check(integer_graph(graph, schemes, constants))
-    quantized = convert_outputs(convert_inputs(quantized, input_type), output_type)
+    quantized = convert_inputs(quantized, input_type or kind.dtype)
+    quantized = convert_outputs(quantized, output_type or kind.dtype)
     return require_supported(quantized)
 
 

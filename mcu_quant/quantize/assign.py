@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from mcu_quant.errors import Problem, UnsupportedModelError
-from mcu_quant.fixed_point import INT8_MAX, INT8_MIN
 from mcu_quant.ir import BoundNode, Graph, Node, QuantParams, Tensor, check, unique_name
 from mcu_quant.ops import OPERATORS
+from mcu_quant.quantize.activation_types import INT8, ActivationType
 from mcu_quant.quantize.linear_limit import least_linear_output_scale
 from mcu_quant.quantize.operands import (
     activations,
@@ -20,8 +20,8 @@ from mcu_quant.quantize.operands import (
 from mcu_quant.quantize.ranges import Ranges
 from mcu_quant.quantize.schemes import (
     Constant,
-    activation_scheme,
     quantize_linear_constants,
+    scheme_of_range,
 )
 
 Schemes = dict[str, QuantParams]
@@ -35,10 +35,14 @@ _MAX_ROUNDS = 20
 
 @dataclass
 class LinearConstants:
-    """Integer weights and biases, computed once for each node and input scheme."""
+    """Integer weights and biases, computed once for each node and input scheme.
+
+    kind: what activations are.
+    """
 
     per_tensor: bool
     calibration: str = "minmax"
+    kind: ActivationType = INT8
     known: dict[tuple[str, QuantParams], tuple[Constant, Constant | None]] = field(default_factory=dict)
 
     def get(self, node: BoundNode, x: QuantParams) -> tuple[Constant, Constant | None]:
@@ -54,6 +58,7 @@ class LinearConstants:
                 rule.weights.channel_axis,
                 self.per_tensor,
                 self.calibration,
+                self.kind,
             )
         return self.known[where]
 
@@ -72,13 +77,15 @@ def assign_schemes(graph: Graph, ranges: Ranges, constants: LinearConstants) -> 
     """
     groups = equal_scale_groups(graph)
     members = groups.members()
-    fixed, spans = fixed_schemes(graph), operand_ranges(graph, ranges)
+    kind = constants.kind
+    fixed, spans = fixed_schemes(graph, kind), operand_ranges(graph, ranges)
     least: dict[str, float] = dict.fromkeys(members, 0.0)
     for _ in range(_MAX_ROUNDS):
         schemes: Schemes = {}
         for root, names in members.items():
             pinned = [fixed[name] for name in names if name in fixed]
-            scheme = pinned[0] if pinned else activation_scheme(*union(spans[n] for n in names), least[root])
+            low, high = union(spans[n] for n in names)
+            scheme = pinned[0] if pinned else scheme_of_range(low, high, least[root], kind)
             schemes.update(dict.fromkeys(names, scheme))
         grown = False
         for member, demand in _demands(graph, schemes, constants):
@@ -101,30 +108,32 @@ def assign_schemes(graph: Graph, ranges: Ranges, constants: LinearConstants) -> 
 
 def _demands(graph: Graph, schemes: Schemes, constants: LinearConstants) -> Iterable[tuple[str, float]]:
     """(key, smallest scale) as each node needs it, given the scales so far."""
+    kind = constants.kind
     for node in graph.bound_nodes():
         inputs = [name for name, _ in activations(node)]
         operator = OPERATORS[node.node.op]
-        yield from ((name, operator.least_input_scale(node.attrs)) for name in inputs)
+        yield from ((name, operator.least_input_scale(node.attrs, kind.dtype)) for name in inputs)
         if is_linear(node):
             x = schemes[inputs[0]]
-            needed = least_linear_output_scale(x.scale[0], x.zero_point[0], *constants.get(node, x))
+            needed = least_linear_output_scale(x.scale[0], x.zero_point[0], *constants.get(node, x), kind)
         else:
-            needed = operator.least_output_scale(node.attrs, [schemes[name].scale[0] for name in inputs])
+            scales = [schemes[name].scale[0] for name in inputs]
+            needed = operator.least_output_scale(node.attrs, scales, kind.dtype)
         yield from ((name, needed) for name in quantized_outputs(node))
 
 
-def separate_fixed_outputs(graph: Graph, ranges: Ranges) -> tuple[Graph, Ranges]:
+def separate_fixed_outputs(graph: Graph, ranges: Ranges, kind: ActivationType = INT8) -> tuple[Graph, Ranges]:
     """Insert quantize nodes where a fixed output meets, through equal-scale operators, what it cannot hold.
 
     Example: a sigmoid (0..1) and a convolution (-3..5) that are concatenated. ranges of the new
     tensors are those of the tensors that they rescale.
     """
-    fixed, spans = fixed_schemes(graph), operand_ranges(graph, ranges)
+    fixed, spans = fixed_schemes(graph, kind), operand_ranges(graph, ranges)
     readers = graph.consumers()
     ranges = dict(ranges)
     for names in equal_scale_groups(graph).members().values():
         pinned = [name for name in names if name in fixed]
-        if len({fixed[name] for name in pinned}) == 0 or _can_share(names, pinned, fixed, spans):
+        if len({fixed[name] for name in pinned}) == 0 or _can_share(names, pinned, fixed, spans, kind):
             continue
         for name in pinned:
             same = [n for n in readers[name] if OPERATORS[n.op].quant_rule.output == "same"]
@@ -133,14 +142,16 @@ def separate_fixed_outputs(graph: Graph, ranges: Ranges) -> tuple[Graph, Ranges]
     return check(graph), ranges
 
 
-def _can_share(names: list[str], pinned: list[str], fixed: Schemes, spans: Ranges) -> bool:
+def _can_share(
+    names: list[str], pinned: list[str], fixed: Schemes, spans: Ranges, kind: ActivationType
+) -> bool:
     schemes = {fixed[name] for name in pinned}
     if len(schemes) > 1:
         return False
     (scheme,) = schemes
     scale, zero_point = scheme.scale[0], scheme.zero_point[0]
     low, high = union(spans[name] for name in names)
-    return (INT8_MIN - 1 - zero_point) * scale <= low and high <= (INT8_MAX + 1 - zero_point) * scale
+    return (kind.low - 1 - zero_point) * scale <= low and high <= (kind.high + 1 - zero_point) * scale
 
 
 def _rescale_for(graph: Graph, name: str, readers: list[Node]) -> tuple[Graph, str]:
@@ -159,14 +170,13 @@ def _rescale_for(graph: Graph, name: str, readers: list[Node]) -> tuple[Graph, s
     return graph.with_(nodes=tuple(nodes), tensors=tensors), rescaled
 
 
-def fixed_schemes(graph: Graph) -> Schemes:
+def fixed_schemes(graph: Graph, kind: ActivationType) -> Schemes:
     """The outputs whose scheme the specification fixes."""
     schemes: Schemes = {}
     for node in graph.bound_nodes():
         rule = rule_of(node)
         if rule.output == "fixed":
-            assert rule.fixed is not None, node.node.op
-            schemes.update(dict.fromkeys(quantized_outputs(node), rule.fixed))
+            schemes.update(dict.fromkeys(quantized_outputs(node), kind.fixed(rule)))
     return schemes
 
 

@@ -1,6 +1,6 @@
-"""The types that the model shows to its user: int8, uint8 or float32, for inputs and for outputs.
+"""The types that the model shows to its user, for inputs and for outputs: ActivationType.edges.
 
-The user-visible tensors keep their names; the int8 tensor behind one is called NAME/int8.
+The user-visible tensors keep their names; the tensor behind one is called NAME/int8 (or /int16).
 """
 
 from __future__ import annotations
@@ -9,37 +9,39 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from mcu_quant.errors import InvalidInputError
+from mcu_quant.fixed_point import INT8_MAX, INT16_MAX
 from mcu_quant.ir import Graph, Node, QuantParams, Tensor, check, unique_name
+from mcu_quant.quantize.activation_types import ACTIVATION_TYPES, ActivationType
 from mcu_quant.quantize.assign import quantize_node
 
-EDGE_TYPES = ("int8", "uint8", "float32")
 
-
-def check_edge_type(what: str, value: str) -> None:
-    if value not in EDGE_TYPES:
+def check_edge_type(what: str, value: str, kind: ActivationType) -> None:
+    if value not in kind.edges:
         raise InvalidInputError(
-            f"the {what} type must be a supported one", value=value, hint=", ".join(EDGE_TYPES)
+            f"the {what} type must be one that goes with {kind.dtype} activations",
+            value=value,
+            hint=", ".join(kind.edges),
         )
 
 
 def convert_inputs(graph: Graph, dtype: str) -> Graph:
-    """Graph inputs of that dtype, with a quantize node behind each one that is int8 inside."""
+    """Graph inputs of that dtype, with a quantize node behind each one that is another integer inside."""
     for name in graph.inputs:
-        if graph.tensors[name].dtype == "int8" and dtype != "int8":
+        if graph.tensors[name].dtype in ACTIVATION_TYPES and graph.tensors[name].dtype != dtype:
             graph = _convert_input(graph, graph.tensors[name], dtype)
     return check(graph)
 
 
 def convert_outputs(graph: Graph, dtype: str) -> Graph:
-    """Graph outputs of that dtype, with a quantize or dequantize node before each one that is int8."""
+    """Graph outputs of that dtype, with a quantize or dequantize node before each one that is not."""
     for name in dict.fromkeys(graph.outputs):
-        if graph.tensors[name].dtype == "int8" and dtype != "int8":
+        if graph.tensors[name].dtype in ACTIVATION_TYPES and graph.tensors[name].dtype != dtype:
             graph = _convert_output(graph, graph.tensors[name], dtype)
     return check(graph)
 
 
 def _convert_input(graph: Graph, tensor: Tensor, dtype: str) -> Graph:
-    inner = replace(tensor, name=unique_name(f"{tensor.name}/int8", graph.tensors))
+    inner = replace(tensor, name=unique_name(f"{tensor.name}/{tensor.dtype}", graph.tensors))
     outer = _outer(tensor, dtype)
     nodes = _renamed(graph.nodes, {tensor.name: inner.name})
     convert = quantize_node(_node_name(graph, f"{tensor.name}/quantize"), outer.name, inner.name)
@@ -49,7 +51,7 @@ def _convert_input(graph: Graph, tensor: Tensor, dtype: str) -> Graph:
 
 
 def _convert_output(graph: Graph, tensor: Tensor, dtype: str) -> Graph:
-    inner = replace(tensor, name=unique_name(f"{tensor.name}/int8", graph.tensors))
+    inner = replace(tensor, name=unique_name(f"{tensor.name}/{tensor.dtype}", graph.tensors))
     if tensor.name in graph.inputs:
         inner, outer = (
             tensor,
@@ -66,9 +68,11 @@ def _convert_output(graph: Graph, tensor: Tensor, dtype: str) -> Graph:
 
 
 def _outer(tensor: Tensor, dtype: str) -> Tensor:
-    """The same numbers as float32, or as uint8: q + 128 under zero_point + 128."""
+    """The same numbers as float32; int8 as uint8: q + 128 under zero_point + 128; int16 as int8: coarser."""
     if dtype == "float32":
         return replace(tensor, dtype=dtype, quant=None)
+    if tensor.dtype == "int16":
+        return replace(tensor, dtype=dtype, quant=QuantParams.per_tensor(tensor.scale * INT16_MAX / INT8_MAX))
     return replace(tensor, dtype=dtype, quant=QuantParams.per_tensor(tensor.scale, tensor.zero_point + 128))
 
 

@@ -34,14 +34,14 @@ class _Tensors:
 
 
 def integer_graph(graph: Graph, schemes: Schemes, constants: LinearConstants) -> Graph:
-    """The same nodes over int8 activations, int8 weights and int32 biases; int8 inputs and outputs."""
+    """The same nodes over activations of constants.kind, inputs and outputs included, and int8 weights."""
     table = _Tensors()
     for tensor in graph.tensors.values():
         if tensor.is_constant:
             if tensor.dtype != "float32" or tensor.name in graph.outputs:
                 table.keep(tensor)
         elif tensor.name in schemes:
-            table.keep(replace(tensor, dtype="int8", quant=schemes[tensor.name]))
+            table.keep(replace(tensor, dtype=constants.kind.dtype, quant=schemes[tensor.name]))
         else:
             table.keep(tensor)
     nodes = tuple(_integer_node(node, schemes, constants, table) for node in graph.bound_nodes())
@@ -60,7 +60,7 @@ def _integer_node(node: BoundNode, schemes: Schemes, constants: LinearConstants,
     for index, tensor in enumerate(node.inputs):
         if tensor is not None and tensor.data is not None and role(node, index) == "activation":
             quant = schemes[key(node, index)]
-            data = quantize_activation_constant(tensor.data, quant)
+            data = quantize_activation_constant(tensor.data, quant, constants.kind)
             inputs[index] = table.constant(tensor.name, (data, quant))
     assert all(name in schemes for name in quantized_outputs(node))
     return replace(node.node, inputs=tuple(inputs))

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from mcu_quant.fixed_point import INT8_MAX, INT8_MIN, INT32_MAX, round_half_away
+from mcu_quant.fixed_point import INT8_MAX, INT8_MIN, round_half_away
 from mcu_quant.ir import QuantParams, Tensor
 from mcu_quant.ops.linear import widest
+from mcu_quant.quantize.activation_types import INT8, ActivationType
 from mcu_quant.quantize.weights import weight_peaks
 
 #: Smallest scales of activations and weights: their product must be a normal float32.
@@ -29,6 +30,26 @@ def float32_at_least(value: float) -> float:
     return float(rounded if float(rounded) >= value else np.nextafter(rounded, np.float32(np.inf)))
 
 
+def symmetric_scheme(
+    range_min: float, range_max: float, least_scale: float = 0.0, kind: ActivationType = INT8
+) -> QuantParams:
+    """zero_point 0: scale = the largest magnitude / the largest integer, or least_scale if that is larger.
+
+    A range of nothing but 0 gets scale 1.
+    """
+    natural = max(abs(range_min), abs(range_max)) / kind.high or 1.0
+    return QuantParams.per_tensor(float32_at_least(max(natural, least_scale, MIN_SCALE)), 0)
+
+
+def scheme_of_range(
+    range_min: float, range_max: float, least_scale: float, kind: ActivationType
+) -> QuantParams:
+    """The scheme of an activation of that type."""
+    if kind.symmetric:
+        return symmetric_scheme(range_min, range_max, least_scale, kind)
+    return activation_scheme(range_min, range_max, least_scale)
+
+
 def activation_scheme(range_min: float, range_max: float, least_scale: float = 0.0) -> QuantParams:
     """int8, asymmetric: the range, widened to hold 0 and nudged so that 0 is exactly representable.
 
@@ -46,10 +67,12 @@ def activation_scheme(range_min: float, range_max: float, least_scale: float = 0
     return QuantParams.per_tensor(scale, max(INT8_MIN, min(INT8_MAX, round_half_away(exact))))
 
 
-def quantize_activation_constant(data: np.ndarray, quant: QuantParams) -> np.ndarray:
-    """A float constant as int8 under per-tensor quantization."""
+def quantize_activation_constant(
+    data: np.ndarray, quant: QuantParams, kind: ActivationType = INT8
+) -> np.ndarray:
+    """A float constant as an activation of that type under per-tensor quantization."""
     q = _round(data.astype(np.float64) / quant.scale[0]) + quant.zero_point[0]
-    return np.clip(q, INT8_MIN, INT8_MAX).astype(np.int8)
+    return np.clip(q, kind.low, kind.high).astype(kind.dtype)
 
 
 def quantize_linear_constants(
@@ -59,11 +82,12 @@ def quantize_linear_constants(
     channel_axis: int,
     per_tensor: bool,
     calibration: str = "minmax",
+    kind: ActivationType = INT8,
 ) -> tuple[Constant, Constant | None]:
-    """(int8 weights, int32 bias or None), each with its scheme, safe for int32 accumulators.
+    """(int8 weights, bias or None), each with its scheme, safe for the accumulators of that type.
 
     calibration: how far the weights reach (weights.weight_peaks).
-    Weights are symmetric in [-127, 127]. Where the bias or a sum could overflow for some int8
+    Weights are symmetric in [-127, 127]. Where the bias or a sum could overflow for some
     input, the scale is widened until it provably cannot. The bias is rounded in units of
     double(s_in) * double(s_w[c]), which is what the arithmetic uses; its stored scale is that
     product in float32.
@@ -75,10 +99,10 @@ def quantize_linear_constants(
     usual = float(np.abs(rows).max(initial=0.0)) / WEIGHT_LIMIT or 1.0
     peaks = weight_peaks(rows.reshape(1, -1) if per_tensor else rows, calibration, WEIGHT_LIMIT)
     if per_tensor:
-        quant = QuantParams.per_tensor(_safe_scale(x, rows, real_bias, usual, float(peaks[0])))
+        quant = QuantParams.per_tensor(_safe_scale(x, rows, real_bias, usual, float(peaks[0]), kind))
     else:
         channelwise = zip(rows[:, None], real_bias[:, None], peaks, strict=True)
-        scales = [_safe_scale(x, row, b, usual, float(peak)) for row, b, peak in channelwise]
+        scales = [_safe_scale(x, row, b, usual, float(peak), kind) for row, b, peak in channelwise]
         quant = QuantParams.per_channel(scales, channel_axis)
     q_weights = _clipped(weights.data / quant.broadcast_scale(weights.data.ndim)).astype(np.int8)
     if bias is None:
@@ -86,10 +110,12 @@ def quantize_linear_constants(
     units = x.scale[0] * np.asarray(quant.scale)
     stored = tuple(float(np.float32(unit)) for unit in units)
     bias_quant = QuantParams(stored, (0,) * len(stored), None if per_tensor else 0)
-    return (q_weights, quant), (_round(real_bias / units).astype(np.int32), bias_quant)
+    return (q_weights, quant), (_round(real_bias / units).astype(kind.bias_dtype), bias_quant)
 
 
-def _safe_scale(x: QuantParams, weights: np.ndarray, bias: np.ndarray, usual: float, largest: float) -> float:
+def _safe_scale(
+    x: QuantParams, weights: np.ndarray, bias: np.ndarray, usual: float, largest: float, kind: ActivationType
+) -> float:
     """One float32 scale for weights [outputs, K] with bias [outputs].
 
     usual: the scale where there is neither weight nor bias. largest: the magnitude of the largest integer.
@@ -102,14 +128,16 @@ def _safe_scale(x: QuantParams, weights: np.ndarray, bias: np.ndarray, usual: fl
     else:
         scale = usual
     scale = float32_at_least(max(scale, MIN_SCALE))
-    while (bound := _accumulator_bound(x, weights, bias, scale)) > INT32_MAX:
-        scale = float32_at_least(scale * max(bound / INT32_MAX, 1.001))
+    while (bound := _accumulator_bound(x, weights, bias, scale, kind)) > kind.accumulator_max:
+        scale = float32_at_least(scale * max(bound / kind.accumulator_max, 1.001))
     return scale
 
 
-def _accumulator_bound(x: QuantParams, weights: np.ndarray, bias: np.ndarray, scale: float) -> float:
+def _accumulator_bound(
+    x: QuantParams, weights: np.ndarray, bias: np.ndarray, scale: float, kind: ActivationType
+) -> float:
     """The largest |accumulator| of weights [outputs, K] and bias [outputs] under that scale."""
-    sums = np.abs(_clipped(weights / scale)).sum(axis=1) * widest(x.zero_point[0])
+    sums = np.abs(_clipped(weights / scale)).sum(axis=1) * widest(x.zero_point[0], kind.dtype)
     return float((sums + np.abs(_round(bias / (x.scale[0] * scale)))).max())
 
 

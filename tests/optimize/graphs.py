@@ -29,10 +29,11 @@ FAR = 10_000_000
 
 @dataclass
 class Net:
-    """A graph under construction. Activations share SCALE and a zero_point; nodes are n0, n1, …"""
+    """A graph under construction. Activations share SCALE, a zero_point and a type; nodes are n0, n1, …"""
 
     zero_point: int = -128
     seed: int = 0
+    dtype: str = "int8"
     nodes: list[Node] = field(default_factory=list)
     tensors: dict[str, Tensor] = field(default_factory=dict)
 
@@ -44,14 +45,14 @@ class Net:
         return QuantParams.per_tensor(SCALE, self.zero_point)
 
     def input(self, *shape: int) -> str:
-        return self._keep(Tensor("x", shape, "int8", self.quant))
+        return self._keep(Tensor("x", shape, self.dtype, self.quant))
 
     def add(self, op: str, attrs: Any, *inputs: str | None) -> str:
         tensors = [self.tensors[name] for name in inputs if name is not None]
         (shape,) = OPERATORS[op].output_shapes(attrs, [tensor.shape for tensor in tensors])
         name = f"n{len(self.nodes)}"
         self.nodes.append(Node(name, op, attrs, inputs, (name,)))
-        return self._keep(Tensor(name, shape, "int8", self.quant))
+        return self._keep(Tensor(name, shape, self.dtype, self.quant))
 
     def conv(self, x: str, outputs: int, size: int = 1, **options: Any) -> str:
         """constants: output channel to the value above the zero_point that it always has."""
@@ -79,10 +80,11 @@ class Net:
             weights = self.rng.integers(-127, 128, shape)
         data = np.asarray(weights, np.int8).copy()
         scales = self.rng.uniform(0.002, 0.02, shape[axis])
-        offset = self.rng.integers(-2000, 2000, shape[axis])
+        finer = 1 if self.dtype == "int8" else 2**14  # FAR stays beyond the sums
+        offset = self.rng.integers(-2000, 2000, shape[axis]) * finer
         for channel, value in constants.items():
             if value in (-FAR, FAR):
-                offset[channel] = value
+                offset[channel] = value * finer
                 continue
             np.moveaxis(data, axis, 0)[channel] = 0
             scales[channel], offset[channel] = 2.0**-6, value * 64
@@ -90,7 +92,9 @@ class Net:
         name = f"n{len(self.nodes)}"
         inputs: list[str | None] = [x, self._keep(Tensor.constant(f"{name}/w", data, quant))]
         if bias:
-            inputs.append(self._keep(Tensor.constant(f"{name}/b", offset.astype(np.int32))))
+            inputs.append(
+                self._keep(Tensor.constant(f"{name}/b", offset.astype(np.int32 if finer == 1 else np.int64)))
+            )
         return self.add(op, attrs(**options), *inputs)
 
     def _keep(self, tensor: Tensor) -> str:

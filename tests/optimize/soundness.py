@@ -42,6 +42,9 @@ def assert_optimized_is_same(graph: Graph, inputs: Sequence[np.ndarray]) -> Grap
 def hard_samples(tensor: Tensor, count: int, seed: int = 0) -> np.ndarray:
     """Random ones, then all of the least value, all of the largest, and these two in turn, both ways."""
     rng = np.random.default_rng(seed)
+    if tensor.dtype == "float32":
+        scales = np.float32(10.0) ** rng.integers(-2, 4, (count + 5, *(1 for _ in tensor.shape)))
+        return (rng.normal(size=(count + 5, *tensor.shape)) * scales).astype(np.float32)
     limits = np.iinfo(tensor.dtype)
     samples = rng.integers(limits.min, limits.max + 1, (count + 5, *tensor.shape)).astype(tensor.dtype)
     turns = np.resize([limits.min, limits.max], tensor.elements).reshape(tensor.shape)

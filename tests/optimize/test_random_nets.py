@@ -20,10 +20,11 @@ from tests.optimize.soundness import assert_in_range, assert_optimized_is_same, 
 NETS = 60
 
 
-def random_net(seed: int) -> Graph:
+def random_net(seed: int, dtype: str = "int8") -> Graph:
     """Some layers over an image, now and then with a branch, and perhaps a dense end."""
     rng = np.random.default_rng(seed)
-    net = Net(zero_point=int(rng.choice([-128, 127, 0, int(rng.integers(-128, 128))])), seed=seed)
+    zero_point = int(rng.choice([-128, 127, 0, int(rng.integers(-128, 128))]))
+    net = Net(zero_point if dtype == "int8" else 0, seed, dtype)
     x = net.input(1, int(rng.integers(3, 8)), int(rng.integers(3, 8)), int(rng.integers(1, 9)))
     ends = []
     for _ in range(rng.integers(2, 7)):
@@ -73,16 +74,19 @@ def _constants(rng: np.random.Generator, channels: int) -> dict[int, int]:
     return {c: int(rng.choice(values)) for c in range(channels) if rng.random() < share}
 
 
+@pytest.mark.parametrize("dtype", ["int8", "int16"])
 @pytest.mark.parametrize("seed", range(NETS))
-def test_random_net(seed: int) -> None:
-    graph = require_supported(random_net(seed))
+def test_random_net(seed: int, dtype: str) -> None:
+    graph = require_supported(random_net(seed, dtype))
     inputs = [hard_samples(tensor, 6, seed) for tensor in graph.input_tensors()]
     assert_in_range(graph, inputs)
     assert_optimized_is_same(graph, inputs)
 
 
-def test_random_nets_have_something_to_remove() -> None:
-    pairs = [(graph, optimize(graph, GenerateOptions())) for graph in map(random_net, range(NETS))]
+@pytest.mark.parametrize("dtype", ["int8", "int16"])
+def test_random_nets_have_something_to_remove(dtype: str) -> None:
+    graphs = [random_net(seed, dtype) for seed in range(NETS)]
+    pairs = [(graph, optimize(graph, GenerateOptions())) for graph in graphs]
     smaller = [elements(after) < elements(before) for before, after in pairs]
     assert sum(smaller) >= NETS // 3
 

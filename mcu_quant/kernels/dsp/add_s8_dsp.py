@@ -140,7 +140,7 @@ def _expected(node: BoundNode, low: int, high: int) -> IntArray:
     """The reference's outputs, int64 [256, 256], by first and second input from -128 on."""
     byte = np.arange(INT8_MIN, INT8_MAX + 1, dtype=np.int64)
     multipliers = sum_multipliers(node)
-    a, b = scaled_operands(multipliers, byte - node.input(0).zero_point, byte - node.input(1).zero_point)
+    a, b = scaled_operands(node, byte - node.input(0).zero_point, byte - node.input(1).zero_point)
     total = a[:, None] - b if node.node.op == "sub" else a[:, None] + b
     return np.clip(requantize(total, *multipliers.output) + node.output.zero_point, low, high)
 

@@ -13,12 +13,13 @@ from mcu_quant.ops.concatenation import MAX_INPUTS
 class ConcatenationS8(Kernel):
     name = "concatenation_s8"
     ops = ("concatenation",)
+    forms = ("int8", "int16")
 
     def call(self, node: BoundNode) -> KernelCall:
         inputs = [tensor for tensor in node.inputs if tensor is not None]
         rows = math.prod(node.output.shape[: node.attrs.axis])
         unused = MAX_INPUTS - len(inputs)
-        sizes = (*(tensor.elements // rows for tensor in inputs), *(0,) * unused)
+        sizes = (*(tensor.bytes // rows for tensor in inputs), *(0,) * unused)
         # C has no optional arguments: what is not there is the output, and is not read.
         names = [tensor.name for tensor in inputs] + [node.output.name] * (unused + 1)
         params: Params = {"rows": rows, "count": len(inputs), "sizes": sizes}
@@ -30,16 +31,16 @@ class ConcatenationS8(Kernel):
         What is written ends later, by what the other inputs give, in each row: the last row decides.
         """
         rows = math.prod(node.output.shape[: node.attrs.axis])
-        row = node.output.elements // rows
+        row = node.output.bytes // rows
         ends, end = [], 0
         for tensor in node.inputs:
-            part = 0 if tensor is None else tensor.elements // rows
+            part = 0 if tensor is None else tensor.bytes // rows
             end += part
             ends.append(end + (rows - 1) * (row - part))
         return tuple(ends)
 
     def cycles(self, node: BoundNode, core: Core) -> float:
-        return 2.0 * node.output.elements
+        return 2.0 * node.output.bytes
 
 
 KERNEL = ConcatenationS8()

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from mcu_quant.ir import BoundNode
 from mcu_quant.kernels.base import Activation, Kernel, KernelCall
+from mcu_quant.kernels.portable.walk import Params
 from mcu_quant.ops.pad import border_value
 
 _AXES = 4
@@ -12,16 +15,17 @@ _AXES = 4
 class PadS8(Kernel):
     name = "pad_s8"
     ops = ("pad",)
+    forms = ("int8", "int16")
 
     def call(self, node: BoundNode) -> KernelCall:
         x, y = node.input(0), node.output
         input_size, before, output_size = zip(*_axes(node), strict=True)
-        params: dict[str, int | float | tuple[int, ...]] = {
+        params: Params = {
             "input_size": input_size,
             "before": before,
             "output_size": output_size,
-            "value": border_value(node),
         }
+        params |= _border(node)
         return KernelCall(params, (Activation(x.name), Activation(y.name)))
 
     def overlap(self, node: BoundNode) -> tuple[int | None, ...]:
@@ -37,8 +41,17 @@ class PadS8(Kernel):
         return ((last + 1) * output_row - (rows - 1) * row, *(None for _ in node.inputs[1:]))
 
 
+def _border(node: BoundNode) -> Params:
+    """value_bytes and value: one byte where all bytes of the border's element are the same."""
+    value = border_value(node)
+    element = np.array(value, node.output.dtype).tobytes()
+    if len(set(element)) == 1:
+        return {"value_bytes": 1, "value": value if len(element) == 1 else element[0]}
+    return {"value_bytes": len(element), "value": value}
+
+
 def _axes(node: BoundNode) -> list[tuple[int, int, int]]:
-    """(input's size, padding before it, output's size) of four axes, outermost first.
+    """(input's size, padding before it, output's size) of four axes, outermost first; the last in bytes.
 
     Axes without padding are one with the axis before them, so that rows are long.
     """
@@ -50,6 +63,9 @@ def _axes(node: BoundNode) -> list[tuple[int, int, int]]:
             axes[-1] = (inner * size, inner_before * size, inner_output * size)
         else:
             axes.append((size, before, output_size))
+    width = node.output.bytes // node.output.elements
+    size, before, output_size = axes[-1]
+    axes[-1] = (size * width, before * width, output_size * width)
     return [(1, 0, 1)] * (_AXES - len(axes)) + axes[-_AXES:]
 
 

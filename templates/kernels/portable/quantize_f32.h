@@ -15,16 +15,16 @@ typedef struct {
     int32_t output_max;
 } mq_quantize_f32_params_t;
 
-/* x / scale, halves away from zero, as far as it matters: to [-1024, 1024]. NaN gives 0. */
+/* x / scale, halves away from zero, as far as it matters: to [-2^17, 2^17]. NaN gives 0. */
 static inline int32_t mq_round_ratio(float x, float scale) {
     const float ratio = x / scale;
-    if (ratio >= 1024.0f) {
-        return 1024;
+    if (ratio >= 131072.0f) {
+        return 131072;
     }
-    if (ratio <= -1024.0f) {
-        return -1024;
+    if (ratio <= -131072.0f) {
+        return -131072;
     }
-    if (!(ratio > -1024.0f)) {
+    if (!(ratio > -131072.0f)) {
         return 0; /* NaN: C does not define its conversion */
     }
     const int32_t whole = (int32_t)ratio;

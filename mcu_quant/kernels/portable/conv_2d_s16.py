@@ -1,0 +1,52 @@
+"""Plain C convolution of int16: windows cut at the border, four output channels at once. No scratch."""
+
+from __future__ import annotations
+
+from mcu_quant.ir import BoundNode
+from mcu_quant.kernels.base import Activation, Core, Kernel, KernelCall
+from mcu_quant.kernels.portable.linear_s16 import channel_tables, linear_s16_cycles, sum_params
+from mcu_quant.kernels.portable.walk import Params
+from mcu_quant.kernels.portable.windows import row_overlap
+from mcu_quant.ops.base import activation_range
+from mcu_quant.ops.conv_2d import axes_of
+
+
+class Conv2DS16(Kernel):
+    name = "conv_2d_s16"
+    ops = ("conv_2d",)
+    forms = ("int16",)
+
+    def call(self, node: BoundNode) -> KernelCall:
+        x, y, weights = node.input(0), node.output, node.input(1)
+        height, width = axes_of(node)
+        activation_min, activation_max = activation_range(node.attrs.activation, y)
+        params: Params = {
+            "input_h": x.shape[1],
+            "input_w": x.shape[2],
+            "input_channels": x.shape[3],
+            "filter_h": weights.shape[1],
+            "filter_w": weights.shape[2],
+            "filter_channels": weights.shape[3],
+            "output_h": y.shape[1],
+            "output_w": y.shape[2],
+            "output_channels": y.shape[3],
+            "stride_h": height.stride,
+            "stride_w": width.stride,
+            "dilation_h": height.dilation,
+            "dilation_w": width.dilation,
+            "padding_h": height.before,
+            "padding_w": width.before,
+            **sum_params(node),
+            "activation_min": activation_min,
+            "activation_max": activation_max,
+        }
+        return KernelCall(params, (Activation(x.name), *channel_tables(node), Activation(y.name)))
+
+    def overlap(self, node: BoundNode) -> tuple[int | None, ...]:
+        return (row_overlap(node, axes_of(node)), *(None for _ in node.inputs[1:]))
+
+    def cycles(self, node: BoundNode, core: Core) -> float:
+        return linear_s16_cycles(node, core)
+
+
+KERNEL = Conv2DS16()
