@@ -23,6 +23,7 @@ def loop_cycles(body: str | Sequence[str], times: Mapping[int, float], core: Cor
 
     body: lines, or a text of them. times: label of a loop -> how often all of its turns together are made; a
     line counts with the innermost loop that it is in, those in none once, and loops that are not named never.
+    Where the label of a branch back is not among the lines, it is taken.
     """
     lines = instructions(body)
     loops, around = _loops(lines)
@@ -55,7 +56,8 @@ def _loops(lines: Sequence[str]) -> tuple[list[int | None], list[tuple[int, int 
     for end, line in enumerate(lines):
         if back := _BACK.fullmatch(line):
             label = int(back[1])
-            spans[max(i for i in range(end) if lines[i] == f"{label}:")] = (end, label)
+            if (start := max((i for i in range(end) if lines[i] == f"{label}:"), default=-1)) >= 0:
+                spans[start] = (end, label)
     around = []
     # Inner loops begin later than those around them.
     for start, (end, label) in sorted(spans.items()):

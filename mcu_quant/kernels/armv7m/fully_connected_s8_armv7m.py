@@ -31,7 +31,7 @@ class FullyConnectedS8Armv7m(FullyConnectedS8):
         dot = _plan(node)
         assert dot is not None
         rows = node.input(0).elements // dot.window.inputs
-        return dot_cycles(dot, rows) + 60
+        return dot_cycles(dot, rows, core) + 60
 
 
 @lru_cache(maxsize=128)
