@@ -44,7 +44,9 @@ def straight_cycles(lines: Sequence[str], *, slow_multiplications: bool = False)
 
 def instructions(body: str | Sequence[str]) -> list[str]:
     """Labels and instructions, without comments and what is blank."""
-    lines = body.split("\n") if isinstance(body, str) else [part for line in body for part in line.split("\n")]
+    lines = (
+        body.split("\n") if isinstance(body, str) else [part for line in body for part in line.split("\n")]
+    )
     stripped = (line.split("/*")[0].strip() for line in lines)
     return [line for line in stripped if line]
 

@@ -21,9 +21,9 @@ from mcu_quant.ops.windows import WindowAxis
 
 @dataclass(frozen=True)
 class Surroundings:
-    """Cycles of the C: once, for each strip, for each row of a patch, for each column that is expanded byte by
-    byte and each byte of it, each element of padding, each output that is unstaged, each output of a slow channel
-    and each product of it.
+    """Cycles of the C: once, for each strip, each row of a patch, each column that is expanded byte by byte,
+    each byte of it, each element of padding, each output that is unstaged, each output and product of slow
+    channels.
     """
 
     once: float
