@@ -41,7 +41,9 @@ def test_the_text_costs_what_the_encodings_cost(family: str, core: Core, tmp_pat
         model = MODELS[core.name]
         taken = sum(model.jump(instruction) for instruction in assembled if leaves(instruction))
         expected = model.costs(assembled, None) + taken
-        assert straight_cycles(lines, slow_multiplications=core is M3) == expected, body
+        # The assembler makes STR of an STM of one word by a high register, which costs one less.
+        singles = sum(line.startswith("stm r12!, {") and "," not in line.split("{")[1] for line in lines)
+        assert straight_cycles(lines, slow_multiplications=core is M3) == expected + singles, body
         checked += 1
     assert checked > 10
 
