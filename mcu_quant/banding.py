@@ -53,8 +53,8 @@ class Banding:
         families: tuple[str, ...] | None,
     ) -> None:
         self._graph, self._able, self._core = graph, list(able), core
-        self._keep_input = options.keep_input
-        self._choice = KernelChoice(core, usable_kernels(core, options.optimize, families))
+        self._options = options
+        self._choice = KernelChoice(core, usable_kernels(core, options.optimize, families), options.optimize)
         self._pool = VariantPool()
         self._known: dict[tuple[str, str, int], tuple[BandsKernel, ...]] = {}
 
@@ -66,7 +66,7 @@ class Banding:
         """
         graph, able = smallest = self._band(0, lean=True)
         yield smallest
-        if max(_Situation(graph, able, True, self._core, self._keep_input).needs, default=0) <= ram:
+        if max(_Situation(graph, able, True, self._core, self._options).needs, default=0) <= ram:
             for lean in (False, True):
                 yield from (self._band(ram, lean, first) for first in range(_FIRST))
 
@@ -75,7 +75,7 @@ class Banding:
         graph, able = self._graph, self._able
         given_up: set[str] = set()
         while True:
-            situation = _Situation(graph, able, lean, self._core, self._keep_input)
+            situation = _Situation(graph, able, lean, self._core, self._options)
             worst = situation.worst(given_up)
             if worst is None or situation.needs[worst] <= ram:
                 return graph, able
@@ -146,15 +146,15 @@ class _Situation:
     """
 
     def __init__(
-        self, graph: Graph, able: Sequence[Sequence[Kernel]], lean: bool, core: Core, keep_input: bool
+        self, graph: Graph, able: Sequence[Sequence[Kernel]], lean: bool, core: Core, options: GenerateOptions
     ) -> None:
-        self.graph, self._able, self._core = graph, able, core
+        self.graph, self._able, self._core, self._optimize = graph, able, core, options.optimize
         self.nodes = list(graph.bound_nodes())
-        sizes = footprints(graph, able, keep_input)
+        sizes = footprints(graph, able, options.keep_input)
         kernels = [
             choices[size.index(min(size)) if lean else 0] for choices, size in zip(able, sizes, strict=True)
         ]
-        self._blocks = find_blocks(graph, kernels, keep_input)
+        self._blocks = find_blocks(graph, kernels, options.keep_input)
         self.needs = [least_bytes(self._blocks, step) for step in range(len(self.nodes))]
 
     def worst(self, given_up: Container[str]) -> int | None:
@@ -164,7 +164,7 @@ class _Situation:
 
     def cycles(self, index: int) -> float:
         """Of a layer as it is, with its cheapest kernel."""
-        return self._able[index][0].cycles(self.nodes[index], self._core)
+        return self._able[index][0].cycles_in(self.nodes[index], self._core, self._optimize)
 
     def has_input(self, segment: Segment) -> bool:
         """Whether the segment's input is in the arena: it may be a constant's bytes."""

@@ -85,11 +85,12 @@ def _ordered(
 
 def _planned(graph: Graph, kernels: Sequence[Kernel], core: Core, options: GenerateOptions) -> Fit:
     plan = plan_arenas(graph, kernels, keep_input=options.keep_input, fast_bytes=options.placement.fast_bytes)
-    return Fit(graph, tuple(kernels), plan, _cycles(graph, kernels, core))
+    return Fit(graph, tuple(kernels), plan, _cycles(graph, kernels, core, options))
 
 
-def _cycles(graph: Graph, kernels: Sequence[Kernel], core: Core) -> float:
-    return sum(k.cycles(node, core) for k, node in zip(kernels, graph.bound_nodes(), strict=True))
+def _cycles(graph: Graph, kernels: Sequence[Kernel], core: Core, options: GenerateOptions) -> float:
+    nodes = graph.bound_nodes()
+    return sum(k.cycles_in(node, core, options.optimize) for k, node in zip(kernels, nodes, strict=True))
 
 
 def _fit(

@@ -23,10 +23,14 @@ class _Option:
 
 @dataclass(frozen=True)
 class KernelChoice:
-    """usable: the kernels there are for the core and the mode. What is found of a node is remembered."""
+    """usable: the kernels there are for the core and the mode. optimize: the mode that C is compiled in.
+
+    What is found of a node is remembered.
+    """
 
     core: Core
     usable: Sequence[Kernel]
+    optimize: str = "balanced"
     _known: dict[BoundNode, dict[Kernel, tuple[float, int]]] = field(default_factory=dict)
 
     def kernels(self, banded: BandedSegment) -> Iterator[BandsKernel]:
@@ -68,7 +72,7 @@ class KernelChoice:
             form = form_of(node)
             kernels = [k for k in self.usable if node.node.op in k.ops and form in k.forms]
             self._known[node] = {
-                kernel: (kernel.cycles(node, self.core), kernel.scratch_bytes(node))
+                kernel: (kernel.cycles_in(node, self.core, self.optimize), kernel.scratch_bytes(node))
                 for kernel in kernels
                 if kernel.refusal(node) is None
             }

@@ -114,7 +114,7 @@ def able_kernels(
         refusals = {kernel.name: kernel.refusal(node) for kernel in kernels}
         able = [kernel for kernel in kernels if refusals[kernel.name] is None]
         if able:
-            chosen.append(tuple(sorted(able, key=lambda kernel: kernel.cycles(node, core))))
+            chosen.append(tuple(sorted(able, key=lambda kernel: kernel.cycles_in(node, core, optimize))))
         else:
             problems.append(_unsupported(node, [text for text in refusals.values() if text is not None]))
     if problems:

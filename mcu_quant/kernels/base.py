@@ -170,6 +170,10 @@ class Kernel(ABC):
         """Modelled cycles of one inference, by which the kernel is chosen. The default: a plain loop."""
         return 12.0 * OPERATORS[node.node.op].macs(node) + 30.0 * node.output.elements
 
+    def cycles_in(self, node: BoundNode, core: Core, optimize: str) -> float:
+        """`cycles` where the C is compiled for that mode: it differs for kernels that are for several."""
+        return self.cycles(node, core)
+
 
 def storage_of(graph: Graph, kernels: Sequence[Kernel]) -> dict[str, str]:
     """For every tensor, the one whose bytes it is: itself, or what an alias kernel was given.

@@ -76,7 +76,7 @@ class Conv2DS8Armv7m(Kernel):
         (first, end), (top, bottom) = _inside(width), _inside(height)
         gathered = pixels - max(end - first, 0) * max(bottom - top, 0)
         gather = gathered * (150 + 45 * dot.window.runs + dot.window.inputs)
-        return dot_cycles(dot, pixels) + gather + 60 + 30 * height.output_size
+        return dot_cycles(dot, pixels, core) + gather + 60 + 30 * height.output_size
 
 
 @lru_cache(maxsize=128)

@@ -23,7 +23,8 @@ import numpy as np
 from mcu_quant.fixed_point import IntArray
 from mcu_quant.ir import BoundNode
 from mcu_quant.kernels.armv7m.requantization import WORDS, Requantization, plan_requantization
-from mcu_quant.kernels.base import Assembly, Constant
+from mcu_quant.kernels.assembly_cycles import loop_cycles
+from mcu_quant.kernels.base import Assembly, Constant, Core
 
 #: Thumb-2 with SMLAL, and loads of bytes at any address: all from Cortex-M3 on.
 GUARD = "defined(__ARM_ARCH_ISA_THUMB) && __ARM_ARCH_ISA_THUMB >= 2"
@@ -167,13 +168,13 @@ def _table(rows: IntArray, constants: np.ndarray, is_bytes: bool) -> np.ndarray:
     return np.concatenate(parts)
 
 
-def dot_cycles(dot: Dot, pixels: int) -> float:
-    """Modelled: loads and multiplications of each input, sums of each group, what ends a block, loops."""
-    window, blocks = dot.window, -(-dot.channels // BLOCK)
-    loops = 0.0 if window.is_unrolled else window.runs * (10 + 8 * (window.run_length // window.chunk))
-    sums = 14.0 * window.inputs if window.is_bytes else 8.0 * window.inputs + 4.0 * len(window.groups)
-    block = sums + loops + 18 + BLOCK * (7 + dot.requantization.cycles)
-    return pixels * (blocks * block + 18)
+def dot_cycles(dot: Dot, pixels: int, core: Core) -> float:
+    """Modelled, of the assembly."""
+    window, is_last = dot.window, dot.channels <= BLOCK
+    times = {2: window.runs, 3: window.runs * (window.run_length // window.chunk)}
+    block = _block(window, dot.channels % BLOCK, dot.requantization, is_last)
+    blocks = -(-dot.channels // BLOCK)
+    return pixels * (blocks * loop_cycles(block, times, core) + loop_cycles(_next_pixel(), {}, core))
 
 
 def _body(window: Window, tail: int, requantization: Requantization, channels: int) -> list[str]:
@@ -189,12 +190,20 @@ def _body(window: Window, tail: int, requantization: Requantization, channels: i
         f"str r1, [sp, #{_TABLE}]",
         "mov r6, #0x8000",
         "1:",
+        *_block(window, tail, requantization, is_last=channels <= BLOCK),
+        *_next_pixel(),
+        f"add sp, #{_FRAME}",
+        "pop {r4-r11, pc}",
+    ]
+
+
+def _block(window: Window, tail: int, requantization: Requantization, is_last: bool) -> list[str]:
+    """A block of channels of one pixel."""
+    return [
         *(f"movs r{register}, #0" for register in range(2, 6)),
         *(_inputs(window, window.inputs) if window.is_unrolled else _looped(window)),
         *([] if window.is_bytes else ["sub r2, r2, r3, lsl #16", "sub r4, r4, r5, lsl #16"]),
-        *_finish(tail, requantization, is_last=channels <= BLOCK),
-        f"add sp, #{_FRAME}",
-        "pop {r4-r11, pc}",
+        *_finish(tail, requantization, is_last),
     ]
 
 
@@ -254,7 +263,7 @@ def _inputs_of_pairs(window: Window, count: int) -> list[str]:
 
 
 def _finish(tail: int, requantization: Requantization, is_last: bool) -> list[str]:
-    """Outputs of a block; then the next block, else the next pixel. tail: channels in the last block."""
+    """Outputs of a block; then the next block. tail: channels in the last block."""
     lines = [f"ldr r0, [sp, #{_OUTPUT}]"]
     for index, register in enumerate(("r2", "r3", "r4", "r5")):
         lines.append("ldm r1!, {r8, r9, r10, r11}")
@@ -264,8 +273,11 @@ def _finish(tail: int, requantization: Requantization, is_last: bool) -> list[st
             lines += [f"ldr r8, [sp, #{_TABLE_END}]", "cmp r1, r8", "beq 4f"]
         if tail and index == tail - 1 and is_last:
             break
-    lines += _next_block(tail, is_last)
-    lines += [
+    return lines + _next_block(tail, is_last)
+
+
+def _next_pixel() -> list[str]:
+    return [
         f"ldr r0, [sp, #{_X}]",
         f"ldrd r8, r9, [sp, #{_PIXELS}]",
         f"ldr r1, [sp, #{_TABLE}]",
@@ -275,7 +287,6 @@ def _finish(tail: int, requantization: Requantization, is_last: bool) -> list[st
         f"str r8, [sp, #{_PIXELS}]",
         "bne 1b",
     ]
-    return lines
 
 
 def _next_block(tail: int, is_last: bool) -> list[str]:

@@ -27,11 +27,11 @@ class FullyConnectedS8Armv7m(FullyConnectedS8):
         params = {"rows": x.elements // dot.window.inputs, "table_bytes": dot.table.nbytes, **dot.params()}
         return KernelCall(params, (Activation(x.name), dot.constant, dot.assembly, Activation(y.name)))
 
-    def cycles(self, node: BoundNode, core: Core) -> float:
+    def cycles_in(self, node: BoundNode, core: Core, optimize: str) -> float:
         dot = _plan(node)
         assert dot is not None
         rows = node.input(0).elements // dot.window.inputs
-        return dot_cycles(dot, rows) + 60
+        return dot_cycles(dot, rows, core) + 60
 
 
 @lru_cache(maxsize=128)

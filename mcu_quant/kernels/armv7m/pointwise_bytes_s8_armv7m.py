@@ -44,7 +44,7 @@ class PointwiseBytesS8Armv7m(Kernel):
     def cycles(self, node: BoundNode, core: Core) -> float:
         dot = _plan(node)
         assert dot is not None
-        return dot_cycles(dot, node.input(0).elements // dot.window.inputs) + 60
+        return dot_cycles(dot, node.input(0).elements // dot.window.inputs, core) + 60
 
 
 @lru_cache(maxsize=128)

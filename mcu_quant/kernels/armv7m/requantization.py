@@ -71,12 +71,6 @@ class Requantization:
         lines.append(f"ssat {sum_register}, #8, {high}, asr #{last}")
         return lines + clamp_lines(sum_register, self.low, self.high)
 
-    @property
-    def cycles(self) -> float:
-        """Modelled, of one output, the words' load not included."""
-        clamps = (self.low > INT8_MIN) + (self.high < INT8_MAX)
-        return (10.0 if self.rounds_away else 7.0) + 3.0 * clamps
-
 
 def clamp_lines(register: str, low: int, high: int) -> list[str]:
     """Instructions that clamp an int8 in a register, none where the limits are int8's."""

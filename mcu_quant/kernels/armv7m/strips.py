@@ -21,7 +21,8 @@ from mcu_quant.fixed_point import IntArray
 from mcu_quant.ir import BoundNode
 from mcu_quant.kernels.armv7m.dot import GUARD, bias_of
 from mcu_quant.kernels.armv7m.requantization import Requantization, plan_requantization
-from mcu_quant.kernels.base import Assembly
+from mcu_quant.kernels.assembly_cycles import loop_cycles
+from mcu_quant.kernels.base import Assembly, Core
 from mcu_quant.ops.windows import WindowAxes
 
 #: Taps whose products are added in one word: for any weights, and for those of channels that allow it.
@@ -137,10 +138,23 @@ def _fit(rows: IntArray, taps: int) -> np.ndarray:
     return np.asarray(np.add.reduceat(np.abs(rows), starts, axis=1).max(axis=1) <= 255)
 
 
-def window_cycles(strip: Strip, taps: int, requantization: Requantization) -> float:
-    """Modelled, of one word of two outputs."""
-    sums = -(-len(strip.offsets) // taps)
-    return 14.0 / 3 * len(strip.offsets) + 2 * sums + 27 + 2 * requantization.cycles
+def window_cycles(plan: StripPlan, taps: int, stride: int, columns: int, core: Core) -> float:
+    """Modelled, of a channel in a band. columns: of the output."""
+    body = window_assembly(plan, taps, stride).body
+    return loop_cycles(body, {1: columns, 2: columns * plan.strip.half}, core)
+
+
+def pack_cycles(node: BoundNode, axes: WindowAxes, strip: Strip, core: Core) -> float:
+    """Modelled, of a channel in all bands."""
+    columns = min(node.input(0).shape[2], strip.columns - axes[1].before)
+
+    def band(start: int) -> float:
+        return loop_cycles(pack_assembly(node, axes, strip, start).body, {1: columns}, core)
+
+    first, between, last = strip.bands_by_padding
+    if len(strip.starts) == 1:
+        return band(first)
+    return band(first) + (len(strip.starts) - 2) * band(between) + band(last)
 
 
 def window_assembly(plan: StripPlan, taps: int, stride: int) -> Assembly:

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from mcu_quant.ir import BoundNode, Tensor
+from mcu_quant.kernels.assembly_cycles import straight_cycles
 from mcu_quant.kernels.base import Activation, Assembly, Core, Kernel, KernelCall
 from mcu_quant.kernels.dsp.binary_rows import QUAD, Scale, Term, product_row, sum_row
-from mcu_quant.kernels.dsp.straight_line import cycles
 from mcu_quant.kernels.portable.walk import in_place, walk_params
 from mcu_quant.ops.add import sum_multipliers
 from mcu_quant.ops.base import activation_range
@@ -75,7 +75,7 @@ class BinaryS8Dsp(Kernel):
 
     def cycles(self, node: BoundNode, core: Core) -> float:
         return _cost(
-            node, lambda lines: cycles([line for line in lines if line != "bne 1b"]), loop=3, call=55
+            node, lambda lines: straight_cycles([line for line in lines if line != "bne 1b"]), loop=3, call=55
         )
 
     def instructions(self, node: BoundNode) -> float:

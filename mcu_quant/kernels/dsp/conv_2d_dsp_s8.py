@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from mcu_quant.ir import BoundNode
 from mcu_quant.kernels.base import Activation, Assembly, Constant, Core, Kernel, KernelCall, Scratch
+from mcu_quant.kernels.dsp.convolution_cycles import SURROUNDINGS, surrounding_cycles, sweeps_cycles
 from mcu_quant.kernels.dsp.expansion import expand_assembly
 from mcu_quant.kernels.dsp.linear import (
     BLOCK,
@@ -110,25 +111,13 @@ class Conv2DDspS8(Kernel):
         return (self._geometry(node).overlap(node), *(None for _ in node.inputs[1:]))
 
     def cycles(self, node: BoundNode, core: Core) -> float:
-        """The inner loop, a block's end, slow channels, expansion: fitted to docs/benchmarks.json."""
-        layout, packed = self._geometry(node), packed_layer(node)
-        inlined = "time" in self.modes
-        steps = (10.5 if inlined else 19) * packed.short.has_steps
-        blocks = padded(layout.outputs, BLOCK) / BLOCK
-        pixel = blocks * ((7.8 if inlined else 7.9) * self._pairs(layout) + 26 + steps)
-        pixel += len(packed.slow) * (6.5 * layout.window + 52)
-        return 100 + layout.pixels * pixel + self._expansion_cycles(layout, inlined)
-
-    def _expansion_cycles(self, layout: Geometry, inlined: bool) -> float:
-        """Of the patches' columns; channels that are whole words go four at a time."""
-        strips = layout.height.output_size * -(-layout.width.output_size // layout.strip)
-        width = layout.width
-        columns = layout.pixels * width.filter_size
-        if layout.shares_columns:
-            columns = layout.pixels * width.stride + strips * (width.filter_size - width.stride)
-        element = 1.6 if layout.channels % 4 == 0 else 0.6 if inlined else 6.3
-        column = (19.0 if inlined else 31.7) + element * layout.channels
-        return columns * layout.height.filter_size * column + strips * (530.0 if inlined else 660.0)
+        layout = self._geometry(node)
+        shape = self._shape(layout, padded(layout.outputs, BLOCK)) if self._straight_pairs(layout) else None
+        body = self._body(layout, node)
+        around = SURROUNDINGS[self.modes[0]]
+        return sweeps_cycles(layout, body, shape, self._pairs(layout), core) + surrounding_cycles(
+            layout, len(packed_layer(node).slow), around, core
+        )
 
     def _geometry(self, node: BoundNode) -> Geometry:
         return geometry(node, self._flat_bytes)
@@ -146,13 +135,20 @@ class Conv2DDspS8(Kernel):
         return padded(layout.window, 2 if self._straight_pairs(layout) else 4) // 2
 
     def _assembly(self, layout: Geometry, node: BoundNode) -> Assembly:
-        short, output_bytes = packed_layer(node).short, padded(layout.outputs, BLOCK)
+        stem = f"sweep_{layout.window}x{padded(layout.outputs, BLOCK)}"
+        return Assembly(
+            stem if self._straight_pairs(layout) else "sweep",
+            self._body(layout, node),
+            DSP_GUARD,
+            f"mq_{self.function}_function_t",
+            f"mq_{self.function}_twin",
+        )
+
+    def _body(self, layout: Geometry, node: BoundNode) -> str:
+        short = packed_layer(node).short
         if self._straight_pairs(layout):
-            stem = f"sweep_{layout.window}x{output_bytes}"
-            body = sweep_body(self._shape(layout, output_bytes), short)
-        else:
-            stem, body = "sweep", small_sweep_body(True, short)
-        return Assembly(stem, body, DSP_GUARD, f"mq_{self.function}_function_t", f"mq_{self.function}_twin")
+            return sweep_body(self._shape(layout, padded(layout.outputs, BLOCK)), short)
+        return small_sweep_body(True, short)
 
     def _shape(self, layout: Geometry, output_bytes: int) -> Shape:
         pairs, pixel_bytes = self._pairs(layout), 2 * layout.pixel_step

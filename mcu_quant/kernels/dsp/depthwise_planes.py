@@ -11,8 +11,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 
+from mcu_quant.kernels.assembly_cycles import straight_cycles
 from mcu_quant.kernels.dsp.depthwise_geometry import GROUP, Geometry
-from mcu_quant.kernels.dsp.straight_line import add_immediate, cycles, move_immediate
+from mcu_quant.kernels.dsp.straight_line import add_immediate, move_immediate
 
 _INPUT, _PLANES, _ROWS, _PADDING, _COUNT, _SPARE = "r1", "r2", "r3", "r4", "r9", "r10"
 _SAVED = "r4, r5, r6, r7, r8, r9, r10, lr"
@@ -34,7 +35,7 @@ def planes_code(geometry: Geometry, zero_point: int, unrolled: int) -> PlanesCod
     padding = move_immediate(_PADDING, (zero_point & 0xFF) * 0x01010101)
     row = [line for _, lines in parts for line in lines]
     lines = [f"push {{{_SAVED}}}", *padding, "2:", *row, *again, f"pop {{{_SAVED.replace('lr', 'pc')}}}"]
-    counts = [(n, cycles(part), sum(not line.endswith(":") for line in part)) for n, part in parts]
+    counts = [(n, straight_cycles(part), sum(not line.endswith(":") for line in part)) for n, part in parts]
     return PlanesCode(
         tuple(lines), (4 + sum(n * c for n, c, _ in counts), 2 + sum(n * i for n, _, i in counts))
     )

@@ -12,6 +12,7 @@ from collections.abc import Hashable
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
+from mcu_quant.kernels.assembly_cycles import straight_cycles
 from mcu_quant.kernels.dsp.depthwise_geometry import Geometry
 from mcu_quant.kernels.dsp.depthwise_outputs import (
     INPUT,
@@ -25,7 +26,6 @@ from mcu_quant.kernels.dsp.straight_line import (
     Instruction,
     add_immediate,
     allocate,
-    cycles,
     move_immediate,
 )
 
@@ -236,8 +236,8 @@ class _Emitter:
         lines = [*enter, *self.open_channel(), "2:", *row, *self.close_channel(), *leave]
         return RowsCode(
             tuple(lines),
-            (cycles(channel), _count(channel)),
-            (sum(n * cycles(part) for n, part in parts), sum(n * _count(part) for n, part in parts)),
+            (straight_cycles(channel), _count(channel)),
+            (sum(n * straight_cycles(part) for n, part in parts), sum(n * _count(part) for n, part in parts)),
         )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from mcu_quant.ir import BoundNode
+from mcu_quant.kernels.assembly_cycles import loop_cycles
 from mcu_quant.kernels.base import Activation, Assembly, Constant, Core, Kernel, KernelCall, Scratch
 from mcu_quant.kernels.dsp.fully_connected_assembly import WIDE_BLOCK, wide_rows_body
 from mcu_quant.kernels.dsp.linear import (
@@ -18,8 +19,11 @@ from mcu_quant.kernels.dsp.linear import (
     padded,
     requantization_params,
 )
-from mcu_quant.kernels.dsp.linear_assembly import LARGEST_IMMEDIATE, Shape, sweep_body
+from mcu_quant.kernels.dsp.linear_assembly import LARGEST_IMMEDIATE, Shape, left_turns, sweep_body, turns_of
 from mcu_quant.kernels.dsp.linear_assembly_small import small_sweep_body
+
+#: Cycles of the C, by mode: once, and for each output that goes through scratch.
+_SURROUNDINGS = {"time": (15.0, 0.0), "balanced": (65.0, 3.0), "size": (70.0, 8.0)}
 
 
 class FullyConnectedDspS8(Kernel):
@@ -81,13 +85,24 @@ class FullyConnectedDspS8(Kernel):
         return (least, *(None for _ in node.inputs[1:]))
 
     def cycles(self, node: BoundNode, core: Core) -> float:
-        """Four inputs by four units, a block's end, slow channels: fitted to docs/benchmarks.json."""
+        """The assembly, counted; C around it that takes a row at a time, fitted to docs/benchmarks.json."""
         units, size = node.input(1).shape
         rows, packed = node.input(0).elements // size, packed_layer(node)
-        step = 19.6 + 3 / self._straight_words if self._block(node) == WIDE_BLOCK else 21.9
-        block = step * size / 4 + 37.5 + 18.0 * packed.short.has_steps
-        slow = len(packed.slow) * (6.5 * size + 52)
-        return 67 + rows * (padded(units, BLOCK) / BLOCK * block + slow)
+        once, unstaged = _SURROUNDINGS[self.modes[0]]
+        total = once + loop_cycles(self._body(node), self._times(node, rows), core)
+        total += rows * units * unstaged * (units % BLOCK != 0)
+        return total + rows * len(packed.slow) * (8.0 * size + 52)
+
+    def _times(self, node: BoundNode, rows: int) -> dict[int, float]:
+        """How often the loops of the assembly run: of all rows, of their blocks, of the blocks' steps."""
+        units, size = node.input(1).shape
+        block, words = self._block(node), size // 4
+        blocks = rows * padded(units, BLOCK) // block
+        if self._is_shared(node):
+            return {5: rows, 6: blocks, 7: blocks * words}
+        if block == WIDE_BLOCK:
+            return {1: rows, 2: blocks, 3: blocks * turns_of(words, self._straight_words)[1]}
+        return {5: rows, 6: blocks, 7: blocks * left_turns(self._shape(node))[1]}
 
     def _is_shared(self, node: BoundNode) -> bool:
         """Whether its assembly is that for all shapes."""
@@ -100,16 +115,22 @@ class FullyConnectedDspS8(Kernel):
 
     def _assembly(self, node: BoundNode) -> Assembly:
         units, size = node.input(1).shape
-        short, output_bytes = packed_layer(node).short, padded(units, BLOCK)
+        stem = "rows" if self._is_shared(node) else f"rows_{size}x{padded(units, BLOCK)}"
+        function_type, twin = f"mq_{self.function}_function_t", f"mq_{self.function}_twin"
+        return Assembly(stem, self._body(node), DSP_GUARD, function_type, twin)
+
+    def _body(self, node: BoundNode) -> str:
+        units, size = node.input(1).shape
+        short = packed_layer(node).short
         if self._is_shared(node):
-            stem, body = "rows", small_sweep_body(False, short)
-        elif self._block(node) == WIDE_BLOCK:
-            stem = f"rows_{size}x{output_bytes}"
-            body = wide_rows_body(size, output_bytes, self._straight_words, short)
-        else:
-            shape = Shape(size // 2, size, output_bytes, is_expanded=False, by_two=False, may_be_odd=True)
-            stem, body = f"rows_{size}x{output_bytes}", sweep_body(shape, short)
-        return Assembly(stem, body, DSP_GUARD, f"mq_{self.function}_function_t", f"mq_{self.function}_twin")
+            return small_sweep_body(False, short)
+        if self._block(node) == WIDE_BLOCK:
+            return wide_rows_body(size, padded(units, BLOCK), self._straight_words, short)
+        return sweep_body(self._shape(node), short)
+
+    def _shape(self, node: BoundNode) -> Shape:
+        units, size = node.input(1).shape
+        return Shape(size // 2, size, padded(units, BLOCK), is_expanded=False, by_two=False, may_be_odd=True)
 
 
 KERNEL = FullyConnectedDspS8("fully_connected_dsp_s8", "balanced", 3)

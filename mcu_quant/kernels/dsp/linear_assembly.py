@@ -174,10 +174,8 @@ def _pair_of_two() -> list[str]:
 
 def _one_pixel(shape: Shape, short: ShortRequantization) -> list[str]:
     """Labels 5 (pixels), 6 (blocks), 7 (inputs)."""
-    doubles = shape.pairs // 2
-    most = shape.straight_pairs // 3
-    straight, turns = turns_of(doubles, max(min(most, _LEFT_STRAIGHT) if shape.by_two else most, 1))
-    rest = doubles - straight * turns
+    straight, turns = left_turns(shape)
+    rest = shape.pairs // 2 - straight * turns
     loop = ["7:"] if turns > 1 else []
     loop += double_step(shape) * straight
     loop += ["cmp r0, r12", "bne 7b"] if turns > 1 else []
@@ -244,6 +242,12 @@ def _products(x: str, w01: str, w23: str) -> list[str]:
         f"smlad {even0}, {x}, {w01}, {even0}",
         f"smlad {even1}, {x}, {w23}, {even1}",
     ]
+
+
+def left_turns(shape: Shape) -> tuple[int, int]:
+    """turns_of, of the double steps where pixels go one at a time."""
+    most = shape.straight_pairs // 3
+    return turns_of(shape.pairs // 2, max(min(most, _LEFT_STRAIGHT) if shape.by_two else most, 1))
 
 
 def turns_of(steps: int, straight: int) -> tuple[int, int]:

@@ -120,23 +120,6 @@ def _place(done: Sequence[str], load: str) -> int:
     return len(done)
 
 
-def cycles(lines: Sequence[str]) -> int:
-    """Modelled cycles on a Cortex-M4 (loads 2, behind a load 1; moves of n words n + 1; taken branches 3)."""
-    total, previous = 0, ""
-    for line in lines:
-        name = line.split(" ", 1)[0]
-        if name.startswith(("ldr", "str")):
-            total += 1 if name.startswith("str") or previous.startswith("ldr") else 2
-        elif name in ("ldm", "stm", "push", "pop"):
-            total += 1 + len(_REGISTER.findall(line.split("{")[-1]))
-        elif name in ("bne", "b", "bx"):
-            total += 3
-        elif name and not name.endswith(":"):
-            total += 1
-        previous = name
-    return total
-
-
 def add_immediate(register: str, value: int, spare: str) -> list[str]:
     """register += value, through the spare register if no instruction holds the value."""
     if value == 0:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from mcu_quant.ir import BoundNode
 from mcu_quant.kernels.base import Activation, Core, Kernel, KernelCall
+from mcu_quant.kernels.portable.loop_costs import SUM, is_thumb1
 from mcu_quant.kernels.portable.walk import in_place, walk_params
 from mcu_quant.ops.add import sum_multipliers
 from mcu_quant.ops.base import activation_range
@@ -31,7 +32,10 @@ class AddS8(Kernel):
         return in_place(node)
 
     def cycles(self, node: BoundNode, core: Core) -> float:
-        return 50.0 * node.output.elements
+        return self.cycles_in(node, core, "balanced")
+
+    def cycles_in(self, node: BoundNode, core: Core, optimize: str) -> float:
+        return SUM[is_thumb1(core)][optimize] * node.output.elements
 
 
 KERNEL = AddS8()

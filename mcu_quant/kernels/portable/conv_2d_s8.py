@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from mcu_quant.ir import BoundNode
 from mcu_quant.kernels.base import Activation, Core, Kernel, KernelCall
-from mcu_quant.kernels.portable.linear import channel_tables, linear_cycles
+from mcu_quant.kernels.portable.linear import channel_tables
+from mcu_quant.kernels.portable.loop_costs import LINEAR, is_thumb1, window_cycles
 from mcu_quant.kernels.portable.windows import row_overlap
 from mcu_quant.ops.base import activation_range
 from mcu_quant.ops.conv_2d import axes_of
@@ -45,7 +46,11 @@ class Conv2DS8(Kernel):
         return (row_overlap(node, axes_of(node)), *(None for _ in node.inputs[1:]))
 
     def cycles(self, node: BoundNode, core: Core) -> float:
-        return linear_cycles(node, core)
+        return self.cycles_in(node, core, "balanced")
+
+    def cycles_in(self, node: BoundNode, core: Core, optimize: str) -> float:
+        costs = LINEAR[is_thumb1(core)][optimize]
+        return window_cycles(node, node.input(1).shape[3], True, costs)
 
 
 KERNEL = Conv2DS8()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from mcu_quant.ir import BoundNode
 from mcu_quant.kernels.base import Activation, Core, Kernel, KernelCall
-from mcu_quant.kernels.portable.linear import channel_tables, linear_cycles
+from mcu_quant.kernels.portable.linear import channel_tables
+from mcu_quant.kernels.portable.loop_costs import LINEAR, is_thumb1, row_cycles
 from mcu_quant.ops.base import activation_range
 
 
@@ -36,7 +37,11 @@ class FullyConnectedS8(Kernel):
         return (least, *(None for _ in node.inputs[1:]))
 
     def cycles(self, node: BoundNode, core: Core) -> float:
-        return linear_cycles(node, core)
+        return self.cycles_in(node, core, "balanced")
+
+    def cycles_in(self, node: BoundNode, core: Core, optimize: str) -> float:
+        units, size = node.input(1).shape
+        return row_cycles(node.input(0).elements // size, size, units, LINEAR[is_thumb1(core)][optimize])
 
 
 KERNEL = FullyConnectedS8()

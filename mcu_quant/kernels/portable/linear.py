@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from mcu_quant.ir import BoundNode
-from mcu_quant.kernels.base import Constant, Core
-from mcu_quant.ops import OPERATORS
+from mcu_quant.kernels.base import Constant
 from mcu_quant.ops.linear import channel_multipliers
 
 
@@ -22,15 +21,3 @@ def channel_tables(node: BoundNode) -> tuple[Constant, Constant, Constant, Const
         Constant("multiplier", multiplier.astype(np.int32)),
         Constant("shift", shift.astype(np.int8)),
     )
-
-
-#: Modelled cycles of a product and of an output: depthwise, and the others. Fitted to counts of the
-#: published models on Cortex-M3 and M4; on Thumb-1 cores to those on M0+.
-_CYCLES = {"armv7m": (13.0, 5.0, 40.0), "thumb1": (14.0, 10.0, 60.0)}
-
-
-def linear_cycles(node: BoundNode, core: Core) -> float:
-    """Modelled cycles of a portable kernel that multiplies with weights."""
-    depthwise, other, output = _CYCLES["thumb1" if "thumb1" in core.families else "armv7m"]
-    product = depthwise if node.node.op == "depthwise_conv_2d" else other
-    return product * OPERATORS[node.node.op].macs(node) + output * node.output.elements

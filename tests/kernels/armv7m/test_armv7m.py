@@ -13,8 +13,6 @@ from mcu_quant.kernels import KERNELS
 from mcu_quant.kernels.armv7m.requantization import Requantization, plan_requantization
 from mcu_quant.kernels.base import Constant, Kernel
 from mcu_quant.ops.base import activation_range
-from mcu_quant.ops.conv_2d import Conv2DAttrs
-from mcu_quant.ops.depthwise_conv_2d import DepthwiseConv2DAttrs
 from mcu_quant.ops.fully_connected import FullyConnectedAttrs
 from mcu_quant.ops.linear import accumulator_range, channel_multipliers
 from tests.kernel_harness import run_kernel
@@ -59,29 +57,6 @@ def test_assembly(seed: int) -> None:
     for (case, kernel), actual in zip(chosen, run_on_board("mps2_an385", cases), strict=True):
         (expected,) = reference(case)
         assert np.array_equal(actual[0], expected), f"{case.name}, {kernel.name}"
-
-
-@pytest.mark.parametrize("weight, is_refused", [(-127, False), (-128, True)])
-def test_two_products_must_fit_16_bits(weight: int, is_refused: bool) -> None:
-    cases = [
-        linear_case("two", "fully_connected", FullyConnectedAttrs(), (1, 2), (4, 2), fill=weight),
-        linear_case("one_by_two", "conv_2d", Conv2DAttrs(), (1, 3, 3, 1), (4, 1, 2, 1), fill=weight),
-        linear_case(
-            "rows", "depthwise_conv_2d", DepthwiseConv2DAttrs(), (1, 4, 4, 2), (1, 2, 1, 2), fill=weight
-        ),
-    ]
-    for case in cases:
-        assert (kernel_for(case) is None) == is_refused, case.name
-
-
-def test_groups_of_channels_are_refused() -> None:
-    case = linear_case("groups", "conv_2d", Conv2DAttrs(), (1, 4, 4, 4), (4, 3, 3, 2))
-    assert kernel_for(case) is None
-
-
-def test_outputs_finer_than_products_are_refused() -> None:
-    case = linear_case("fine", "fully_connected", FullyConnectedAttrs(), (1, 4), (4, 4), scale_y=1e-6)
-    assert kernel_for(case) is None
 
 
 def _requantized(plan: Requantization, sums: np.ndarray, channel: int) -> np.ndarray:

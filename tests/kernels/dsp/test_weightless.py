@@ -11,21 +11,18 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from mcu_quant.ir import QuantParams
 from mcu_quant.kernels import KERNELS
 from mcu_quant.kernels.base import Kernel
-from mcu_quant.ops.binary import ArithmeticAttrs
 from mcu_quant.ops.pooling import Pool2DAttrs
 from tests.kernel_harness import run_kernel
 from tests.kernels.dsp.weightless_cases import (
-    binary_case,
     every_pair,
     random_binary,
     random_max_pool,
     random_quantize,
 )
 from tests.kernels.on_board import run_on_board
-from tests.ops.driver import Case, activation, may_overlap, operands, reference, unary_case
+from tests.ops.driver import Case, may_overlap, operands, reference, unary_case
 
 ON_BOARD = range(int(os.environ.get("MCU_QUANT_CASES", "16")))
 MAKERS: dict[str, Callable[[int], Case]] = {
@@ -72,12 +69,6 @@ def test_assembly(board: str, optimize: str) -> None:
     check_on_board(board, [task for name in MAKERS for task in tasks(name, ON_BOARD)], optimize)
 
 
-@pytest.mark.parametrize("channels, taken", [(3, False), (4, True), (1023, True), (1024, False)])
-def test_maximum_pooling_takes_whole_words_that_offsets_reach(channels: int, taken: bool) -> None:
-    case = unary_case("channels", "max_pool_2d", Pool2DAttrs((2, 2), (2, 2)), (1, 4, 4, channels))
-    assert (kernel_named("max_pool_2d_s8_dsp").refusal(case.node()) is None) == taken
-
-
 @pytest.mark.qemu
 def test_long_windows_are_loops() -> None:
     """Runs of more elements than are straight-line code, in one run and in several; far channels."""
@@ -95,27 +86,3 @@ def test_sums_and_products_of_every_pair_of_bytes() -> None:
     cases = [every_pair(index) for index in range(len(ON_BOARD) // 4)]
     assert all(kernel.refusal(case.node()) is None for case in cases)
     check_on_board("mps2_an386", [(case, kernel) for case in cases])
-
-
-@pytest.mark.parametrize(
-    ("op", "scale", "inside", "outside"),
-    [("mul", 1.0, 2.0**-0.5, 1.5), ("mul", 1.0, 2.0**-22.5, 2.0**-23.5), ("add", 1.0, 2.0**-3.5, 2.0**-4.5)],
-)
-def test_scales_beyond_which_the_shifts_do_not_fit(
-    op: str, scale: float, inside: float, outside: float
-) -> None:
-    """inside, outside: the ratio of scales of the operands, or their product, to the output."""
-    operands = [activation(name, (1, 4), scale, 3) for name in "ab"]
-    taken = []
-    for ratio in (inside, outside):
-        quant = QuantParams.per_tensor(1 / ratio, -128)
-        case = Case("scales", op, ArithmeticAttrs(), tuple(operands), quant)
-        taken.append(kernel_named("binary_s8_dsp").refusal(case.node()) is None)
-    assert taken == [True, False]
-
-
-@pytest.mark.parametrize(("exponent", "taken"), [(-29, True), (-31, False), (-40, False)])
-def test_operands_that_hardly_count(exponent: int, taken: bool) -> None:
-    operands = [activation("a", (1, 4), 1.0, 3), activation("b", (1, 4), 1.01 * 2.0**exponent, -8)]
-    case = binary_case("small", "sub", operands, 5, 1.0)
-    assert (kernel_named("binary_s8_dsp").refusal(case.node()) is None) == taken
