@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mcu_quant import placement
+from mcu_quant import addresses
 from mcu_quant.deployment import GenerateOptions
 from mcu_quant.fitting import choose_and_plan
 from mcu_quant.ir import Graph, Node, QuantParams, Tensor, check
@@ -119,13 +119,13 @@ def test_the_arena_is_close_to_the_lower_bound(
 def placed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """A list that grows by one whenever a block is given an address: what planning is made of."""
     blocks: list[int] = []
-    right = placement._Problem.lowest
+    right = addresses._Problem.lowest
 
-    def counted(self: placement._Problem, block: int, *rest: Any) -> int:
+    def counted(self: addresses._Problem, block: int, *rest: Any) -> int:
         blocks.append(block)
         return right(self, block, *rest)
 
-    monkeypatch.setattr(placement._Problem, "lowest", counted)
+    monkeypatch.setattr(addresses._Problem, "lowest", counted)
     return blocks
 
 
