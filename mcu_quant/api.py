@@ -173,7 +173,7 @@ def quantize(
     model: what load() takes, or what it returned. representative_dataset: an array [N, …], a dict of
     arrays by input name, an iterable of samples, a TFLite-style generator function, or the path of a
     .npz file. technique: "int8", or "int16x8" (int16 activations, int8 weights). calibration: how ranges of
-    activations are found (choices.CALIBRATIONS, or "percentile=99.9"); weights_calibration: "minmax" or "mse".
+    activations are found (see choices.py, or "percentile=99.9"); weights_calibration: "minmax" or "mse".
     input_type, output_type: "int8", "uint8" (int8 only), "int16" (int16x8 only) or "float32"; by default
     what activations are. progress: called with the number of samples seen.
     """

@@ -43,14 +43,21 @@ class Fit:
 def choose_and_plan(graph: Graph, core: Core, options: GenerateOptions, ram: int | None = None) -> Fit:
     """ram: the arena's limit in bytes (the main one's, where there is a fast one, too), None for none.
 
-    If nothing fits, the smallest that is found: whether it fits is the caller's to ask.
+    If nothing fits, the smallest that is found: whether it fits is the caller's to ask. Mode "size" takes no
+    larger arena than "balanced": where its own kernels do, some of another mode's are taken.
     Raises UnsupportedModelError.
     """
     families = ("portable",) if options.kernels == "portable" else None
+    source = graph
     able = able_kernels(graph, core, options.optimize, families)
     graph, able = _ordered(graph, able, core, options)
     cheapest = _planned(graph, [kernels[0] for kernels in able], core, options)
     if ram is None or cheapest.plan.arena_bytes <= ram:
+        if options.optimize == "size":
+            balanced = choose_and_plan(source, core, replace(options, optimize="balanced"))
+            if cheapest.plan.arena_bytes > (limit := balanced.plan.arena_bytes):
+                fit = _fit(graph, _with_other_modes(graph, able, core, families), core, options, limit)
+                return fit if fit.plan.arena_bytes <= limit else balanced
         return cheapest
     both = ram + (options.placement.fast_bytes or 0)
     able = _with_other_modes(graph, able, core, families)

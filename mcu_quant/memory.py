@@ -2,7 +2,7 @@
 
 Tensors that are the same bytes (a reshape's input and output) are one block. Two blocks that live at
 the same time are disjoint, except that a node's output may lie over an input that dies at the node as
-far as the kernel says (Kernel.overlap; 0 means in place). `placement.py` finds the addresses.
+far as the kernel says (Kernel.overlap; 0 means in place). `addresses.py` finds the addresses.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from collections.abc import Container, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import product
 
+from mcu_quant.addresses import place
 from mcu_quant.deployment import FAST, MAIN, TENSOR_ALIGN, ArenaBlock, MemoryPlan
 from mcu_quant.ir import BoundNode, Graph
 from mcu_quant.kernels.base import Kernel, storage_of
-from mcu_quant.placement import place
 
 
 @dataclass(frozen=True)

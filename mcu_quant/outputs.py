@@ -21,6 +21,13 @@ _BUILD_DIRECTORY = "build"
 
 def check_output(path: Path, *, force: bool) -> None:
     """Raise now what writing there would raise after minutes of work."""
+    if path.exists() and not path.is_file() and not path.is_dir():
+        raise InvalidInputError(
+            "the output must be a regular file or a directory, which can appear whole",
+            layer=str(path),
+            value="a device, pipe or socket",
+            hint="a path where nothing is yet",
+        )
     if path.exists() and not force:
         raise InvalidInputError(
             "the output must not exist yet", layer=str(path), hint="--force to replace it"

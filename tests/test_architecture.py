@@ -40,11 +40,11 @@ RANKS: tuple[tuple[str, ...], ...] = (
     ("__main__",),
 )
 RANK = {stage: rank for rank, stages in enumerate(RANKS) for stage in stages}
-#: Where stages of one rank may see each other: memory plans with the help of placement, and
+#: Where stages of one rank may see each other: memory plans with the help of addresses, and
 #: engines compile what codegen writes.
-ALLOWED = {("memory", "placement"), ("verify", "codegen")}
+ALLOWED = {("memory", "addresses"), ("verify", "codegen")}
 #: Modules that belong to another module's stage.
-PART_OF = dict.fromkeys(("placement", "splitting", "ordering", "fitting", "banding"), "memory")
+PART_OF = dict.fromkeys(("addresses", "splitting", "ordering", "fitting", "banding"), "memory")
 
 #: Both run as child processes only: no process of a user's imports TensorFlow because of us.
 TENSORFLOW_ALLOWED = {"importers/saved_model_reader.py", "demo_training.py"}

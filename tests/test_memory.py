@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mcu_quant.addresses import place
 from mcu_quant.deployment import MemoryPlan
 from mcu_quant.importers.tflite import read_tflite
 from mcu_quant.ir import BoundNode, Graph, Node, Tensor, check
 from mcu_quant.kernels import choose_kernels
 from mcu_quant.kernels.base import CORES, Kernel, KernelCall
 from mcu_quant.memory import overlaps, plan_memory
-from mcu_quant.placement import place
 
 #: Bytes of the arena that disjoint buffers need at least, input and output included.
 DISJOINT = {

@@ -115,3 +115,11 @@ def test_permissions_are_the_users(tmp_path: Path) -> None:
 def test_file_over_directory(tmp_path: Path) -> None:
     with pytest.raises(InvalidInputError, match="must be a file"):
         write_file(tmp_path, b"", force=True)
+
+
+@pytest.mark.skipif(not Path("/dev/null").is_char_device(), reason="no devices here")
+def test_a_device_is_never_replaced() -> None:
+    for write in (lambda p: write_file(p, b"", force=True), lambda p: write_directory(p, {}, {}, force=True)):
+        with pytest.raises(InvalidInputError, match="a device, pipe or socket"):
+            write(Path("/dev/null"))
+    assert Path("/dev/null").is_char_device()

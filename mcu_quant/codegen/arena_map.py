@@ -7,13 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
-
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from mcu_quant.codegen.names import comment
+from mcu_quant.codegen.templates import environment
 from mcu_quant.deployment import FAST, MAIN, ArenaBlock, Deployment
-from mcu_quant.resources import directory
 
 #: Pixels; with many layers it is wider, for each column takes _COLUMN at least.
 WIDTH, HEIGHT = 1000, 680
@@ -91,7 +88,7 @@ def render_arena_map(deployment: Deployment) -> str:
     total = plan.arena_bytes + plan.fast_arena_bytes
     scale = _Scale(len(deployment.graph.nodes) + 2, total, plan.arena_bytes)
     return (
-        _environment()
+        environment("certificate", escape=True)
         .get_template("arena.svg.j2")
         .render(
             name=deployment.name,
@@ -270,15 +267,3 @@ def _outside(names: tuple[str, str], box: Box) -> Iterator[Label]:
                 left = box.x + box.width * part - width / 2
                 yield Label(text, Box(left, box.y - distance - height, width, height), rotated, True)
                 yield Label(text, Box(left, box.y + box.height + distance, width, height), rotated, True)
-
-
-@cache
-def _environment() -> Environment:
-    return Environment(
-        loader=FileSystemLoader(directory("templates") / "certificate"),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        autoescape=True,
-    )

@@ -4,24 +4,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from functools import cache
 from typing import Any
-
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 import mcu_quant
 from mcu_quant.codegen.arena_map import render_arena_map
 from mcu_quant.codegen.library import build_number
 from mcu_quant.codegen.names import comment
+from mcu_quant.codegen.templates import environment
 from mcu_quant.deployment import Deployment
-from mcu_quant.resources import directory
 
 
 def render_certificate(deployment: Deployment, facts: Mapping[str, Any]) -> dict[str, str]:
     """File name → text. facts: the object of `profile --json` for that deployment."""
     name = deployment.name
     header = (
-        _environment()
+        environment("certificate")
         .get_template("certificate.h.j2")
         .render(
             name=name,
@@ -41,15 +38,3 @@ def render_certificate(deployment: Deployment, facts: Mapping[str, Any]) -> dict
         "arena.svg": render_arena_map(deployment),
         f"{name}_certificate.h": header,
     }
-
-
-@cache
-def _environment() -> Environment:
-    return Environment(
-        loader=FileSystemLoader(directory("templates") / "certificate"),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        autoescape=False,
-    )

@@ -9,11 +9,9 @@ import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 from typing import Any
-
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 import mcu_quant
 from mcu_quant.bands.kernel import BandsKernel
@@ -24,6 +22,7 @@ from mcu_quant.codegen.bands import BandsText, BandsWriter
 from mcu_quant.codegen.calls import NO_SCRATCH, POINTERS, CallText, CallWriter, Place, pointers_in
 from mcu_quant.codegen.names import UniqueNames, comment, identifier
 from mcu_quant.codegen.tables import Table, Tables
+from mcu_quant.codegen.templates import environment
 from mcu_quant.deployment import ARENA_ALIGN, Deployment
 from mcu_quant.ir import BoundNode, Tensor
 from mcu_quant.kernels.base import Kernel, storage_of
@@ -125,7 +124,7 @@ def render_library(deployment: Deployment) -> dict[str, str]:
     context = _context(deployment, headers)
     templates = [*_FILES.items(), *([_ASSEMBLY] if context["assemblies"] else [])]
     files = {
-        name.format(deployment.name): _environment().get_template(template).render(context)
+        name.format(deployment.name): environment("library").get_template(template).render(context)
         for name, template in templates
     }
     return files | headers
@@ -162,19 +161,6 @@ def assembly_of_layers(deployment: Deployment) -> list[LayerAssembly]:
             pairs = [(functions[s].function_type, n) for s in symbols for n in (s, functions[s].twin)]
             found.append(LayerAssembly(function, call.kernel, tuple(pairs)))
     return found
-
-
-@cache
-def _environment() -> Environment:
-    """One for the process: it keeps the compiled templates."""
-    return Environment(
-        loader=FileSystemLoader(directory("templates") / "library"),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        autoescape=False,
-    )
 
 
 def _context(deployment: Deployment, headers: dict[str, str]) -> dict[str, Any]:

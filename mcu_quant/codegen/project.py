@@ -12,15 +12,14 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from mcu_quant.boards import RAM_SECTION, Board, Section
 from mcu_quant.codegen.library import library_tables, render_library
 from mcu_quant.codegen.literals import C_TYPES
+from mcu_quant.codegen.templates import environment
 from mcu_quant.deployment import ARENA_ALIGN, Deployment
 from mcu_quant.ir import Tensor
 from mcu_quant.ops.interpreter import run_graph
-from mcu_quant.resources import directory
 
 #: The compiler's level for each --optimize. In mode "time" every call of a kernel is inlined already: -O3
 #: then doubles the code (kws on Cortex-M4: 12.7 kB for 5.8) for -3 to +6 % of the instructions.
@@ -154,18 +153,11 @@ def unpack_samples(data: bytes, tensors: Sequence[Tensor]) -> list[np.ndarray]:
 
 
 def _render(board: Board, template: str, context: dict[str, Any]) -> str:
-    places = [str(board.files), str(directory("templates") / "firmware")]
-    environment = Environment(
-        loader=FileSystemLoader(places),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters["hex"] = lambda value: f"0x{value:08X}"
+    firmware = environment("firmware", before=board.files)
     if template.endswith(".j2"):
-        return environment.get_template(template).render(context)
-    source, _, _ = FileSystemLoader(places).get_source(environment, template)
+        return firmware.get_template(template).render(context)
+    assert firmware.loader is not None
+    source, _, _ = firmware.loader.get_source(firmware, template)
     return source
 
 

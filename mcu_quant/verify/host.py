@@ -5,18 +5,16 @@ from __future__ import annotations
 import sys
 import tempfile
 from collections.abc import Sequence
-from functools import cache
 from pathlib import Path
 
 import cffi
 import numpy as np
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from mcu_quant.codegen.library import render_library
+from mcu_quant.codegen.templates import environment
 from mcu_quant.deployment import ARENA_ALIGN, Deployment
 from mcu_quant.errors import EngineFailedError
 from mcu_quant.ir import Tensor
-from mcu_quant.resources import directory
 from mcu_quant.verify.compiler import find_compiler, run_tool
 
 _FLAGS = ("-std=c99", "-O2", "-ffp-contract=off")
@@ -103,13 +101,6 @@ class HostEngine:
         ]
 
 
-@cache
-def _environment() -> Environment:
-    return Environment(
-        loader=FileSystemLoader(directory("templates") / "host"), undefined=StrictUndefined, autoescape=False
-    )
-
-
 def _render_driver(deployment: Deployment, sanitize: bool) -> dict[str, str]:
     context = {
         "name": deployment.name,
@@ -122,7 +113,8 @@ def _render_driver(deployment: Deployment, sanitize: bool) -> dict[str, str]:
     program = "sanitized" if sanitize else "shared"
     templates = {"driver.h": "driver.h.j2", f"mq_host_{program}.c": f"{program}.c.j2"}
     return {
-        file: _environment().get_template(template).render(context) for file, template in templates.items()
+        file: environment("host").get_template(template).render(context)
+        for file, template in templates.items()
     }
 
 

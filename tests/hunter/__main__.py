@@ -24,6 +24,7 @@ def main() -> int:
         qemu_cores=tuple(core for core in options.cores or QEMU_CORES if core in BOARDS),
         qemu_share=options.qemu_share,
         keras_share=options.keras_share,
+        ram_share=options.ram_share,
         most_failures=options.failures,
     )
     start = time.perf_counter()
@@ -60,6 +61,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--qemu-share", type=float, default=1.0, help="of the cases, on QEMU too")
     parser.add_argument(
         "--keras-share", type=float, default=0.02, help="of the Keras models, run by Keras too"
+    )
+    parser.add_argument(
+        "--ram-share", type=float, default=0.25, help="of the cases, once more with a limit of RAM"
     )
     parser.add_argument("--no-host", action="store_true", help="leave out the C on this machine")
     parser.add_argument("--failures", type=int, default=10, help="end some hundred cases after so many")

@@ -6,7 +6,7 @@ import traceback
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -17,9 +17,10 @@ from mcu_quant.exporters.tflite import write_tflite
 from mcu_quant.importers.tflite import read_tflite
 from mcu_quant.ir import Graph
 from mcu_quant.kernels.base import CORES
+from mcu_quant.memory import overlaps
 from mcu_quant.ops.interpreter import run_graph
 from mcu_quant.ops.support import find_problems
-from mcu_quant.pipeline import GenerateOptions, TfliteModel, deploy
+from mcu_quant.pipeline import GenerateOptions, TfliteModel, deploy, deploy_smallest
 from mcu_quant.verify.host import HostEngine
 from mcu_quant.verify.qemu import QemuEngine
 from tests.graphs import assert_same_graph
@@ -53,18 +54,23 @@ class Mismatch(AssertionError):
 
 @dataclass(frozen=True)
 class Target:
-    """A core that C is generated for, and the --optimize mode."""
+    """A core that C is generated for, and the --optimize mode.
+
+    ram: what --ram leaves of the way from the least arena that is found (0) to that without a limit (1);
+    None without --ram.
+    """
 
     core: str = "generic"
     optimize: str = "balanced"
+    ram: float | None = None
 
     def __str__(self) -> str:
-        return f"{self.core} {self.optimize}"
+        return f"{self.core} {self.optimize}" + ("" if self.ram is None else f" {self.ram}")
 
     @classmethod
     def parse(cls, text: str) -> Target:
-        core, optimize = text.split()
-        return cls(core, optimize)
+        core, optimize, *ram = text.split()
+        return cls(core, optimize, *map(float, ram))
 
 
 @dataclass(frozen=True)
@@ -77,13 +83,17 @@ class Engines:
 
 @dataclass
 class Tally:
-    """What was checked. kernels: cases that used each. skipped: why an engine had no say, and how often."""
+    """What was checked. kernels: cases that used each. memory: plans, and what is special in them.
+
+    skipped: why an engine had no say, and how often.
+    """
 
     cases: Counter[str] = field(default_factory=Counter)
     operators: Counter[str] = field(default_factory=Counter)
     engines: Counter[str] = field(default_factory=Counter)
     kernels: Counter[str] = field(default_factory=Counter)
     kernels_on_qemu: Counter[str] = field(default_factory=Counter)
+    memory: Counter[str] = field(default_factory=Counter)
     skipped: Counter[str] = field(default_factory=Counter)
 
     def update(self, other: Tally) -> None:
@@ -141,9 +151,39 @@ def _ask_tflm(checked: Checked, tally: Tally) -> None:
         tally.skipped["TFLM: crashed"] += 1
 
 
-def deployed(checked: Checked, target: Target, name: str = "hunted") -> Deployment:
-    options = GenerateOptions(optimize=target.optimize)
-    return deploy(checked.model, CORES[target.core], options, name)
+def deployed(
+    checked: Checked, target: Target, name: str = "hunted", tally: Tally | None = None
+) -> Deployment:
+    """Raises AssertionError where blocks of the plan overlap that must not."""
+    core, options = CORES[target.core], GenerateOptions(optimize=target.optimize)
+    deployment = plain = deploy(checked.model, core, options, name)
+    if target.ram is not None and plain.plan.arena_bytes:
+        most = plain.plan.arena_bytes
+        least = min(most, deploy_smallest(checked.model, core, replace(options, ram=1)).plan.arena_bytes)
+        limit = max(least + round(target.ram * (most - least)), 1)
+        deployment = deploy(checked.model, core, replace(options, ram=limit), name)
+        assert deployment.plan.arena_bytes <= limit, "the plan is larger than its limit"
+    wrong = overlaps(deployment.graph, deployment.kernels, deployment.plan)
+    assert not wrong, wrong
+    if tally is not None:
+        tally.memory.update(_special(deployment, plain))
+    return deployment
+
+
+def _special(deployment: Deployment, plain: Deployment) -> Iterator[str]:
+    """What is worth counting of a plan. plain: without a limit of RAM."""
+    plan = deployment.plan
+    yield "plans"
+    if plan.arena_bytes < plan.disjoint_bytes:
+        yield "with a layer's output over its input"
+    if plan.arena_bytes == plan.lower_bound:
+        yield "that reach the lower bound"
+    if deployment is not plain:
+        yield "with --ram"
+    if plan.arena_bytes < plain.plan.arena_bytes:
+        yield "with --ram, and smaller for it"
+    if any(node.op == "bands" for node in deployment.graph.nodes):
+        yield "with --ram, and layers in bands"
 
 
 def host_name(target: Target) -> str:
@@ -151,7 +191,7 @@ def host_name(target: Target) -> str:
 
 
 def qemu_name(target: Target) -> str:
-    return f"QEMU {BOARDS[target.core]} {target.optimize}"
+    return f"QEMU {BOARDS[target.core]}{str(target).removeprefix(target.core)}"
 
 
 @contextmanager

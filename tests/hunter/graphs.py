@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from hypothesis import assume
 from hypothesis import strategies as st
 
-from mcu_quant.ir import Graph, Tensor
+from mcu_quant.ir import Graph, QuantParams, Tensor
 from mcu_quant.ops import OPERATORS
 from tests.hunter import elementwise, windows
 from tests.hunter.build import CHANNELS, QUANTS, SEEDS, Draw, GraphDraft
@@ -44,6 +45,34 @@ def quantized_cases(draw: Draw) -> Case:
     elementwise.draw_output_types(draft)
     assume(draft.nodes)
     graph = draft.graph(draw(st.integers(0, 2)))
+    assume(graph.inputs)
+    return Case(graph, draw_samples(graph, draw(SEEDS)))
+
+
+#: Of chains of images: what runs in bands of rows, and what stands between.
+CHAINED = (*2 * ("conv_2d", "depthwise_conv_2d"), "max_pool_2d", "average_pool_2d", "logistic", "add")
+
+
+class ChainDraft(GraphDraft):
+    """Mostly takes what was made last, so that layers follow each other."""
+
+    def pick(self, ranks: Sequence[int] = (), quant: QuantParams | None = None) -> Tensor | None:
+        found = self.activations(ranks, quant)
+        if found and self.draw(st.integers(0, 5)) < 5:
+            return found[0]
+        return super().pick(ranks, quant)
+
+
+@st.composite
+def image_chains(draw: Draw) -> Case:
+    """Networks of images large enough that they can run in bands of rows, where RAM is short."""
+    draft = ChainDraft(draw)
+    sides = st.integers(12, 26)
+    elementwise.draw_input(draft, (1, draw(sides), draw(sides), draw(st.integers(1, 6))), draw(QUANTS))
+    for _ in range(draw(st.integers(2, 6))):
+        EMITTERS[draw(st.sampled_from(CHAINED))](draft)
+    assume(len(draft.nodes) > 1)
+    graph = draft.graph(0)
     assume(graph.inputs)
     return Case(graph, draw_samples(graph, draw(SEEDS)))
 

@@ -36,7 +36,7 @@ from tests.hunter.check import (
 )
 from tests.hunter.check_keras import quantized_case
 from tests.hunter.draws import drawn
-from tests.hunter.graphs import Case, quantized_cases
+from tests.hunter.graphs import Case, image_chains, quantized_cases
 from tests.hunter.keras_specs import ModelSpec, model_specs
 from tests.hunter.shrink import shrink_case, shrink_spec
 
@@ -46,6 +46,8 @@ HOST_CORES = ("generic", "cortex-m4", "cortex-m55", "cortex-m0plus", "cortex-m3"
 QEMU_CORES = ("cortex-m4", "cortex-m55", "cortex-m0plus", "cortex-m3")
 #: Cases that are compiled together.
 BATCH = 30
+#: What --ram leaves of the way from the least arena to that without a limit; a batch has one.
+RAM_SHARES = (0.0, 0.0, 0.25, 0.5, 0.75)
 #: Cases of a plan when there are many plans: whole batches of both kinds.
 PLAN = 8 * BATCH
 #: So many failures of one kind are shrunk and saved.
@@ -57,7 +59,8 @@ class Plan:
     """cases: half of them quantized graphs, half Keras models.
 
     host_cores and qemu_cores: whose C is run, each batch for one of them in one --optimize mode, in turn.
-    turn: how many batches of each kind were before. shares: of all cases, in [0, 1].
+    turn: how many batches of each kind were before. shares: of all cases, in [0, 1]. ram_share: those with
+    the largest activations run a second time, with --ram; as many quantized graphs are chains of images.
     most_failures: so many of quantized graphs, or Keras models, end these.
     """
 
@@ -68,6 +71,7 @@ class Plan:
     turn: int = 0
     qemu_share: float = 1.0
     keras_share: float = 0.0
+    ram_share: float = 0.0
     most_failures: int = 1
     regressions: Path = regressions.DIRECTORY
 
@@ -119,10 +123,19 @@ class _Hunt:
         while batch := list(itertools.islice(cases, BATCH)):
             checked = [found for case in batch if (found := self._check_file(case)) is not None]
             if self.plan.host_cores:
-                self._check_on_host(checked, next(self.host_targets))
+                self._check_with_ram(self._check_on_host, checked, next(self.host_targets))
             if self.plan.qemu_cores:
                 chosen = checked[: round(self.plan.qemu_share * len(checked))]
-                self._check_on_qemu(chosen, next(self.qemu_targets))
+                self._check_with_ram(self._check_on_qemu, chosen, next(self.qemu_targets))
+
+    def _check_with_ram(
+        self, check: Callable[[Sequence[Checked], Target], None], cases: Sequence[Checked], target: Target
+    ) -> None:
+        """All cases without a limit of RAM, and some once more with one."""
+        check(cases, target)
+        largest = sorted(cases, key=_largest_activation, reverse=True)
+        if chosen := largest[: round(self.plan.ram_share * len(cases))]:
+            check(chosen, replace(target, ram=self.choices.choice(RAM_SHARES)))
 
     def failed(self, mismatch: Mismatch, engines: Engines, with_keras: bool = False) -> None:
         """Shrink what failed, save it and report it. Raises _EnoughFailures."""
@@ -163,7 +176,8 @@ class _Hunt:
         for checked in cases:
             try:
                 with blamed(checked.case):
-                    ready.append((checked, deployed(checked, engine.target, f"case{len(ready)}")))
+                    name = f"case{len(ready)}"
+                    ready.append((checked, deployed(checked, engine.target, name, self.report.tally)))
             except Mismatch as mismatch:
                 self.failed(mismatch, engine.alone)
         if not ready:
@@ -203,8 +217,16 @@ class _Engine:
     kernels: Counter[str]
 
 
+def _largest_activation(checked: Checked) -> int:
+    return max(t.bytes for t in checked.case.graph.tensors.values() if not t.is_constant)
+
+
 def _graphs(hunt: _Hunt, count: int) -> Iterator[Case]:
-    for case in drawn(quantized_cases(), count, hunt.plan.seed):
+    chains = round(hunt.plan.ram_share * count)
+    cases = drawn(image_chains(), chains, hunt.plan.seed)
+    cases += drawn(quantized_cases(), count - chains, hunt.plan.seed)
+    random.Random(hunt.plan.seed).shuffle(cases)
+    for case in cases:
         hunt.report.tally.cases["quantized graphs"] += 1
         yield case
 

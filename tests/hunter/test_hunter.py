@@ -5,22 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis.internal.conjecture import providers
 
 from mcu_quant import fixed_point
+from mcu_quant.deployment import Deployment
 from mcu_quant.exporters.tflite import write_tflite
 from mcu_quant.importers import tflite as importer
 from mcu_quant.ir import BoundNode, Graph, QuantParams, Tensor
 from mcu_quant.kernels.base import Constant, Kernel, KernelCall
-from mcu_quant.kernels.portable import lookup_s8
+from mcu_quant.kernels.portable import conv_2d_s8, depthwise_conv_2d_s8, lookup_s8
 from mcu_quant.ops import OPERATORS, linear
 from mcu_quant.passes import prepare
 from mcu_quant.quantize import assign
 from tests.conftest import require_tools
 from tests.hunter import check_keras, regressions
+from tests.hunter import hunt as hunting
 from tests.hunter.check import Engines, Mismatch, Tally, Target, check_case, host_name
 from tests.hunter.check_keras import quantized_case
 from tests.hunter.draws import drawn
@@ -46,10 +49,57 @@ def test_a_short_hunt_with_compiled_c_finds_nothing(core: str, tmp_path: Path) -
 
 
 @pytest.mark.slow
+def test_a_short_hunt_with_limits_of_ram_finds_nothing(tmp_path: Path) -> None:
+    plan = Plan(CASES, seed=3, host_cores=("cortex-m4",), ram_share=1.0, regressions=tmp_path)
+    report = hunt(plan)
+    assert not report.failed(), describe(report, 0)
+    memory = report.tally.memory
+    assert memory["with --ram"] >= 0.8 * CASES
+    assert memory["with --ram, and smaller for it"] >= 0.3 * CASES
+    assert memory["with --ram, and layers in bands"] >= 0.1 * CASES
+
+
+def arena_that_is_too_small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The plan's last block ends 16 bytes behind the arena."""
+    right = hunting.deployed
+
+    def wrong(*arguments: Any, **options: Any) -> Deployment:
+        deployment = right(*arguments, **options)
+        size = max(deployment.plan.arena_bytes - 16, 1)
+        return replace(deployment, plan=replace(deployment.plan, arena_bytes=size))
+
+    monkeypatch.setattr(hunting, "deployed", wrong)
+    monkeypatch.setattr("tests.hunter.check.deployed", wrong)
+
+
+def output_too_near_to_its_input(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A distance that takes two pixels that are still read."""
+    right = conv_2d_s8.row_overlap
+
+    def wrong(node: BoundNode, axes: Any) -> int:
+        return right(node, axes) - 2 * node.input(0).shape[3]
+
+    for module in (conv_2d_s8, depthwise_conv_2d_s8):
+        monkeypatch.setattr(module, "row_overlap", wrong)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("plant", [arena_that_is_too_small, output_too_near_to_its_input])
+def test_a_plan_that_is_wrong_is_caught(
+    plant: Break, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    with monkeypatch.context() as broken:
+        plant(broken)
+        plan = Plan(CASES, seed=4, host_cores=("generic",), ram_share=1.0, regressions=tmp_path)
+        report = hunt(plan)
+    assert report.mismatches, describe(report, 0)
+
+
+@pytest.mark.slow
 @pytest.mark.qemu
 def test_a_short_hunt_on_qemu_finds_nothing(tmp_path: Path) -> None:
-    plan = Plan(CASES // 4, seed=2, host_cores=(), qemu_cores=("cortex-m55",), regressions=tmp_path)
-    report = hunt(plan)
+    qemu = Plan(CASES // 4, seed=2, host_cores=(), qemu_cores=("cortex-m55",), ram_share=0.5)
+    report = hunt(replace(qemu, regressions=tmp_path))
     assert not report.failed(), describe(report, 0)
 
 

@@ -64,6 +64,7 @@ MAKERS: dict[str, tuple[Maker, ...]] = {
         mve.one_channel,
         _indexed(channel_cases.random_depthwise),
         _indexed(channel_cases.random_dilated),
+        _indexed(channel_cases.random_large_filter),
     ),
     "fully_connected": (
         armv7m.fully_connected,

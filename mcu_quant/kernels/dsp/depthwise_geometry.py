@@ -10,6 +10,9 @@ and the output may lie exactly where the input does (never a few bytes before: c
 would be overwritten). Bands outside: the output may lie anywhere from `overlap` on before the input.
 That is for images that shrink.
 
+A large filter needs many lines. Where four channels' would be much beside the input itself, one channel
+is made a plane of at a time, and channels are outside, so that the lines are made but once.
+
 Of a dilated filter, rows are read that far apart; along lines it is a longer filter with weights of 0,
 whose products are left out where both weights of a pair are.
 """
@@ -28,6 +31,11 @@ from mcu_quant.ops.windows import WindowAxis
 GROUP = 4
 #: Bytes that offsets in instructions reach, for four planes.
 _MAX_PLANE = 1020
+#: Offsets in loads and stores have 12 bits.
+MAX_OFFSET = 4095
+#: Planes of four channels may take that part of the input's bytes if it is more than their limit. Planes that
+#: are made one by one take no more of it.
+_SHARE = 0.04
 
 
 @dataclass(frozen=True)
@@ -36,7 +44,8 @@ class Geometry:
 
     band: output rows at a time. Where `line` is set, rows are the pixels of one line.
     by_channel: channels are outside, bands inside. dilation: along a plane's lines; the axis there has
-    the longer filter.
+    the longer filter. group: channels that are made planes of at once, if there are as many and each has one
+    output.
     """
 
     rows: WindowAxis
@@ -47,6 +56,7 @@ class Geometry:
     line: bool
     by_channel: bool
     dilation: int = 1
+    group: int = GROUP
 
     @property
     def output_channels(self) -> int:
@@ -113,11 +123,15 @@ class Geometry:
 
     @property
     def planes(self) -> int:
-        return GROUP if self.multiplier == 1 and self.channels >= GROUP else 1
+        return self.group if self.multiplier == 1 and self.channels >= self.group else 1
 
     @property
     def scratch_bytes(self) -> int:
         return self.plane_bytes * self.planes
+
+    @property
+    def input_bytes(self) -> int:
+        return self.rows.input_size * self.columns.input_size * self.channels
 
     def bands(self) -> list[range]:
         """Output rows of each band. The parts of a line are all whole, so the last may go back a little."""
@@ -155,8 +169,13 @@ def image_axes(node: BoundNode) -> tuple[WindowAxis, WindowAxis, bool]:
     return height, width, line
 
 
-def choose_geometry(node: BoundNode, plane_bytes: int, band_bytes: int) -> Geometry:
-    """The largest band whose planes take plane_bytes at most, or with the overlap band_bytes."""
+def choose_geometry(
+    node: BoundNode, plane_bytes: int, band_bytes: int, group_bytes: int | None = None
+) -> Geometry:
+    """The largest band whose planes take plane_bytes at most, or with the overlap band_bytes.
+
+    group_bytes: more than those (and _SHARE of the input), and planes are made one by one; None: never.
+    """
     rows, columns, line = image_axes(node)
     along = rows if line else columns
     whole = Geometry(
@@ -169,7 +188,7 @@ def choose_geometry(node: BoundNode, plane_bytes: int, band_bytes: int) -> Geome
         by_channel=True,
         dilation=along.dilation if along.filter_size > 1 else 1,
     )
-    return _choose(whole, plane_bytes, band_bytes)
+    return _choose(whole, plane_bytes, band_bytes, group_bytes)
 
 
 def _without_dilation(axis: WindowAxis) -> WindowAxis:
@@ -178,17 +197,21 @@ def _without_dilation(axis: WindowAxis) -> WindowAxis:
 
 
 @lru_cache(maxsize=256)
-def _choose(whole: Geometry, plane_bytes: int, band_bytes: int) -> Geometry:
+def _choose(whole: Geometry, plane_bytes: int, band_bytes: int, group_bytes: int | None) -> Geometry:
     same = _same_places(whole)
     padded_line = whole.line and bool(whole.rows.before or whole.rows.after)
     if padded_line or (whole.line and same and whole.scratch_bytes <= plane_bytes):
         return whole
-    by_channel = same and not whole.line
-    best = replace(whole, band=1, by_channel=by_channel)
+    best = replace(whole, band=1, by_channel=same and not whole.line)
+    share = int(_SHARE * whole.input_bytes)
+    if group_bytes is not None and best.scratch_bytes > min(max(group_bytes, share), MAX_OFFSET):
+        alone = replace(best, by_channel=True, group=1)
+        if _may_replace(alone):
+            best, plane_bytes = alone, min(plane_bytes, share)
     for band in range(2, whole.band + 1):
         tried = replace(best, band=band)
         fits = tried.scratch_bytes <= plane_bytes
-        if not by_channel:
+        if not best.by_channel:
             fits = tried.scratch_bytes + tried.overlap <= band_bytes
         if fits and tried.plane_bytes <= _MAX_PLANE:
             best = tried
@@ -198,3 +221,19 @@ def _choose(whole: Geometry, plane_bytes: int, band_bytes: int) -> Geometry:
 def _same_places(geometry: Geometry) -> bool:
     """Whether the output can lie where the input does, if channels are outside."""
     return geometry.multiplier == 1 and geometry.rows.stride == geometry.columns.stride == 1
+
+
+def _may_replace(geometry: Geometry) -> bool:
+    """The same for images that shrink: the rows that a band is written over were all read with it.
+
+    It holds for larger bands if it does for these.
+    """
+    rows = geometry.rows
+    if geometry.multiplier != 1 or geometry.line:
+        return False
+    return all(
+        band.stop * geometry.columns.output_size
+        <= (band.stop * rows.stride - rows.stride - rows.before + geometry.filter_reach)
+        * geometry.columns.input_size
+        for band in geometry.bands()
+    )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from mcu_quant.ir import BoundNode
 from mcu_quant.kernels.base import Activation, Assembly, Constant, Core, Kernel, KernelCall, Scratch
-from mcu_quant.kernels.dsp.depthwise_geometry import GROUP, Geometry, choose_geometry
+from mcu_quant.kernels.dsp.depthwise_geometry import GROUP, MAX_OFFSET, Geometry, choose_geometry
 from mcu_quant.kernels.dsp.depthwise_outputs import Requantization, filter_words
 from mcu_quant.kernels.dsp.depthwise_planes import PlanesCode, planes_code
 from mcu_quant.kernels.dsp.depthwise_rows import RowsCode, rows_code
@@ -17,13 +17,12 @@ from mcu_quant.kernels.dsp.depthwise_table import ChannelConstants, channel_tabl
 _GUARD = "defined(__ARM_FEATURE_DSP)"
 #: A channel's words are copied to the stack.
 _MAX_WORDS = 64
-#: Offsets in loads and stores have 12 bits.
-_MAX_OFFSET = 4095
 
 
 class DepthwisePlanarS8(Kernel):
     """plane_bytes, band_bytes: what planes may take; and what they, and the distance between input and
-    output where there is one, may take together. outputs, pairs: how many of them loops have at most;
+    output where there is one, may take together. group_bytes: more than that, and planes are made one by one
+    (None: never). outputs, pairs: how many of them loops have at most;
     line_outputs, line_pairs: if there is but one line.
     c_cycles: what C takes around the assembly, for a band, for a group of channels where all rows are one
     band, for a line that is kept or padding, for a word of it, for a pair of pixels of a channel that is
@@ -41,6 +40,7 @@ class DepthwisePlanarS8(Kernel):
         *,
         plane_bytes: int,
         band_bytes: int,
+        group_bytes: int | None,
         outputs: int,
         line_outputs: int,
         pairs: int,
@@ -48,7 +48,7 @@ class DepthwisePlanarS8(Kernel):
         c_cycles: tuple[float, float, float, float, float],
     ) -> None:
         self.name, self.modes = name, modes
-        self._plane_bytes, self._band_bytes = plane_bytes, band_bytes
+        self._limits = (plane_bytes, band_bytes, group_bytes)
         self._outputs, self._line_outputs = outputs, line_outputs
         self._pairs, self._line_pairs = pairs, line_pairs
         self._c_cycles = c_cycles
@@ -57,9 +57,9 @@ class DepthwisePlanarS8(Kernel):
         geometry = self._geometry(node)
         if filter_words(geometry.across.filter_size) * geometry.filter_rows > _MAX_WORDS:
             return "the filter must be small"
-        if geometry.plane_bytes * geometry.planes > _MAX_OFFSET:
+        if geometry.plane_bytes * geometry.planes > MAX_OFFSET:
             return "lines must be short"
-        if geometry.output_channels > _MAX_OFFSET // 2:
+        if geometry.output_channels > MAX_OFFSET // 2:
             return "there must not be so many channels"
         if requantization(node) is None:
             return "no short requantization is exact for all channels"
@@ -120,7 +120,7 @@ class DepthwisePlanarS8(Kernel):
         return self._cost(node, 1)
 
     def _geometry(self, node: BoundNode) -> Geometry:
-        return choose_geometry(node, self._plane_bytes, self._band_bytes)
+        return choose_geometry(node, *self._limits)
 
     def _code(self, node: BoundNode, geometry: Geometry, how: Requantization) -> tuple[PlanesCode, RowsCode]:
         outputs, pairs = (
@@ -187,6 +187,7 @@ KERNELS = (
         ("time",),
         plane_bytes=2000,
         band_bytes=2800,
+        group_bytes=None,
         outputs=8,
         line_outputs=32,
         pairs=3,
@@ -198,6 +199,7 @@ KERNELS = (
         ("balanced",),
         plane_bytes=1000,
         band_bytes=1200,
+        group_bytes=1300,
         outputs=8,
         line_outputs=16,
         pairs=3,

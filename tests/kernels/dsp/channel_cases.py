@@ -89,6 +89,29 @@ def random_dilated(index: int) -> Case:
     )
 
 
+def random_large_filter(index: int) -> Case:
+    """Filters of 5 to 7 rows over wide images, for which planes of four channels would take much."""
+    rng = np.random.default_rng([6, index])
+    taps = tuple(map(int, rng.choice([5, 6, 7], 2)))
+    attrs = DepthwiseConv2DAttrs(
+        strides=tuple(map(int, rng.choice([1, 2, 2, 3], 2))),
+        padding=str(rng.choice(["same", "same", "valid"])),
+        activation=str(rng.choice(_ACTIVATIONS)),
+    )
+    channels = int(rng.integers(4, 10))
+    zero_points = (int(rng.choice([-128, 127, rng.integers(-128, 128)])), int(rng.integers(-128, 128)))
+    return linear_case(
+        f"large filter {index}",
+        "depthwise_conv_2d",
+        attrs,
+        (1, int(rng.integers(7, 16)), int(rng.integers(20, 45)), channels),
+        (1, *taps, channels),
+        zero_points=zero_points,
+        gain=float(rng.choice([0.5, 1.0, 3.0])),
+        samples=2,
+    )
+
+
 def random_sum(index: int) -> Case:
     rng = np.random.default_rng([2, index])
     shape = (1, *(int(size) for size in rng.integers(1, 9, 3)))

@@ -15,6 +15,7 @@ from tests.kernel_harness import run_kernel
 from tests.kernels.dsp.channel_cases import (
     random_depthwise,
     random_dilated,
+    random_large_filter,
     random_mean,
     random_pool,
     random_sum,
@@ -93,6 +94,31 @@ def test_dilated_assembly() -> None:
     """MCU_QUANT_CASES=400 tries more."""
     cases = range(int(os.environ.get("MCU_QUANT_CASES", "10")))
     check_on_board("depthwise_planar_s8", "mps2_an386", cases, random_dilated)
+
+
+def planes_one_by_one() -> list[tuple[Case, Kernel]]:
+    chosen = tasks("depthwise_planar_s8", range(60), "balanced", random_large_filter)
+    return [(case, kernel) for case, kernel in chosen if kernel.call(case.node()).params["group"] == 1]
+
+
+def test_twins_of_large_filters() -> None:
+    """Planes one by one; where images shrink too, the output begins exactly where the input does."""
+    chosen = planes_one_by_one()
+    assert sum(case.attrs.strides != (1, 1) and kernel.in_place(case.node()) for case, kernel in chosen) >= 20
+    check_twins(chosen)
+
+
+@pytest.mark.qemu
+def test_assembly_of_large_filters() -> None:
+    assert len(planes_one_by_one()) >= 30
+    check_on_board("depthwise_planar_s8", "mps2_an386", range(20), random_large_filter)
+
+
+def test_scratch_of_large_filters_is_small_beside_the_input() -> None:
+    for case, kernel in planes_one_by_one():
+        line = case.node().input(0).shape[2] + 8
+        least = 2 * 7 * line
+        assert kernel.scratch_bytes(case.node()) <= max(0.04 * case.node().input(0).bytes, least), case
 
 
 @pytest.mark.parametrize(("dilation", "taken"), [(10, True), (11, False)])
