@@ -24,15 +24,17 @@
 /* The compiler decides which calls of a kernel are compiled for their own sizes. */
 #define MQ_KERNEL static inline
 #include "mq_common.h"
+#include "mq_armv7m_dot.h"
+#include "mq_armv7m_requantize.h"
 #include "mq_dsp.h"
 #include "mq_dsp_linear.h"
 #include "mq_fully_connected_dsp_s8.h"
-#include "mq_fully_connected_s8.h"
+#include "mq_pointwise_bytes_s8_armv7m.h"
 
 #if MQ_KERNELS_VERSION != 1
 #error "dense.c was generated for kernels of version 1: generate the model again, or take its own mq_*.h"
 #endif
-#if DENSE_BUILD != 0x00c706d6u || DENSE_WEIGHTS_BUILD != 0x00c706d6u
+#if DENSE_BUILD != 0x1cad7092u || DENSE_WEIGHTS_BUILD != 0x1cad7092u
 #error "dense.c, dense.h and dense_weights.h are of different generations: take all from one"
 #endif
 
@@ -49,6 +51,11 @@ MQ_STATIC_ASSERT(0 + DENSE_OUTPUT_0_BYTES <= DENSE_ARENA_BYTES, output_0_in_aren
 mq_fully_connected_dsp_s8_function_t dense_rows;
 #else
 #define dense_rows mq_fully_connected_dsp_s8_twin
+#endif
+#if defined(__ARM_ARCH_ISA_THUMB) && __ARM_ARCH_ISA_THUMB >= 2
+mq_armv7m_dot_function_t dense_dot_1x6_by_1;
+#else
+#define dense_dot_1x6_by_1 mq_armv7m_dot_twin
 #endif
 
 const char dense_fingerprint[] = "0000000000000000000000000000000000000000000000000000000000000000";
@@ -89,29 +96,31 @@ static void dense_layer_0_hidden(int8_t *arena) {
 }
 
 /* Layer 1: scores
- * fully_connected, by mq_fully_connected_s8, 18 MACs
+ * fully_connected, by mq_pointwise_bytes_s8_armv7m, 18 MACs
  * input: 1x6 int8, scale 0.2, zero_point -128
  * constant: 3x6 int8, scale per channel (axis 0)
  * output: 1x3 int8, scale 0.3, zero_point 10
  */
 static void dense_layer_1_scores(int8_t *arena) {
-    static const mq_fully_connected_s8_params_t params = {
+    static const mq_pointwise_bytes_s8_armv7m_params_t params = {
         .rows = 1,
-        .input_size = 6,
-        .output_size = 3,
-        .input_zero_point = -128,
+        .table_bytes = 72,
+        .runs = 1,
+        .run_length = 6,
+        .output_channels = 3,
+        .low_start = 0,
+        .rounds_away = 1,
+        .shift = 0,
         .output_zero_point = 10,
         .activation_min = -128,
         .activation_max = 127,
     };
     MQ_HAS_EFFECTS;
-    mq_fully_connected_s8(&params,
-                          arena + 20,
-                          dense_1_scores_weights,
-                          dense_1_scores_bias,
-                          dense_1_scores_multiplier,
-                          dense_1_scores_shift,
-                          arena + 0);
+    mq_pointwise_bytes_s8_armv7m(&params,
+                                 arena + 20,
+                                 dense_1_scores_table,
+                                 dense_dot_1x6_by_1,
+                                 arena + 0);
 }
 
 static void dense_run_layer(int8_t *arena, int32_t layer) {

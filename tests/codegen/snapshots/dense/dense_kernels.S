@@ -100,3 +100,119 @@ dense_rows:
     pop {r4-r11, pc}
     .size dense_rows, . - dense_rows
 #endif
+
+/* mq_armv7m_dot_function_t; the same in C: mq_armv7m_dot_twin */
+#if defined(__ARM_ARCH_ISA_THUMB) && __ARM_ARCH_ISA_THUMB >= 2
+    .section .text.dense_dot_1x6_by_1, "ax", %progbits
+    .balign 4
+    .global dense_dot_1x6_by_1
+    .type dense_dot_1x6_by_1, %function
+    .thumb_func
+dense_dot_1x6_by_1:
+    push {r4-r11, lr}
+    sub sp, #36
+    ldm r3, {r4-r7}
+    strd r2, r0, [sp, #0]
+    strd r4, r5, [sp, #8]
+    add r7, r1, r7
+    strd r6, r7, [sp, #16]
+    str r1, [sp, #24]
+    mov r6, #0x8000
+1:
+    movs r2, #0
+    movs r3, #0
+    movs r4, #0
+    movs r5, #0
+    ldrsb r8, [r0], #1
+    ldrsb r9, [r1, #0]
+    ldrsb r10, [r1, #1]
+    ldrsb r11, [r1, #2]
+    ldrsb r12, [r1, #3]
+    mla r2, r9, r8, r2
+    mla r3, r10, r8, r3
+    mla r4, r11, r8, r4
+    mla r5, r12, r8, r5
+    ldrsb r8, [r0], #1
+    ldrsb r9, [r1, #4]
+    ldrsb r10, [r1, #5]
+    ldrsb r11, [r1, #6]
+    ldrsb r12, [r1, #7]
+    mla r2, r9, r8, r2
+    mla r3, r10, r8, r3
+    mla r4, r11, r8, r4
+    mla r5, r12, r8, r5
+    ldrsb r8, [r0], #1
+    ldrsb r9, [r1, #8]
+    ldrsb r10, [r1, #9]
+    ldrsb r11, [r1, #10]
+    ldrsb r12, [r1, #11]
+    mla r2, r9, r8, r2
+    mla r3, r10, r8, r3
+    mla r4, r11, r8, r4
+    mla r5, r12, r8, r5
+    ldrsb r8, [r0], #1
+    ldrsb r9, [r1, #12]
+    ldrsb r10, [r1, #13]
+    ldrsb r11, [r1, #14]
+    ldrsb r12, [r1, #15]
+    mla r2, r9, r8, r2
+    mla r3, r10, r8, r3
+    mla r4, r11, r8, r4
+    mla r5, r12, r8, r5
+    ldrsb r8, [r0], #1
+    ldrsb r9, [r1, #16]
+    ldrsb r10, [r1, #17]
+    ldrsb r11, [r1, #18]
+    ldrsb r12, [r1, #19]
+    mla r2, r9, r8, r2
+    mla r3, r10, r8, r3
+    mla r4, r11, r8, r4
+    mla r5, r12, r8, r5
+    ldrsb r8, [r0], #1
+    ldrsb r9, [r1, #20]
+    ldrsb r10, [r1, #21]
+    ldrsb r11, [r1, #22]
+    ldrsb r12, [r1, #23]
+    mla r2, r9, r8, r2
+    mla r3, r10, r8, r3
+    mla r4, r11, r8, r4
+    mla r5, r12, r8, r5
+    adds r1, #24
+    ldr r0, [sp, #0]
+    ldm r1!, {r8, r9, r10, r11}
+    lsl r2, r2, #1
+    smlal r9, r10, r2, r8
+    add r10, r10, r10, asr #31
+    asr r10, r10, r11
+    add r10, r10, #21
+    ssat r2, #8, r10, asr #1
+    strb r2, [r0], #1
+    ldm r1!, {r8, r9, r10, r11}
+    lsl r3, r3, #1
+    smlal r9, r10, r3, r8
+    add r10, r10, r10, asr #31
+    asr r10, r10, r11
+    add r10, r10, #21
+    ssat r3, #8, r10, asr #1
+    strb r3, [r0], #1
+    ldm r1!, {r8, r9, r10, r11}
+    lsl r4, r4, #1
+    smlal r9, r10, r4, r8
+    add r10, r10, r10, asr #31
+    asr r10, r10, r11
+    add r10, r10, #21
+    ssat r4, #8, r10, asr #1
+    strb r4, [r0], #1
+    str r0, [sp, #0]
+    ldr r0, [sp, #4]
+    ldrd r8, r9, [sp, #8]
+    ldr r1, [sp, #24]
+    add r0, r0, r9
+    str r0, [sp, #4]
+    subs r8, #1
+    str r8, [sp, #8]
+    bne 1b
+    add sp, #36
+    pop {r4-r11, pc}
+    .size dense_dot_1x6_by_1, . - dense_dot_1x6_by_1
+#endif

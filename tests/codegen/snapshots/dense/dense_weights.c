@@ -11,7 +11,7 @@
 #include "mq_common.h"
 #include "dense.h"
 
-#if DENSE_BUILD != 0x00c706d6u || DENSE_WEIGHTS_BUILD != 0x00c706d6u
+#if DENSE_BUILD != 0x1cad7092u || DENSE_WEIGHTS_BUILD != 0x1cad7092u
 #error "dense_weights.c, dense_weights.h and dense.h are of different generations: take all from one"
 #endif
 
@@ -35,36 +35,15 @@ const int32_t dense_0_hidden_slow_channels[1] = {
     0,
 };
 
-/* scores, weights */
+/* scores, table */
 DENSE_WEIGHTS_SECTION
-const int8_t dense_1_scores_weights[18] = {
-    86, -61, -100, -51, -22, 80, -12, -104, -42, 26, 80, 58, 126, -80, 97, -113,
-    15, -57,
-};
-
-/* scores, bias */
-DENSE_WEIGHTS_SECTION
-const int32_t dense_1_scores_bias[3] = {
-    0, 0, 0,
-};
-
-/* scores, multiplier */
-DENSE_WEIGHTS_SECTION
-const int32_t dense_1_scores_multiplier[3] = {
-    1466015537, 1832519293, 1099511610,
-};
-
-/* scores, shift */
-DENSE_WEIGHTS_SECTION
-const int8_t dense_1_scores_shift[3] = {
-    -8, -8, -7,
+const int32_t dense_1_scores_table[18] = {
+    8320086, 11573443, 6411932, 9378509, 1003754, 13056592, 1466015537, -1850278912, -5942, 7, 1832519293, -601428480,
+    655, 7, 1099511610, 292112384, -786, 6,
 };
 
 MQ_STATIC_ASSERT(
 sizeof dense_0_hidden_blocks +
     sizeof dense_0_hidden_slow_channels +
-    sizeof dense_1_scores_weights +
-    sizeof dense_1_scores_bias +
-    sizeof dense_1_scores_multiplier +
-    sizeof dense_1_scores_shift == DENSE_CONST_BYTES,
+    sizeof dense_1_scores_table == DENSE_CONST_BYTES,
     const_bytes);

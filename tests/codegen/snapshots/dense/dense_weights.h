@@ -11,7 +11,7 @@
 
 #include <stdint.h>
 
-#define DENSE_WEIGHTS_BUILD 0x00c706d6u
+#define DENSE_WEIGHTS_BUILD 0x1cad7092u
 
 /* Tables start at words: kernels may read them by words, and no compiler may count on more. */
 #if defined(__GNUC__)
@@ -30,24 +30,9 @@ extern const int32_t dense_0_hidden_blocks[48] DENSE_WORD_ALIGNED;
  */
 extern const int32_t dense_0_hidden_slow_channels[1] DENSE_WORD_ALIGNED;
 
-/* int8_t 3x6
- * scores, weights
+/* int32_t 18
+ * scores, table
  */
-extern const int8_t dense_1_scores_weights[18] DENSE_WORD_ALIGNED;
-
-/* int32_t 3
- * scores, bias
- */
-extern const int32_t dense_1_scores_bias[3] DENSE_WORD_ALIGNED;
-
-/* int32_t 3
- * scores, multiplier
- */
-extern const int32_t dense_1_scores_multiplier[3] DENSE_WORD_ALIGNED;
-
-/* int8_t 3
- * scores, shift
- */
-extern const int8_t dense_1_scores_shift[3] DENSE_WORD_ALIGNED;
+extern const int32_t dense_1_scores_table[18] DENSE_WORD_ALIGNED;
 
 #endif
