@@ -39,7 +39,7 @@
 #if MQ_KERNELS_VERSION != 1
 #error "branch.c was generated for kernels of version 1: generate the model again, or take its own mq_*.h"
 #endif
-#if BRANCH_BUILD != 0x5c9e6d57u || BRANCH_WEIGHTS_BUILD != 0x5c9e6d57u
+#if BRANCH_BUILD != 0x73dbb32au || BRANCH_WEIGHTS_BUILD != 0x73dbb32au
 #error "branch.c, branch.h and branch_weights.h are of different generations: take all from one"
 #endif
 
@@ -235,7 +235,7 @@ static void branch_layer_3_join(int8_t *arena) {
         .size = 16,
         .first_factor = 2796203,
         .second_factor = 2236962,
-        .offset = 260466278,
+        .addend = 260466278,
         .shift = 22,
         .activation_min = -128,
         .activation_max = 127,

@@ -53,7 +53,7 @@ extern "C" {
 #define BRANCH_OUTPUT_0_ZERO_POINT (-128)
 
 /* Names this generation: files of different generations refuse to be compiled together. */
-#define BRANCH_BUILD 0x5c9e6d57u
+#define BRANCH_BUILD 0x73dbb32au
 
 /* The SHA-256 of the .tflite file, in hexadecimal, and the version of the generator. */
 extern const char branch_fingerprint[];

@@ -623,3 +623,8 @@ branch_rows:
     pop {r4-r11, pc}
     .size branch_rows, . - branch_rows
 #endif
+
+#if defined(__linux__)
+/* Else its linker takes the stack to be executable. */
+    .section .note.GNU-stack, "", %progbits
+#endif

@@ -11,7 +11,7 @@
 #include "mq_common.h"
 #include "branch.h"
 
-#if BRANCH_BUILD != 0x5c9e6d57u || BRANCH_WEIGHTS_BUILD != 0x5c9e6d57u
+#if BRANCH_BUILD != 0x73dbb32au || BRANCH_WEIGHTS_BUILD != 0x73dbb32au
 #error "branch_weights.c, branch_weights.h and branch.h are of different generations: take all from one"
 #endif
 
