@@ -3,7 +3,7 @@
 A channel's output never falls while its accumulator grows, so it is known by its thresholds: for each
 int8 value k, the least accumulator that gives k or more. The short form
 
-    u = floor(a * multiplier / 2**fraction) + addend      (a = accumulator - offset)
+    u = floor(a * multiplier / 2**fraction) + addend      (a = accumulator - folded_bias)
     u += step, where the layer is signed and u >= 0
     output = clamp((u >> shift) + origin)
 
@@ -109,27 +109,27 @@ class ShortRequantization:
         return np.stack([*columns, rest], axis=1)
 
 
-def fit_digits(layer: Requantization, offset: IntArray, count: int) -> ShortRequantization | None:
+def fit_digits(layer: Requantization, folded_bias: IntArray, count: int) -> ShortRequantization | None:
     """The short form with a multiplier of `count` digits; fraction = (count - 1) * digit_bits.
 
-    offset: accumulator - a, int64 [channels]: bias and zero-point term, which the addend takes over.
+    folded_bias: accumulator - a, int64 [channels]: bias and zero-point term, which the addend takes over.
     None if there is no room for digits of even one bit.
     """
-    largest = _largest(layer.low - offset, layer.high - offset)
+    largest = _largest(layer.low - folded_bias, layer.high - folded_bias)
     bits = min(_MAX_DIGIT_BITS, _MAX_DIGITS_FRACTION // (count - 1))
     while bits > 0 and largest * ((1 << (bits - 1)) + 1) > INT32_MAX:
         bits -= 1
     if bits == 0:
         return None
-    return _fit(layer, offset, (count - 1) * bits, _widest_shift(layer), digit_bits=bits)
+    return _fit(layer, folded_bias, (count - 1) * bits, _widest_shift(layer), digit_bits=bits)
 
 
-def fit_smull(layer: Requantization, offset: IntArray) -> ShortRequantization | None:
+def fit_smull(layer: Requantization, folded_bias: IntArray) -> ShortRequantization | None:
     """The short form as SMULL's high word of (a << left_shift) * multiplier; fraction = 32 - left_shift.
 
     multiplier < 2**31; a << left_shift is an int32. None if accumulators need all 32 bits.
     """
-    largest = _largest(layer.low - offset, layer.high - offset)
+    largest = _largest(layer.low - folded_bias, layer.high - folded_bias)
     left = 0
     while left < 31 and (largest << (left + 1)) <= INT32_MAX:
         left += 1
@@ -138,7 +138,7 @@ def fit_smull(layer: Requantization, offset: IntArray) -> ShortRequantization | 
         shift -= 1
     if largest > INT32_MAX:
         return None
-    return _fit(layer, offset, 32 - left, shift, left_shift=left)
+    return _fit(layer, folded_bias, 32 - left, shift, left_shift=left)
 
 
 def _largest(low: IntArray, high: IntArray) -> int:
@@ -163,7 +163,7 @@ def _ideal_multiplier(layer: Requantization, fraction: int, shift: int) -> np.nd
 
 def _fit(
     layer: Requantization,
-    offset: IntArray,
+    folded_bias: IntArray,
     fraction: int,
     shift: int,
     *,
@@ -177,9 +177,9 @@ def _fit(
     multiplier, addend, step = (np.zeros(channels, np.int64) for _ in range(3))
     ideal = np.rint(np.minimum(_ideal_multiplier(layer, fraction, shift), 2.0**62)).astype(np.int64)
     # Multipliers nearer to each other than this differ by less than an eighth of an addend's unit.
-    reach = np.maximum(np.maximum(np.abs(layer.low - offset), np.abs(layer.high - offset)), 1)
+    reach = np.maximum(np.maximum(np.abs(layer.low - folded_bias), np.abs(layer.high - folded_bias)), 1)
     grain = np.maximum((1 << fraction) // (8 * reach), 1)
-    limits = _Limits.of(layer, offset, origin, shift, signed)
+    limits = _Limits.of(layer, folded_bias, origin, shift, signed)
     # The ends tell of what lies between only if no accumulator wraps.
     constant = (limits.is_exact | (layer.multiplier == 0)) & _constant_outputs(layer)
     left = np.flatnonzero(limits.is_exact & ~constant & (ideal < _WIDEST_PRODUCT // reach))
@@ -196,7 +196,7 @@ def _fit(
     proven[left] = False
     value = layer.outputs(layer.low) - origin
     addend[constant], proven[constant] = (value << shift)[constant], True
-    ends = np.stack([layer.low, layer.high]) - offset
+    ends = np.stack([layer.low, layer.high]) - folded_bias
     u = ((ends * multiplier) >> fraction) + addend
     u += np.where(u >= 0, step, 0)
     proven &= ((u >= INT32_MIN) & (u <= INT32_MAX)).all(axis=0) & (np.abs(addend) <= INT32_MAX)
@@ -231,7 +231,9 @@ class _Limits:
     largest_step: int
 
     @classmethod
-    def of(cls, layer: Requantization, offset: IntArray, origin: int, shift: int, signed: bool) -> _Limits:
+    def of(
+        cls, layer: Requantization, folded_bias: IntArray, origin: int, shift: int, signed: bool
+    ) -> _Limits:
         values = np.arange(layer.activation_min + 1, layer.activation_max + 1, dtype=np.int64)
         negative = values <= layer.zero_point if signed else np.zeros(len(values), bool)
         threshold = _thresholds(layer, values)
@@ -239,7 +241,7 @@ class _Limits:
         left = np.maximum(layer.shift, 0)
         reach = np.maximum(np.abs(layer.low), np.abs(layer.high)) << left
         return cls(
-            np.clip(threshold, low, high + 1) - offset[:, None],
+            np.clip(threshold, low, high + 1) - folded_bias[:, None],
             np.broadcast_to((values - origin) << shift, threshold.shape),
             threshold <= high,
             threshold > low,

@@ -40,6 +40,20 @@ def test_published_models_without_warnings(shared: Path, name: str, tmp_path: Pa
         compile_c(tmp_path, [*command, *WARNINGS, "-O2", "-c", *sources])
 
 
+@pytest.mark.parametrize("optimize", ("time", "balanced"))
+@pytest.mark.parametrize("core", ("cortex-m0plus", "cortex-m3", "cortex-m4", "cortex-m55"))
+def test_assembly_for_gnu_and_clang(core: str, optimize: str, tmp_path: Path) -> None:
+    """Comments, immediates and directives are those of both assemblers; only Linux is told of the stack."""
+    write_library(tmp_path, deploy(branch_graph(), core=core, optimize=optimize))
+    targets = {"gcc": ["arm-none-eabi-gcc"], "clang": ["clang", "--target=arm-none-eabi"]}
+    targets["linux"] = ["clang", "--target=arm-linux-gnueabihf"]
+    cpu = [f"-mcpu={core}", "-mthumb", "-mfloat-abi=hard" if core == "cortex-m55" else "-mfloat-abi=soft"]
+    for name, command in targets.items():
+        compile_c(tmp_path, [*command, *cpu, "-Werror", "-c", "tiny_kernels.S", "-o", f"{name}.o"])
+        with_note = b".note.GNU-stack" in (tmp_path / f"{name}.o").read_bytes()
+        assert with_note == (name == "linux")
+
+
 @pytest.mark.parametrize("flags", (["-std=c++11"], ["-std=c++17"]), ids="".join)
 @pytest.mark.parametrize("compiler", ("g++", "clang++"))
 def test_public_header_in_cpp(compiler: str, flags: list[str], tmp_path: Path) -> None:

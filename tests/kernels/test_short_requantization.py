@@ -61,10 +61,10 @@ def assert_right(short: ShortRequantization | None, layer: Requantization, produ
 def test_digits(clamp: tuple[int, int, int], largest: int) -> None:
     rng = np.random.default_rng(largest)
     layer = random_layer(rng, clamp, largest)
-    offset = rng.integers(-largest, largest, CHANNELS)
-    a = every_accumulator(layer) - offset
+    folded_bias = rng.integers(-largest, largest, CHANNELS)
+    a = every_accumulator(layer) - folded_bias
     for count in (2, 3):
-        short = fit_digits(layer, offset, count)
+        short = fit_digits(layer, folded_bias, count)
         assert short is not None
         digits, total = short.digits(count), np.zeros_like(a)
         for i in range(count):
@@ -78,10 +78,10 @@ def test_digits(clamp: tuple[int, int, int], largest: int) -> None:
 def test_smull(clamp: tuple[int, int, int], largest: int) -> None:
     rng = np.random.default_rng(largest)
     layer = random_layer(rng, clamp, largest)
-    offset = rng.integers(-largest, largest, CHANNELS)
-    short = fit_smull(layer, offset)
+    folded_bias = rng.integers(-largest, largest, CHANNELS)
+    short = fit_smull(layer, folded_bias)
     assert short is not None
-    a = (every_accumulator(layer) - offset) << short.left_shift
+    a = (every_accumulator(layer) - folded_bias) << short.left_shift
     assert (np.abs(a) < 2**31).all() and (short.multiplier < 2**31).all()
     assert_right(short, layer, (a * short.multiplier) >> 32)
 

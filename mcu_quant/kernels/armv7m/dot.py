@@ -124,7 +124,7 @@ def plan_dot(node: BoundNode, runs: int, rows: IntArray, groups: tuple[int, ...]
     window = next((window for window in windows if _fits(window, rows)), None)
     if window is None:
         return None
-    # The low channel of a pair has the offsets of all groups on top of its sum.
+    # The low channel of a pair has the low starts of all groups on top of its sum.
     extra = np.where(np.arange(len(rows)) % 2 == 0, window.low_start, 0)
     fold = bias_of(node) - node.input(0).zero_point * rows.sum(axis=1) - extra
     requantization = plan_requantization(node, fold, 128 * np.abs(rows).sum(axis=1) + extra)

@@ -1,9 +1,9 @@
 """Sum and difference by one linear function, proved for all pairs of bytes (Cortex-M4, M7, M33).
 
-    y = saturate8((a * first + b * second + offset) >> shift)
+    y = saturate8((a * first + b * second + addend) >> shift)
 
 The reference rounds three times; that is the same as this for two given factors if each of the 65,536
-pairs of inputs, which bounds the offset from both sides, leaves an offset.
+pairs of inputs, which bounds the addend from both sides, leaves an addend.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ _UNBOUNDED = 1 << 40
 
 @dataclass(frozen=True)
 class LinearSum:
-    """See the module. first, second, offset: int32. shift: 1..22. low, high: the clamp."""
+    """See the module. first, second, addend: int32. shift: 1..22. low, high: the clamp."""
 
     first: int
     second: int
-    offset: int
+    addend: int
     shift: int
     low: int
     high: int
@@ -54,7 +54,7 @@ class AddS8Dsp(Kernel):
             "size": node.output.elements,
             "first_factor": how.first,
             "second_factor": how.second,
-            "offset": how.offset,
+            "addend": how.addend,
             "shift": how.shift,
             "activation_min": how.low,
             "activation_max": how.high,
@@ -99,7 +99,7 @@ def linear_sum(node: BoundNode) -> LinearSum | None:
 
 @dataclass(frozen=True, eq=False)
 class _Search:
-    """For factors that leave an offset. expected: int64 [256, 256]."""
+    """For factors that leave an addend. expected: int64 [256, 256]."""
 
     expected: IntArray
     low: int
@@ -117,18 +117,18 @@ class _Search:
             else:
                 step //= 2
         least, most, products = self._bounds(*here, shift)
-        offset = (least + most) >> 1
-        fits = max(abs(int(end) + offset) for end in (products.min(), products.max())) <= INT32_MAX
-        if best > 0 or abs(offset) > INT32_MAX or not fits:
+        addend = (least + most) >> 1
+        fits = max(abs(int(end) + addend) for end in (products.min(), products.max())) <= INT32_MAX
+        if best > 0 or abs(addend) > INT32_MAX or not fits:
             return None
-        return LinearSum(*here, offset, shift, self.low, self.high)
+        return LinearSum(*here, addend, shift, self.low, self.high)
 
     def _crossing(self, first: int, second: int, shift: int) -> int:
         least, most, _ = self._bounds(first, second, shift)
         return least - most
 
     def _bounds(self, first: int, second: int, shift: int) -> tuple[int, int, IntArray]:
-        """(least offset, largest offset, products without it)."""
+        """(least addend, largest addend, products without it)."""
         byte = np.arange(INT8_MIN, INT8_MAX + 1, dtype=np.int64)
         products = byte[:, None] * first + byte * second
         least = np.where(self.expected > self.low, (self.expected << shift) - products, -_UNBOUNDED)
@@ -148,14 +148,14 @@ def _expected(node: BoundNode, low: int, high: int) -> IntArray:
 def _loop(how: LinearSum) -> list[str]:
     """mq_add_s8_dsp_function_t: first r1, second r2, output r3; count, a multiple of 4, on the stack.
 
-    r4, r5: the factors; r6: the offset; r0: what is left; r7 to r10: sums; r11, r12, lr: second operands.
+    r4, r5: the factors; r6: the addend; r0: what is left; r7 to r10: sums; r11, r12, lr: second operands.
     """
     lines = [
         "push {r4, r5, r6, r7, r8, r9, r10, r11, lr}",
         "ldr r0, [sp, #36]",
         *move_immediate("r4", how.first),
         *move_immediate("r5", how.second),
-        *move_immediate("r6", how.offset),
+        *move_immediate("r6", how.addend),
         "1:",
     ]
     sums, second = ("r7", "r8", "r9", "r10"), ("r11", "r12", "lr")

@@ -138,7 +138,7 @@ def _table(node: BoundNode, short: ShortRequantization) -> np.ndarray:
     columns = [
         _groups(start[:, None]),
         _bytes(taps.T.astype(np.uint8)),
-        _groups(np.stack([short.multiplier, short.offset], axis=1)),
+        _groups(np.stack([short.multiplier, short.addend], axis=1)),
     ]
     if short.has_steps:
         columns.append(_bytes(short.step[:, None].astype(np.uint8)))

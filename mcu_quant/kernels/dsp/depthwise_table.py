@@ -58,10 +58,10 @@ def requantization(node: BoundNode) -> tuple[Requantization, ChannelConstants] |
             -128 if short.low is None else short.low,
             127 if short.high is None else short.high,
         )
-        scaling = np.full(len(short.offset), _SCALE_BITS, np.int64)
+        scaling = np.full(len(short.addend), _SCALE_BITS, np.int64)
         bias, shift = _bias(node) - short.center, np.full(len(scaling), short.shift)
         return how, ChannelConstants(
-            bias, short.offset, short.multiplier, shift, short.step, scaling, short.is_constant
+            bias, short.addend, short.multiplier, shift, short.step, scaling, short.is_constant
         )
     clamped = low >= node.output.zero_point
     constants = _own_shifts(node, fraction=int(clamped))

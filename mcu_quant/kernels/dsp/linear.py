@@ -5,7 +5,7 @@ which the inner loop reads them,
 
     start   4 words: what the accumulators hold at first
     weights for each pair of inputs k, k': a word for channels 0 and 1, a word for channels 2 and 3
-    requantization, for each channel: multiplier, offset, and step where the layer has steps
+    requantization, for each channel: multiplier, addend, and step where the layer has steps
 
 A word of weights holds two channels byte-interleaved: its halves are 256 * odd[k] + even[k] and the
 same for k', each an exact int16. SMLAD with the word sums 256 * odd + even in one accumulator; SMLAD
@@ -88,12 +88,12 @@ class PackedLayer:
         return _words(table if len(table) else np.zeros((1, 1), np.int64)).view(np.int32)
 
     def channel_constants(self, scale: int) -> np.ndarray:
-        """int32 [channels * 4]: start (times scale), multiplier, offset, step of each channel."""
+        """int32 [channels * 4]: start (times scale), multiplier, addend, step of each channel."""
         short = self.short
         columns = [
             scale * self._channel_starts()[: len(short.center)],
             short.multiplier,
-            short.offset,
+            short.addend,
             short.step,
         ]
         return _words(np.stack(columns, axis=1)).view(np.int32).reshape(-1)
@@ -119,7 +119,7 @@ class PackedLayer:
     def _requantization(self) -> np.ndarray:
         """uint32 [channels padded to blocks, 2 or 3]."""
         short = self.short
-        table = np.stack([short.multiplier, short.offset, *([short.step] if short.has_steps else [])], axis=1)
+        table = np.stack([short.multiplier, short.addend, *([short.step] if short.has_steps else [])], axis=1)
         table[self.slow] = 0
         table = np.pad(table, ((0, len(self.rows) - len(table)), (0, 0)))
         return _words(table)

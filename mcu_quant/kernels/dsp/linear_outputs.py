@@ -42,16 +42,16 @@ def requantized(
 
     shift: the register that has the layer's shift, if it is not part of the code.
     """
-    multiplier, offset = "r2", "r3"
+    multiplier, addend = "r2", "r3"
     lines = []
     if short.has_steps:
         lines += ["ldmia r1!, {r2, r3, r4}"]
     elif channel % 2 == 0:
         lines += ["ldmia r1!, {r2-r5}"]
     else:
-        multiplier, offset = "r4", "r5"
+        multiplier, addend = "r4", "r5"
     for register in sums:
-        lines += _scaled(short, register, channel % 2 == 0, multiplier, offset)
+        lines += _scaled(short, register, channel % 2 == 0, multiplier, addend)
         if shift is None:
             lines += [f"ssat {register}, #8, {register}, asr #{short.shift}"]
         else:
@@ -60,11 +60,11 @@ def requantized(
     return lines
 
 
-def _scaled(short: ShortRequantization, a: str, is_even: bool, multiplier: str, offset: str) -> list[str]:
+def _scaled(short: ShortRequantization, a: str, is_even: bool, multiplier: str, addend: str) -> list[str]:
     """The output times 2**shift."""
     lines = [f"lsl {a}, {a}, #{short.scale_bits}"] if is_even else []
     lines += [f"and r5, r4, {a}, asr #31"] if short.has_steps else []
-    lines += [f"smmla {a}, {a}, {multiplier}, {offset}"]
+    lines += [f"smmla {a}, {a}, {multiplier}, {addend}"]
     return lines + ([f"sub {a}, {a}, r5"] if short.has_steps else [])
 
 

@@ -1,13 +1,13 @@
 """Requantization in two instructions: constants found for each channel, and proved over its true range.
 
-    y = saturate8((mulhi(a, multiplier) + offset) >> shift)     SMMLA; SSAT #8, ASR #shift
+    y = saturate8((mulhi(a, multiplier) + addend) >> shift)     SMMLA; SSAT #8, ASR #shift
     a = (acc - center) << scale_bits                            mulhi: the upper half of a 64-bit product
 
 and, where negative accumulators round otherwise, `- step` if a < 0 (AND step, a, ASR #31; SUB).
 
 Both sides are steps that rise with acc, so they are equal if they rise at the same accumulators: at
-most 255 thresholds for each channel. For a given multiplier every threshold bounds the offset from
-one side; an offset within all bounds is proved. A channel that gives one value whatever the input has
+most 255 thresholds for each channel. For a given multiplier every threshold bounds the addend from
+one side; an addend within all bounds is proved. A channel that gives one value whatever the input has
 no threshold: its weights and accumulator can be 0.
 """
 
@@ -48,7 +48,7 @@ class ShortRequantization:
     is_constant: np.ndarray
     is_unproved: np.ndarray
     multiplier: IntArray
-    offset: IntArray
+    addend: IntArray
     step: IntArray
     low: int | None
     high: int | None
@@ -60,7 +60,7 @@ class ShortRequantization:
     def apply(self, acc: IntArray) -> IntArray:
         """acc: the true accumulators, int64 [..., channels]. The outputs, int64."""
         acc = np.where(self.is_constant, 0, acc - self.center)
-        total = _mulhi(acc, self.scale_bits, self.multiplier) + self.offset
+        total = _mulhi(acc, self.scale_bits, self.multiplier) + self.addend
         y = np.clip((total - np.where(acc < 0, self.step, 0)) >> self.shift, INT8_MIN, INT8_MAX)
         return np.clip(y, self.low, self.high) if (self.low, self.high) != (None, None) else y
 
@@ -151,7 +151,7 @@ def shortened(exact: ExactRequantization, scale_bits: int) -> ShortRequantizatio
         is_constant,
         ~is_constant & (best.missing | ~wanted),
         best.multiplier,
-        np.where(is_constant, value << best.shift, best.offset),
+        np.where(is_constant, value << best.shift, best.addend),
         best.step,
         None,
         None,
@@ -185,7 +185,7 @@ class _Found:
 
     shift: int
     multiplier: IntArray
-    offset: IntArray
+    addend: IntArray
     step: IntArray
     missing: np.ndarray
 
@@ -204,7 +204,7 @@ class _Search:
     def run(self, wanted: np.ndarray) -> _Found:
         exponent = np.clip(self.shift + 1.0 - self.scale_bits + self.exact.shift, -62, 30)
         nearest = np.rint(self.exact.multiplier * np.exp2(exponent)).astype(np.int64)
-        multiplier, offset, step = (np.zeros_like(nearest) for _ in range(3))
+        multiplier, addend, step = (np.zeros_like(nearest) for _ in range(3))
         missing = wanted & (nearest <= INT32_MAX)
         # First without a step for any channel; only for those where that fails, with one.
         for with_step in (False, True):
@@ -213,32 +213,32 @@ class _Search:
                 if not len(index):
                     break
                 candidate = np.clip(nearest[index] + trial, 0, INT32_MAX)
-                offsets, steps, fits = self._offsets(index, candidate, with_step)
+                addends, steps, fits = self._addends(index, candidate, with_step)
                 found = index[fits]
-                multiplier[found], offset[found], step[found] = candidate[fits], offsets[fits], steps[fits]
+                multiplier[found], addend[found], step[found] = candidate[fits], addends[fits], steps[fits]
                 missing[found] = False
-        return _Found(self.shift, multiplier, offset, step, missing | (wanted & (nearest > INT32_MAX)))
+        return _Found(self.shift, multiplier, addend, step, missing | (wanted & (nearest > INT32_MAX)))
 
-    def _offsets(
+    def _addends(
         self, index: IntArray, multiplier: IntArray, with_step: bool
     ) -> tuple[IntArray, IntArray, np.ndarray]:
-        """(offset, step, whether they are proved) for each channel of that index."""
+        """(addend, step, whether they are proved) for each channel of that index."""
         bound, thresholds, center = self.levels << self.shift, self.thresholds[:, index], self.center[index]
         low, high = self.exact.low[index], self.exact.high[index]
 
         def product(acc: IntArray) -> IntArray:
             return _mulhi(acc - center, self.scale_bits, multiplier)
 
-        def no_overflow(offset: IntArray) -> np.ndarray:
-            ends = (product(low) + offset, product(high) + offset, offset)
+        def no_overflow(addend: IntArray) -> np.ndarray:
+            ends = (product(low) + addend, product(high) + addend, addend)
             return np.all([np.abs(x) <= INT32_MAX for x in ends], axis=0)
 
         reaches = bound - product(thresholds)
         stays_below = bound - 1 - product(thresholds - 1)
         has_first, has_last = thresholds <= high, thresholds > low
         if not with_step:
-            offset, fits = _within(reaches, has_first, stays_below, has_last)
-            return offset, np.zeros_like(offset), fits & no_overflow(offset)
+            addend, fits = _within(reaches, has_first, stays_below, has_last)
+            return addend, np.zeros_like(addend), fits & no_overflow(addend)
         first_negative, last_negative = thresholds < center, thresholds - 1 < center
         above, fits_above = _within(
             reaches, has_first & ~first_negative, stays_below, has_last & ~last_negative

@@ -130,7 +130,7 @@ def _differences() -> list[str]:
 
 
 def _requantized(short: ShortRequantization, y: str) -> list[str]:
-    """r8 multiplier, r9 offset, r10 step; y is four times the accumulator."""
+    """r8 multiplier, r9 addend, r10 step; y is four times the accumulator."""
     lines = [f"lsl {y}, {y}, #{short.scale_bits - 2}"]
     lines += [f"and r11, r10, {y}, asr #31"] if short.has_steps else []
     lines += [f"smmla {y}, {y}, r8, r9"]

@@ -7,7 +7,7 @@ outputs of one gather:
     tiles 2 x 2 (stride 1, filters up to 3 x 3), 4 in a row (one axis, stride 1, filters up to 13),
     or single outputs (any stride, filters up to 4 x 4, or 16 in a row).
 The stream, for each channel: 16 weights, bias, multiplier, shift (28 bytes).
-Registers: r1 the stream, r9 the output, r3 r5 r7 bias, multiplier, shift, r11 the output's offset,
+Registers: r1 the stream, r9 the output, r3 r5 r7 bias, multiplier, shift, r11 the output's addend,
 q0 to q3 the filter and its shifted copies, q4 the patch's addresses, q5 q6 patches and results, q7
 where results go; sums in r0 r2 r4 r6 and r8 r10 r12 r0.
 """
@@ -218,7 +218,7 @@ def _entry(shape: Patches) -> list[str]:
         f"strd r4, r3, [sp, #{_COUNTS}]",
         f"str r1, [sp, #{_OUTPUT}]",
         "mov r1, r2",
-        f"mov r11, #{requantize.offset(shape.output)}",
+        f"mov r11, #{requantize.addend(shape.output)}",
     ]
 
 

@@ -83,16 +83,16 @@ def to_bytes(lanes: str, output: Output, scalar: str, tops: str | None = None, s
     scalar: a core register that is free. spare: a vector register that is free, if the clamp is narrow.
     """
     code = moved(lanes, output, scalar, tops)
-    return [f"mov {scalar}, #{offset(output)}", *code, *clamp(lanes, output, scalar, tops or spare)]
+    return [f"mov {scalar}, #{addend(output)}", *code, *clamp(lanes, output, scalar, tops or spare)]
 
 
-def offset(output: Output) -> int:
+def addend(output: Output) -> int:
     """What `moved` wants in its core register."""
     return 128 if output.unsigned else output.zero_point
 
 
 def moved(lanes: str, output: Output, scalar: str, tops: str | None = None) -> list[str]:
-    """As to_bytes, without the clamp. scalar: the core register that holds offset(output)."""
+    """As to_bytes, without the clamp. scalar: the core register that holds addend(output)."""
     if output.unsigned:
         code = [f"vqmovnb.u16 {lanes}, {lanes}"]
         code += [f"vqmovnt.u16 {lanes}, {tops}"] if tops else []

@@ -26,12 +26,12 @@ _LARGEST_TABLE = 4096
 class Form:
     """How a layer's accumulators become bytes. An accumulator is sum(x * w), without bias or zero_point.
 
-    offset: what the true accumulator has more, int64 [channels]. digits: 2 or 3.
+    folded_bias: what the true accumulator has more, int64 [channels]. digits: 2 or 3.
     """
 
     layer: Requantization
     short: ShortRequantization
-    offset: IntArray
+    folded_bias: IntArray
     digits: int
 
     @property
@@ -43,9 +43,14 @@ class Form:
 
     @property
     def exact(self) -> np.ndarray:
-        """int32 [n, 4]: channel, offset, multiplier, shift of the channels that are not proven."""
+        """int32 [n, 4]: channel, folded bias, multiplier, shift of the channels that are not proven."""
         channels = np.flatnonzero(~self.short.proven)
-        rows = [channels, self.offset[channels], self.layer.multiplier[channels], self.layer.shift[channels]]
+        rows = [
+            channels,
+            self.folded_bias[channels],
+            self.layer.multiplier[channels],
+            self.layer.shift[channels],
+        ]
         return np.stack(rows, axis=1).astype(np.int32)
 
     @property
@@ -80,25 +85,25 @@ class Form:
 @lru_cache(maxsize=512)
 def form_of(node: BoundNode) -> Form | None:
     """The form that leaves the fewest channels unproven: two digits if three are not better."""
-    layer, offset = requantization_of(node), zero_point_offset(node)
+    layer, folded = requantization_of(node), folded_bias(node)
     best: Form | None = None
     for digits in (2, 3):
-        short = fit_digits(layer, offset, digits)
+        short = fit_digits(layer, folded, digits)
         if short is not None and (best is None or short.proven.sum() > best.short.proven.sum()):
-            best = Form(layer, short, offset, digits)
+            best = Form(layer, short, folded, digits)
         if best is not None and best.short.proven.all():
             break
     return best
 
 
-def zero_point_offset(node: BoundNode) -> IntArray:
+def folded_bias(node: BoundNode) -> IntArray:
     """bias - zero_point(input) * sum of weights, int64 [channels]: accumulator - sum(x * w)."""
     weights, bias = node.input(1), node.optional_input(2)
     assert weights.data is not None
     axis = 3 if node.node.op == DEPTHWISE.name else 0
     sums = np.moveaxis(weights.data, axis, 0).reshape(weights.shape[axis], -1).astype(np.int64).sum(axis=1)
-    offset = -node.input(0).zero_point * sums
-    return offset if bias is None or bias.data is None else offset + bias.data
+    folded = -node.input(0).zero_point * sums
+    return folded if bias is None or bias.data is None else folded + bias.data
 
 
 def wrapped(values: IntArray) -> np.ndarray:

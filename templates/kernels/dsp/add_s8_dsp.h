@@ -9,9 +9,9 @@
 
 typedef struct {
     int32_t size;         /* elements */
-    int32_t first_factor; /* proved by the generator: (a * first + b * second + offset) >> shift */
+    int32_t first_factor; /* proved by the generator: (a * first + b * second + addend) >> shift */
     int32_t second_factor;
-    int32_t offset;
+    int32_t addend;
     int32_t shift;
     int32_t activation_min;
     int32_t activation_max;
@@ -31,7 +31,7 @@ MQ_TWIN void mq_add_s8_dsp_twin(const mq_add_s8_dsp_params_t *params,
                                 int32_t count) {
     for (int32_t i = 0; i < count; i++) {
         const int32_t sum =
-            mq_mac(mq_mac(params->offset, first[i], params->first_factor), second[i], params->second_factor);
+            mq_mac(mq_mac(params->addend, first[i], params->first_factor), second[i], params->second_factor);
         output[i] = (int8_t)mq_clamp(sum >> params->shift, params->activation_min, params->activation_max);
     }
 }

@@ -33,7 +33,7 @@ typedef struct {
 } mq_depthwise_lines_s8_params_t;
 
 /* A row of windows of four channels. lines: a word for each pixel. table: four starts, a word of weights for
- * each tap, multiplier and offset of each channel and, with has_steps, a word of their steps. results: a
+ * each tap, multiplier and addend of each channel and, with has_steps, a word of their steps. results: a
  * word for each window.
  */
 typedef void mq_depthwise_lines_s8_function_t(const mq_depthwise_lines_s8_params_t *params,

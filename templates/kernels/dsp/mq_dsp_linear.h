@@ -53,7 +53,7 @@ static inline void mq_dsp_products(int32_t acc[4], uint32_t x, int32_t weights01
 }
 
 /* The four outputs of a block from its sums; returns where the next block is. constants: multiplier,
- * offset and, with has_steps, step of each channel. kernels/dsp/requantization.py.
+ * addend and, with has_steps, step of each channel. kernels/dsp/requantization.py.
  */
 static inline const int32_t *mq_dsp_requantize(const int32_t acc[4],
                                                const int32_t *constants,

@@ -51,7 +51,7 @@ MQ_TWIN void mq_winograd_dsp_s8_products_twin(int8_t *tiles,
 }
 
 /* The outputs of two whole tiles in a block's channels. sums: of position 0; constants: start, multiplier,
- * offset and step of each channel.
+ * addend and step of each channel.
  */
 typedef void mq_winograd_dsp_s8_outputs_function_t(const int8_t *sums,
                                                    const int32_t *constants,
@@ -127,7 +127,7 @@ static inline int32_t mq_winograd_dsp_s8_subtract(int32_t a, int32_t b) {
     return (int32_t)((uint32_t)a - (uint32_t)b);
 }
 
-/* Requantize four times an accumulator. constants: start, multiplier, offset, step. */
+/* Requantize four times an accumulator. constants: start, multiplier, addend, step. */
 static inline int8_t mq_winograd_dsp_s8_requantize(const mq_winograd_dsp_s8_params_t *params,
                                                    int32_t acc,
                                                    const int32_t *constants) {

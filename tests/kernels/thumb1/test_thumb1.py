@@ -44,11 +44,11 @@ def test_most_cases_have_kernels() -> None:
 def hard_proofs(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """As if two digits never were enough, nor three for a layer's first channel."""
 
-    def fit(layer: Requantization, offset: np.ndarray, count: int) -> ShortRequantization | None:
-        short = fit_digits(layer, offset, count)
+    def fit(layer: Requantization, folded_bias: np.ndarray, count: int) -> ShortRequantization | None:
+        short = fit_digits(layer, folded_bias, count)
         if count == 2 or short is None:
             return None
-        rest = np.arange(len(offset)) > 0
+        rest = np.arange(len(folded_bias)) > 0
         return replace(
             short,
             proven=short.proven & rest,

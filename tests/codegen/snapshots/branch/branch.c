@@ -25,15 +25,13 @@
 #define MQ_KERNEL static inline
 #include "mq_common.h"
 #include "mq_add_s8_dsp.h"
-#include "mq_armv7m_dot.h"
-#include "mq_armv7m_requantize.h"
+#include "mq_binary_s8_dsp.h"
 #include "mq_conv_2d_dsp_s8.h"
 #include "mq_depthwise_planar_s8.h"
 #include "mq_dsp.h"
 #include "mq_dsp_linear.h"
+#include "mq_fully_connected_dsp_s8.h"
 #include "mq_max_pool_2d_s8_dsp.h"
-#include "mq_mul_s8.h"
-#include "mq_pointwise_bytes_s8_armv7m.h"
 #include "mq_softmax.h"
 #include "mq_softmax_table_s8.h"
 #include "mq_walk.h"
@@ -41,7 +39,7 @@
 #if MQ_KERNELS_VERSION != 1
 #error "branch.c was generated for kernels of version 1: generate the model again, or take its own mq_*.h"
 #endif
-#if BRANCH_BUILD != 0x47214439u || BRANCH_WEIGHTS_BUILD != 0x47214439u
+#if BRANCH_BUILD != 0x73dbb32au || BRANCH_WEIGHTS_BUILD != 0x73dbb32au
 #error "branch.c, branch.h and branch_weights.h are of different generations: take all from one"
 #endif
 
@@ -84,10 +82,15 @@ mq_add_s8_dsp_function_t branch_add;
 #else
 #define branch_add mq_add_s8_dsp_twin
 #endif
-#if defined(__ARM_ARCH_ISA_THUMB) && __ARM_ARCH_ISA_THUMB >= 2
-mq_armv7m_dot_function_t branch_dot_1x16_by_1;
+#if defined(__ARM_FEATURE_DSP)
+mq_binary_s8_dsp_function_t branch_mul;
 #else
-#define branch_dot_1x16_by_1 mq_armv7m_dot_twin
+#define branch_mul mq_binary_s8_dsp_twin
+#endif
+#if defined(__ARM_FEATURE_DSP)
+mq_fully_connected_dsp_s8_function_t branch_rows;
+#else
+#define branch_rows mq_fully_connected_dsp_s8_twin
 #endif
 
 const char branch_fingerprint[] = "0000000000000000000000000000000000000000000000000000000000000000";
@@ -232,7 +235,7 @@ static void branch_layer_3_join(int8_t *arena) {
         .size = 16,
         .first_factor = 2796203,
         .second_factor = 2236962,
-        .offset = 260466278,
+        .addend = 260466278,
         .shift = 22,
         .activation_min = -128,
         .activation_max = 127,
@@ -246,22 +249,29 @@ static void branch_layer_3_join(int8_t *arena) {
 }
 
 /* Layer 4: gain
- * mul, by mq_mul_s8
+ * mul, by mq_binary_s8_dsp
  * input: 1x2x2x4 int8, scale 0.15, zero_point -20
  * constant: 4 int8, scale 0.01, zero_point 2
  * output: 1x2x2x4 int8, scale 0.1, zero_point 0
  */
 static void branch_layer_4_gain(int8_t *arena) {
-    static const mq_mul_s8_params_t params = {
+    static const mq_binary_s8_dsp_params_t params = {
         .rows = 4,
         .columns = 4,
         .sizes = {1, 1, 1, 4},
         .first_steps = {4, 4, 4, 4},
         .first_stride = 1,
+        .first_zero_point = -20,
+        .first_multiplier = 0,
+        .first_shift = 0,
+        .first_sign = 1,
         .second_steps = {4, 4, 4, 0},
         .second_stride = 1,
-        .first_zero_point = -20,
         .second_zero_point = 2,
+        .second_multiplier = 0,
+        .second_shift = 0,
+        .second_sign = 1,
+        .is_product = 1,
         .output_zero_point = 0,
         .output_multiplier = 2061584307,
         .output_shift = -6,
@@ -269,10 +279,11 @@ static void branch_layer_4_gain(int8_t *arena) {
         .activation_max = 127,
     };
     MQ_HAS_EFFECTS;
-    mq_mul_s8(&params,
-              arena + 0,
-              branch_4_gain_operand,
-              arena + 0);
+    mq_binary_s8_dsp(&params,
+                     branch_mul,
+                     arena + 0,
+                     branch_4_gain_operand,
+                     arena + 0);
 }
 
 /* Layer 5: flat
@@ -282,31 +293,36 @@ static void branch_layer_4_gain(int8_t *arena) {
  */
 
 /* Layer 6: dense
- * fully_connected, by mq_pointwise_bytes_s8_armv7m, 48 MACs
+ * fully_connected, by mq_fully_connected_dsp_s8, 48 MACs
  * input: 1x16 int8, scale 0.1, zero_point 0
  * constant: 3x16 int8, scale per channel (axis 0)
  * output: 1x3 int8, scale 0.2, zero_point 0
  */
 static void branch_layer_6_dense(int8_t *arena) {
-    static const mq_pointwise_bytes_s8_armv7m_params_t params = {
+    static const mq_fully_connected_dsp_s8_params_t params = {
+        .pairs = 8,
+        .input_size = 16,
+        .output_bytes = 4,
+        .shift = 12,
+        .block = 4,
         .rows = 1,
-        .table_bytes = 112,
-        .runs = 1,
-        .run_length = 16,
-        .output_channels = 3,
-        .low_start = 0,
-        .rounds_away = 1,
-        .shift = 0,
+        .output_size = 3,
+        .has_steps = 1,
+        .low = -128,
+        .high = 127,
+        .slow_channels = 0,
         .output_zero_point = 0,
         .activation_min = -128,
         .activation_max = 127,
     };
     MQ_HAS_EFFECTS;
-    mq_pointwise_bytes_s8_armv7m(&params,
-                                 arena + 0,
-                                 branch_6_dense_table,
-                                 branch_dot_1x16_by_1,
-                                 arena + 16);
+    mq_fully_connected_dsp_s8(&params,
+                              arena + 0,
+                              branch_6_dense_blocks,
+                              branch_0_conv_slow_channels,
+                              arena + 16,
+                              branch_rows,
+                              arena + 20);
 }
 
 /* Layer 7: scores
@@ -322,7 +338,7 @@ static void branch_layer_7_scores(int8_t *arena) {
     };
     MQ_HAS_EFFECTS;
     mq_softmax_table_s8(&params,
-                        arena + 16,
+                        arena + 20,
                         branch_7_scores_exponentials,
                         arena + 0);
 }

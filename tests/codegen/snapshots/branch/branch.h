@@ -30,7 +30,7 @@ extern "C" {
 #define BRANCH_MACS 1920
 #define BRANCH_LAYERS 8
 /* Bytes of the tables in branch_weights.c. */
-#define BRANCH_CONST_BYTES 720
+#define BRANCH_CONST_BYTES 736
 #define BRANCH_INPUTS 1
 #define BRANCH_OUTPUTS 1
 
@@ -53,7 +53,7 @@ extern "C" {
 #define BRANCH_OUTPUT_0_ZERO_POINT (-128)
 
 /* Names this generation: files of different generations refuse to be compiled together. */
-#define BRANCH_BUILD 0x47214439u
+#define BRANCH_BUILD 0x73dbb32au
 
 /* The SHA-256 of the .tflite file, in hexadecimal, and the version of the generator. */
 extern const char branch_fingerprint[];

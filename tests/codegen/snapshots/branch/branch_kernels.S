@@ -470,208 +470,161 @@ branch_add:
     .size branch_add, . - branch_add
 #endif
 
-/* mq_armv7m_dot_function_t; the same in C: mq_armv7m_dot_twin */
-#if defined(__ARM_ARCH_ISA_THUMB) && __ARM_ARCH_ISA_THUMB >= 2
-    .section .text.branch_dot_1x16_by_1, "ax", %progbits
+/* mq_binary_s8_dsp_function_t; the same in C: mq_binary_s8_dsp_twin */
+#if defined(__ARM_FEATURE_DSP)
+    .section .text.branch_mul, "ax", %progbits
     .balign 4
-    .global branch_dot_1x16_by_1
-    .type branch_dot_1x16_by_1, %function
+    .global branch_mul
+    .type branch_mul, %function
     .thumb_func
-branch_dot_1x16_by_1:
-    push {r4-r11, lr}
-    sub sp, #36
-    ldm r3, {r4-r7}
-    strd r2, r0, [sp, #0]
-    strd r4, r5, [sp, #8]
-    add r7, r1, r7
-    strd r6, r7, [sp, #16]
-    str r1, [sp, #24]
-    mov r6, #0x8000
+branch_mul:
+    push {r3-r11, lr}
+    movw r3, #20
+    movt r3, #20
+    movw r4, #65534
+    movt r4, #65534
+    movw r5, #18355
+    movt r5, #31457
+    movw r6, #32
+    movw lr, #1
 1:
-    movs r2, #0
-    movs r3, #0
-    movs r4, #0
-    movs r5, #0
-    ldrsb r8, [r0], #1
-    ldrsb r9, [r1, #0]
-    ldrsb r10, [r1, #1]
-    ldrsb r11, [r1, #2]
-    ldrsb r12, [r1, #3]
-    mla r2, r9, r8, r2
-    mla r3, r10, r8, r3
-    mla r4, r11, r8, r4
-    mla r5, r12, r8, r5
-    ldrsb r8, [r0], #1
-    ldrsb r9, [r1, #4]
-    ldrsb r10, [r1, #5]
-    ldrsb r11, [r1, #6]
-    ldrsb r12, [r1, #7]
-    mla r2, r9, r8, r2
-    mla r3, r10, r8, r3
-    mla r4, r11, r8, r4
-    mla r5, r12, r8, r5
-    ldrsb r8, [r0], #1
-    ldrsb r9, [r1, #8]
-    ldrsb r10, [r1, #9]
-    ldrsb r11, [r1, #10]
-    ldrsb r12, [r1, #11]
-    mla r2, r9, r8, r2
-    mla r3, r10, r8, r3
-    mla r4, r11, r8, r4
-    mla r5, r12, r8, r5
-    ldrsb r8, [r0], #1
-    ldrsb r9, [r1, #12]
-    ldrsb r10, [r1, #13]
-    ldrsb r11, [r1, #14]
-    ldrsb r12, [r1, #15]
-    mla r2, r9, r8, r2
-    mla r3, r10, r8, r3
-    mla r4, r11, r8, r4
-    mla r5, r12, r8, r5
-    ldrsb r8, [r0], #1
-    ldrsb r9, [r1, #16]
-    ldrsb r10, [r1, #17]
-    ldrsb r11, [r1, #18]
-    ldrsb r12, [r1, #19]
-    mla r2, r9, r8, r2
-    mla r3, r10, r8, r3
-    mla r4, r11, r8, r4
-    mla r5, r12, r8, r5
-    ldrsb r8, [r0], #1
-    ldrsb r9, [r1, #20]
-    ldrsb r10, [r1, #21]
-    ldrsb r11, [r1, #22]
-    ldrsb r12, [r1, #23]
-    mla r2, r9, r8, r2
-    mla r3, r10, r8, r3
-    mla r4, r11, r8, r4
-    mla r5, r12, r8, r5
-    ldrsb r8, [r0], #1
-    ldrsb r9, [r1, #24]
-    ldrsb r10, [r1, #25]
-    ldrsb r11, [r1, #26]
-    ldrsb r12, [r1, #27]
-    mla r2, r9, r8, r2
-    mla r3, r10, r8, r3
-    mla r4, r11, r8, r4
-    mla r5, r12, r8, r5
-    ldrsb r8, [r0], #1
-    ldrsb r9, [r1, #28]
-    ldrsb r10, [r1, #29]
-    ldrsb r11, [r1, #30]
-    ldrsb r12, [r1, #31]
-    mla r2, r9, r8, r2
-    mla r3, r10, r8, r3
-    mla r4, r11, r8, r4
-    mla r5, r12, r8, r5
-    ldrsb r8, [r0], #1
-    ldrsb r9, [r1, #32]
-    ldrsb r10, [r1, #33]
-    ldrsb r11, [r1, #34]
-    ldrsb r12, [r1, #35]
-    mla r2, r9, r8, r2
-    mla r3, r10, r8, r3
-    mla r4, r11, r8, r4
-    mla r5, r12, r8, r5
-    ldrsb r8, [r0], #1
-    ldrsb r9, [r1, #36]
-    ldrsb r10, [r1, #37]
-    ldrsb r11, [r1, #38]
-    ldrsb r12, [r1, #39]
-    mla r2, r9, r8, r2
-    mla r3, r10, r8, r3
-    mla r4, r11, r8, r4
-    mla r5, r12, r8, r5
-    ldrsb r8, [r0], #1
-    ldrsb r9, [r1, #40]
-    ldrsb r10, [r1, #41]
-    ldrsb r11, [r1, #42]
-    ldrsb r12, [r1, #43]
-    mla r2, r9, r8, r2
-    mla r3, r10, r8, r3
-    mla r4, r11, r8, r4
-    mla r5, r12, r8, r5
-    ldrsb r8, [r0], #1
-    ldrsb r9, [r1, #44]
-    ldrsb r10, [r1, #45]
-    ldrsb r11, [r1, #46]
-    ldrsb r12, [r1, #47]
-    mla r2, r9, r8, r2
-    mla r3, r10, r8, r3
-    mla r4, r11, r8, r4
-    mla r5, r12, r8, r5
-    ldrsb r8, [r0], #1
-    ldrsb r9, [r1, #48]
-    ldrsb r10, [r1, #49]
-    ldrsb r11, [r1, #50]
-    ldrsb r12, [r1, #51]
-    mla r2, r9, r8, r2
-    mla r3, r10, r8, r3
-    mla r4, r11, r8, r4
-    mla r5, r12, r8, r5
-    ldrsb r8, [r0], #1
-    ldrsb r9, [r1, #52]
-    ldrsb r10, [r1, #53]
-    ldrsb r11, [r1, #54]
-    ldrsb r12, [r1, #55]
-    mla r2, r9, r8, r2
-    mla r3, r10, r8, r3
-    mla r4, r11, r8, r4
-    mla r5, r12, r8, r5
-    ldrsb r8, [r0], #1
-    ldrsb r9, [r1, #56]
-    ldrsb r10, [r1, #57]
-    ldrsb r11, [r1, #58]
-    ldrsb r12, [r1, #59]
-    mla r2, r9, r8, r2
-    mla r3, r10, r8, r3
-    mla r4, r11, r8, r4
-    mla r5, r12, r8, r5
-    ldrsb r8, [r0], #1
-    ldrsb r9, [r1, #60]
-    ldrsb r10, [r1, #61]
-    ldrsb r11, [r1, #62]
-    ldrsb r12, [r1, #63]
-    mla r2, r9, r8, r2
-    mla r3, r10, r8, r3
-    mla r4, r11, r8, r4
-    mla r5, r12, r8, r5
-    adds r1, #64
-    ldr r0, [sp, #0]
-    ldm r1!, {r8, r9, r10, r11}
-    lsl r2, r2, #1
-    smlal r9, r10, r2, r8
-    add r10, r10, r10, asr #31
-    asr r10, r10, r11
-    add r10, r10, #1
-    ssat r2, #8, r10, asr #1
-    strb r2, [r0], #1
-    ldm r1!, {r8, r9, r10, r11}
-    lsl r3, r3, #1
-    smlal r9, r10, r3, r8
-    add r10, r10, r10, asr #31
-    asr r10, r10, r11
-    add r10, r10, #1
-    ssat r3, #8, r10, asr #1
-    strb r3, [r0], #1
-    ldm r1!, {r8, r9, r10, r11}
-    lsl r4, r4, #1
-    smlal r9, r10, r4, r8
-    add r10, r10, r10, asr #31
-    asr r10, r10, r11
-    add r10, r10, #1
-    ssat r4, #8, r10, asr #1
-    strb r4, [r0], #1
-    str r0, [sp, #0]
-    ldr r0, [sp, #4]
-    ldrd r8, r9, [sp, #8]
-    ldr r1, [sp, #24]
-    add r0, r0, r9
-    str r0, [sp, #4]
-    subs r8, #1
-    str r8, [sp, #8]
+    ldr r7, [r0], #4
+    ldr r8, [r1], #4
+    sxtab16 r9, r3, r7
+    sxtab16 r7, r3, r7, ror #8
+    sxtab16 r10, r4, r8
+    sxtab16 r8, r4, r8, ror #8
+    sadd16 r9, r9, r9
+    sadd16 r7, r7, r7
+    smulbb r11, r9, r10
+    smultt r9, r9, r10
+    smulbb r10, r7, r8
+    smultt r7, r7, r8
+    add r12, r6, r11, asr #31
+    smmlar r11, r11, r5, r12
+    ssat r11, #8, r11, asr #6
+    strb r11, [r2], #1
+    add r12, r6, r10, asr #31
+    smmlar r10, r10, r5, r12
+    ssat r10, #8, r10, asr #6
+    strb r10, [r2], #1
+    add r12, r6, r9, asr #31
+    smmlar r9, r9, r5, r12
+    ssat r9, #8, r9, asr #6
+    strb r9, [r2], #1
+    add r12, r6, r7, asr #31
+    smmlar r7, r7, r5, r12
+    ssat r7, #8, r7, asr #6
+    strb r7, [r2], #1
+    subs lr, lr, #1
     bne 1b
-    add sp, #36
+    pop {r3-r11, pc}
+    .size branch_mul, . - branch_mul
+#endif
+
+/* mq_fully_connected_dsp_s8_function_t; the same in C: mq_fully_connected_dsp_s8_twin */
+#if defined(__ARM_FEATURE_DSP)
+    .section .text.branch_rows, "ax", %progbits
+    .balign 4
+    .global branch_rows
+    .type branch_rows, %function
+    .thumb_func
+branch_rows:
+    push {r4-r11, lr}
+    sub sp, sp, #40
+    str r0, [sp, #8]
+    str r1, [sp, #20]
+    str r2, [sp, #0]
+    ldr r4, [sp, #76]
+    ldmia r4, {r5-r8}
+    lsls r5, r5, #1
+    str r5, [sp, #24]
+    str r6, [sp, #28]
+    str r7, [sp, #32]
+    str r8, [sp, #36]
+    /* One pixel: r0 inputs, r1 block, r2-r5 weights, r6 r7 input pairs; sums r8-r11, lr output. */
+    ldr lr, [sp, #0]
+5:
+    str r3, [sp, #16]
+    ldr r12, [sp, #32]
+    add r12, r12, lr
+    str r12, [sp, #4]
+6:
+    ldmia r1!, {r8-r11}
+    ldr r0, [sp, #8]
+    ldr r12, [sp, #24]
+    add r12, r12, r0
+7:
+    ldmia r1!, {r2-r5}
+    ldr r7, [r0], #4
+    sxtb16 r6, r7
+    sxtb16 r7, r7, ror #8
+    smlad r9, r6, r2, r9
+    smlad r11, r6, r3, r11
+    sxtb16 r2, r2
+    sxtb16 r3, r3
+    smlad r8, r6, r2, r8
+    smlad r10, r6, r3, r10
+    smlad r9, r7, r4, r9
+    smlad r11, r7, r5, r11
+    sxtb16 r4, r4
+    sxtb16 r5, r5
+    smlad r8, r7, r4, r8
+    smlad r10, r7, r5, r10
+    cmp r0, r12
+    bne 7b
+    sub r9, r9, r8
+    sub r11, r11, r10
+    ldr r0, [sp, #36]
+    /* Requantize and store. */
+    ldmia r1!, {r2, r3, r4}
+    lsl r8, r8, #8
+    and r5, r4, r8, asr #31
+    smmla r8, r8, r2, r3
+    sub r8, r8, r5
+    asr r8, r8, r0
+    ssat r8, #8, r8
+    ldmia r1!, {r2, r3, r4}
+    and r5, r4, r9, asr #31
+    smmla r9, r9, r2, r3
+    sub r9, r9, r5
+    asr r9, r9, r0
+    ssat r9, #8, r9
+    strb r9, [lr, #1]
+    ldmia r1!, {r2, r3, r4}
+    lsl r10, r10, #8
+    and r5, r4, r10, asr #31
+    smmla r10, r10, r2, r3
+    sub r10, r10, r5
+    asr r10, r10, r0
+    ssat r10, #8, r10
+    strb r10, [lr, #2]
+    ldmia r1!, {r2, r3, r4}
+    and r5, r4, r11, asr #31
+    smmla r11, r11, r2, r3
+    sub r11, r11, r5
+    asr r11, r11, r0
+    ssat r11, #8, r11
+    strb r11, [lr, #3]
+    strb r8, [lr], #4
+    ldr r2, [sp, #4]
+    cmp lr, r2
+    bne 6b
+    ldr r2, [sp, #8]
+    ldr r4, [sp, #28]
+    add r2, r2, r4
+    str r2, [sp, #8]
+    ldr r1, [sp, #20]
+    ldr r3, [sp, #16]
+    subs r3, r3, #1
+    bne 5b
+9:
+    add sp, sp, #40
     pop {r4-r11, pc}
-    .size branch_dot_1x16_by_1, . - branch_dot_1x16_by_1
+    .size branch_rows, . - branch_rows
+#endif
+
+#if defined(__linux__)
+/* Else its linker takes the stack to be executable. */
+    .section .note.GNU-stack, "", %progbits
 #endif

@@ -11,7 +11,7 @@
 #include "mq_common.h"
 #include "branch.h"
 
-#if BRANCH_BUILD != 0x47214439u || BRANCH_WEIGHTS_BUILD != 0x47214439u
+#if BRANCH_BUILD != 0x73dbb32au || BRANCH_WEIGHTS_BUILD != 0x73dbb32au
 #error "branch_weights.c, branch_weights.h and branch.h are of different generations: take all from one"
 #endif
 
@@ -50,12 +50,12 @@ const int8_t branch_4_gain_operand[4] = {
     3, -5, 90, 127,
 };
 
-/* dense, table */
+/* dense, blocks */
 BRANCH_WEIGHTS_SECTION
-const int32_t branch_6_dense_table[28] = {
-    3878202, 7888753, 1292641, 7146243, 1562480, 11429753, 16224376, 1899157, 13526516, 3468827, 15312073, 7424737,
-    11892256, 2784077, 9989653, 10739629, 1099511680, INT32_MIN, 0, 7, 1374389504, INT32_MIN, 0, 7,
-    1649267456, INT32_MIN, 0, 7,
+const int32_t branch_6_dense_blocks[32] = {
+    0, 0, 0, 0, -1184813766, 1245243, 184770417, 7143544, -1871128720, -589801, -107649159, 1900462,
+    -1547082508, -1441842, 1239543323, 7405620, 1846900256, -6750283, -559056051, -6094806, 137438960, 2048, 0, 171798692,
+    2048, 0, 206158432, 2054, 13, 0, 0, 0,
 };
 
 /* scores, exponentials */
@@ -74,6 +74,6 @@ sizeof branch_0_conv_blocks +
     sizeof branch_0_conv_slow_channels +
     sizeof branch_2_deep_table +
     sizeof branch_4_gain_operand +
-    sizeof branch_6_dense_table +
+    sizeof branch_6_dense_blocks +
     sizeof branch_7_scores_exponentials == BRANCH_CONST_BYTES,
     const_bytes);

@@ -11,7 +11,7 @@
 
 #include <stdint.h>
 
-#define BRANCH_WEIGHTS_BUILD 0x47214439u
+#define BRANCH_WEIGHTS_BUILD 0x73dbb32au
 
 /* Tables start at words: kernels may read them by words, and no compiler may count on more. */
 #if defined(__GNUC__)
@@ -27,6 +27,7 @@ extern const int32_t branch_0_conv_blocks[40] BRANCH_WORD_ALIGNED;
 
 /* int32_t 1x1
  * conv, slow_channels
+ * dense, slow_channels
  */
 extern const int32_t branch_0_conv_slow_channels[1] BRANCH_WORD_ALIGNED;
 
@@ -40,10 +41,10 @@ extern const int32_t branch_2_deep_table[40] BRANCH_WORD_ALIGNED;
  */
 extern const int8_t branch_4_gain_operand[4] BRANCH_WORD_ALIGNED;
 
-/* int32_t 28
- * dense, table
+/* int32_t 32
+ * dense, blocks
  */
-extern const int32_t branch_6_dense_table[28] BRANCH_WORD_ALIGNED;
+extern const int32_t branch_6_dense_blocks[32] BRANCH_WORD_ALIGNED;
 
 /* int32_t 70
  * scores, exponentials

@@ -216,3 +216,8 @@ dense_dot_1x6_by_1:
     pop {r4-r11, pc}
     .size dense_dot_1x6_by_1, . - dense_dot_1x6_by_1
 #endif
+
+#if defined(__linux__)
+/* Else its linker takes the stack to be executable. */
+    .section .note.GNU-stack, "", %progbits
+#endif
