@@ -20,6 +20,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field, replace
+from itertools import chain, islice, zip_longest
 from pathlib import Path
 
 import numpy as np
@@ -33,8 +34,10 @@ from tests.kernel_harness import params_bytes
 from tests.kernels.machine import Machine, Task, function_text, lay_out
 from tests.kernels.prove import BOARDS
 from tests.kernels.random_cases import FAST_KERNELS, kernel_named, random_cases
+from tests.mutation.attacks import SEGMENT_BYTES, across_segments, attacks, others
 from tests.mutation.equivalent import reason_of
-from tests.mutation.mutants import Change, inline_changes, random_change, with_fault
+from tests.mutation.hard_inputs import with_hard_inputs
+from tests.mutation.mutants import Change, asm_changes, inline_changes, random_change, with_fault
 from tests.mutation.tuned import has_weights, sibling, tells, tuned
 from tests.ops.driver import Case, reference
 
@@ -48,23 +51,29 @@ _ICOUNT = ("-icount", "shift=0")
 _WATCHDOG_TICKS = 250_000
 _SECONDS = 120.0
 _DRAWS = 20
+#: Attacks in an image.
+_GROUP = 48
 
 
 @dataclass(frozen=True)
 class Mutant:
-    """A changed function, at `symbol` in the image, or a byte of a table whose bits of `mask` are flipped."""
+    """A changed function, at `symbol` in the image, or a byte of a table whose bits of `mask` are flipped.
+
+    body: of the function as it was; "" for a table.
+    """
 
     block: str
     change: str
-    original: str
+    body: str
     symbol: str
     byte: int = 0
     mask: int = 1
+    bytes: int = 1
     line: int = 0
 
     @property
     def is_table(self) -> bool:
-        return self.original == ""
+        return self.body == ""
 
 
 @dataclass
@@ -73,20 +82,20 @@ class Tally:
 
     killed: int = 0
     equivalent: int = 0
-    unreached: int = 0
+    unreached: list[str] = field(default_factory=list)
     survivors: list[str] = field(default_factory=list)
 
-    def count(self, noticed: bool, block: str, change: str) -> None:
+    def count(self, noticed: bool, reason: str | None, change: str) -> None:
         if noticed:
             self.killed += 1
-        elif reason_of(block, change) is not None:
+        elif reason is not None:
             self.equivalent += 1
         else:
             self.survivors.append(change)
 
     @property
     def total(self) -> int:
-        return self.killed + self.equivalent + self.unreached + len(self.survivors)
+        return self.killed + self.equivalent + len(self.unreached) + len(self.survivors)
 
 
 @dataclass
@@ -108,20 +117,44 @@ def mutate(kernel: Kernel, seed: int, mutants: int, flips: int, shapes: int = SH
     bench = Bench(
         machine, tasks, [f for function, mutant in changed for f in (function, _probe(function, mutant.line))]
     )
+    unnoticed = [pair for pair in changed if not bench.notices(pair[1])]
+    unreached = {mutant for _, mutant in unnoticed if not bench.reaches(mutant)}
+    explained = {
+        mutant for _, mutant in unnoticed if reason_of(kernel.name, mutant.block, mutant.change) is not None
+    }
+    attacked = [pair for pair in unnoticed if pair[1] not in explained]
+    for attack in _attacks(machine, tuned_tasks, attacked):
+        attacked = [pair for pair in attacked if not attack.notices(pair[1])]
+        unreached -= {mutant for _, mutant in attacked if mutant in unreached and attack.reaches(mutant)}
+        if not attacked:
+            break
+    survivors = explained | {mutant for _, mutant in attacked}
+    unreached &= survivors
     for _, mutant in changed:
-        tally, noticed = report.blocks[mutant.block], bench.notices(mutant)
-        if not noticed and not bench.reaches(mutant):
-            tally.unreached += 1
+        tally = report.blocks[mutant.block]
+        if mutant in unreached:
+            tally.unreached.append(mutant.change)
         else:
-            tally.count(noticed, mutant.block, mutant.change)
+            reason = reason_of(kernel.name, mutant.block, mutant.change)
+            tally.count(mutant not in survivors, reason, mutant.change)
     for mutant in _flips(tuned_tasks, rng, flips):
-        # A low bit may be too little for an output to differ; the whole byte is not, unless nobody reads it.
-        noticed = bench.notices(mutant) or bench.notices(replace(mutant, mask=0xFF))
-        report.blocks[mutant.block].count(noticed, mutant.block, mutant.change)
+        _flip(bench, mutant, report.blocks[mutant.block], reason_of(kernel.name, mutant.block, mutant.change))
     for change, noticed in _inline(machine, kernel, tasks):
-        report.blocks["inline assembly"].count(noticed, "inline assembly", change)
+        reason = reason_of(kernel.name, "inline assembly", change)
+        report.blocks["inline assembly"].count(noticed, reason, change)
     report.seconds = time.monotonic() - begin
     return report
+
+
+def _flip(bench: Bench, mutant: Mutant, tally: Tally, reason: str | None) -> None:
+    """A low bit may be too little for an output to differ; the whole byte is not, unless nobody reads it."""
+    noticed = bench.notices(mutant) or bench.notices(replace(mutant, mask=0xFF))
+    is_parameter = mutant.block == "parameters"
+    if not noticed and is_parameter and not bench.notices(replace(mutant, mask=0xFF, bytes=4)):
+        # Of the parameters, some are for the twin in C alone.
+        tally.unreached.append(mutant.change)
+    else:
+        tally.count(noticed, reason, mutant.change)
 
 
 def fixed_tasks(kernel: Kernel, shapes: int = SHAPES) -> tuple[list[Task], list[Task]]:
@@ -139,21 +172,47 @@ def fixed_tasks(kernel: Kernel, shapes: int = SHAPES) -> tuple[list[Task], list[
     return tasks[: len(cases)], tasks[len(cases) :]
 
 
+def _attacks(
+    machine: Machine, tasks: Sequence[Task], unnoticed: Sequence[tuple[AssemblyFunction, Mutant]]
+) -> Iterator[Bench]:
+    """Images of attacks on what was not noticed."""
+    if not unnoticed:
+        return
+    kernel, bodies = tasks[0].kernel, {mutant.body for _, mutant in unnoticed}
+    variants = [f for function, mutant in unnoticed for f in (function, _probe(function, mutant.line))]
+    cases = [attacks(kernel, task.case, bodies) for task in tasks[::2]]
+    found = chain(
+        (task for each in tasks[::2] for task in across_segments(each, bodies)),
+        (lay_out(case, kernel) for turn in zip_longest(*cases) for case in turn if case is not None),
+        (lay_out(case, kernel) for case in others(kernel, bodies)),
+    )
+    fitting = (task for task in found if machine.fits(task))
+    while group := list(islice(fitting, _GROUP)):
+        for part in machine.groups(group):
+            yield Bench(machine, part, variants)
+
+
 def _with_samples(case: Case) -> Case:
     outputs = _OUTPUTS[0 if has_weights(case) else 1]
-    return replace(case, samples=int(np.clip(outputs // case.node().output.elements, 8, 200)))
+    samples = int(np.clip(outputs // case.node().output.elements, 8, 200))
+    return with_hard_inputs(np.random.default_rng(CASES_SEED), case, samples, max(samples // 3, 24))
+
+
+def _originals(tasks: Sequence[Task]) -> list[AssemblyFunction]:
+    """As images of those tasks have them."""
+    assemblies = Assemblies("f")
+    for task in tasks:
+        for argument in task.call.arguments:
+            if isinstance(argument, Assembly):
+                assemblies.add(argument)
+    return list(assemblies)
 
 
 def _functions(
     tasks: Sequence[Task], rng: np.random.Generator, count: int, machine: Machine
 ) -> list[tuple[AssemblyFunction, Mutant]]:
     """`count` mutants of the functions of each type; those are named as in the image."""
-    assemblies = Assemblies("f")
-    for task in tasks:
-        for argument in task.call.arguments:
-            if isinstance(argument, Assembly):
-                assemblies.add(argument)
-    originals = list(assemblies)
+    originals = _originals(tasks)
     by_type: dict[str, list[AssemblyFunction]] = defaultdict(list)
     for function in originals:
         by_type[function.source.function_type].append(function)
@@ -177,7 +236,8 @@ def _drawn(
             continue
         symbol = f"m{first + len(drawn)}_{zlib.crc32(block.encode()):x}"
         body = change.applied(function.source.body)
-        mutant = Mutant(block, f"{function.symbol[2:]}, {change}", function.symbol, symbol, line=change.line)
+        described = f"{function.symbol[2:]}, {change}"
+        mutant = Mutant(block, described, function.source.body, symbol, line=change.line)
         drawn[function.symbol, change] = (
             AssemblyFunction(symbol, replace(function.source, body=body)),
             mutant,
@@ -214,7 +274,10 @@ def _assembled(
         drawn = [pair for index, pair in enumerate(drawn) if index not in refused]
     with (machine.folder / "mutants.o").open("rb") as stream:
         code = {s.name.removeprefix(".text."): s.data() for s in ELFFile(stream).iter_sections()}
-    return [(f, mutant) for f, mutant in drawn if code[f"{f.symbol}_body"] != code[f"{mutant.original}_body"]]
+    names = {function.source.body: function.symbol for function in originals}
+    return [
+        (f, mutant) for f, mutant in drawn if code[f"{f.symbol}_body"] != code[f"{names[mutant.body]}_body"]
+    ]
 
 
 def _flips(tasks: Sequence[Task], rng: np.random.Generator, count: int) -> Iterator[Mutant]:
@@ -234,18 +297,21 @@ def _flips(tasks: Sequence[Task], rng: np.random.Generator, count: int) -> Itera
 
 
 def _inline(machine: Machine, kernel: Kernel, tasks: Sequence[Task]) -> Iterator[tuple[str, bool]]:
-    """Each opcode of mq_dsp.h that the kernel's C uses, changed, and whether the cases notice."""
-    header = machine.folder / "mq_dsp.h"
-    if not header.exists():
-        return
-    text = header.read_text("utf-8")
+    """Each opcode of mq_dsp.h and each instruction of the kernel's own header that its C uses, changed, and
+    whether the cases notice.
+    """
     original = (machine.folder / "kernel.o").read_bytes()
-    for change, changed in inline_changes(text):
-        header.write_text(changed, "utf-8")
-        machine.compile("kernel.c")
-        if (machine.folder / "kernel.o").read_bytes() != original:
-            yield change, not Bench.is_right(machine, tasks)
-    header.write_text(text, "utf-8")
+    for name, changes in (("mq_dsp.h", inline_changes), (f"mq_{kernel.function}.h", asm_changes)):
+        header = machine.folder / name
+        if not header.exists():
+            continue
+        text = header.read_text("utf-8")
+        for change, changed in changes(text):
+            header.write_text(changed, "utf-8")
+            is_code = machine.compile("kernel.c", check=False)
+            if is_code and (machine.folder / "kernel.o").read_bytes() != original:
+                yield change, not Bench.is_right(machine, tasks)
+        header.write_text(text, "utf-8")
     machine.compile("kernel.c")
 
 
@@ -254,7 +320,8 @@ class Bench:
 
     def __init__(self, machine: Machine, tasks: Sequence[Task], variants: Sequence[AssemblyFunction]) -> None:
         self._machine, self._tasks = machine, tasks
-        image = machine.image(tasks, variants, watchdog_ticks=_WATCHDOG_TICKS)
+        self._originals = _originals(tasks)
+        image = machine.image(tasks, variants, watchdog_ticks=_WATCHDOG_TICKS, arena_align=SEGMENT_BYTES)
         self._image = image.read_bytes()
         with image.open("rb") as stream:
             elf = ELFFile(stream)
@@ -286,7 +353,9 @@ class Bench:
     def notices(self, mutant: Mutant) -> bool:
         patched = bytearray(self._image)
         if mutant.is_table:
-            patched[self._offset(self._address[mutant.symbol] + mutant.byte)] ^= mutant.mask
+            place = self._offset(self._address[mutant.symbol] + mutant.byte)
+            for byte in range(place, place + mutant.bytes):
+                patched[byte] ^= mutant.mask
         else:
             self._point_at(patched, mutant)
         image = self._machine.folder / "mutant.elf"
@@ -307,13 +376,15 @@ class Bench:
 
     def _point_at(self, patched: bytearray, mutant: Mutant) -> None:
         """The mutant in place of the original, in every case's record."""
-        old, new = ((self._address[s] | 1).to_bytes(4, "little") for s in (mutant.original, mutant.symbol))
+        old = {self._word(f.symbol) for f in self._originals if f.source.body == mutant.body}
         start, end = (self._offset(self._address[name]) for name in ("cases", "case_count"))
         words = range(start, end, 4)
-        found = [word for word in words if patched[word : word + 4] == old]
-        assert found, mutant
-        for word in found:
-            patched[word : word + 4] = new
+        for word in words:
+            if bytes(patched[word : word + 4]) in old:
+                patched[word : word + 4] = self._word(mutant.symbol)
+
+    def _word(self, function: str) -> bytes:
+        return (self._address[function] | 1).to_bytes(4, "little")
 
     def _offset(self, address: int) -> int:
         """In the file."""
@@ -337,7 +408,7 @@ def table(reports: Sequence[Report]) -> str:
     ]
     for report in reports:
         for block, tally in report.blocks.items():
-            others = (tally.equivalent, tally.unreached, len(tally.survivors))
+            others = (tally.equivalent, len(tally.unreached), len(tally.survivors))
             numbers = " | ".join([f"{tally.killed} of {tally.total}", *map(str, others)])
             rows.append(f"| {report.family} | `{report.kernel}` | {block} | {numbers} |")
     return "\n".join(rows)
@@ -360,10 +431,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             reports.append(report)
             print(f"{report.kernel}: {report.seconds:.0f} s", flush=True)
             for block, tally in report.blocks.items():
-                print(
-                    f"    {block}: {tally.killed} of {tally.total} killed, {tally.unreached} not reached",
-                    flush=True,
-                )
+                counts = f"{tally.killed} of {tally.total} killed, {len(tally.unreached)} not reached"
+                print(f"    {block}: {counts}", flush=True)
+                for change in tally.unreached:
+                    print(f"        not reached: {change}", flush=True)
                 for survivor in tally.survivors:
                     print(f"        survived: {survivor}", flush=True)
     print(table(reports))
@@ -378,7 +449,7 @@ def has_gap(block: str, tally: Tally) -> bool:
     Single bytes may: there is padding, and parameters that only the twin in C reads.
     """
     if block.startswith(("table", "parameters")):
-        return not tally.killed and not tally.equivalent
+        return bool(tally.survivors) and not tally.killed and not tally.equivalent
     return bool(tally.survivors)
 
 

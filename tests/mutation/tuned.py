@@ -17,7 +17,7 @@ _SPREAD = 50
 
 def tuned(rng: np.random.Generator, case: Case) -> Case:
     """The case with new weights, a bias that centres its outputs, and a scale that spreads them."""
-    if case.op == "average_pool_2d":
+    if case.op in ("average_pool_2d", "quantize"):
         return case
     case = _with_new_weights(rng, _with_wide_clamps(rng, replace(case, samples=8)))
     plain = replace(case, attrs=replace(case.attrs, activation="none")) if _has_activation(case) else case
