@@ -99,7 +99,7 @@ def _changes(case: Case) -> list[_Change]:
     for factor in _COARSER:
         found += [_chained(_coarser(factor), _with_sums_at_edges), _coarser(factor)] * _TURNS
     found += [_chained(_resized, sibling), _chained(_resized, tuned)] * _RESIZED_TURNS
-    found += [_with_extreme_weights] * _TURNS
+    found += [_in_blocks, _with_extreme_weights] * _RESIZED_TURNS
     return [
         *found,
         _many_rows,
@@ -193,20 +193,35 @@ def _resized(rng: np.random.Generator, case: Case) -> Case:
 
 
 def _with_channels(rng: np.random.Generator, case: Case, channels: int) -> Case:
-    """Output channels: the same ones repeated or cut."""
+    """Output channels: the same ones repeated or cut, with scales about theirs where they have their own."""
     x, weights, bias = (*case.inputs, None)[:3]
     assert x is not None and weights is not None and weights.quant is not None and weights.data is not None
     chosen = np.resize(np.arange(weights.shape[0]), channels)
+    scales = np.array(weights.quant.scale)
+    if weights.quant.channel_axis is not None:
+        scales = scales[chosen] * rng.uniform(0.6, 1.6, channels)
 
-    def taken(tensor: Tensor) -> Tensor:
+    def taken(tensor: Tensor, scales: np.ndarray) -> Tensor:
         assert tensor.quant is not None and tensor.data is not None
-        quant = tensor.quant
-        if quant.channel_axis is not None:
-            quant = QuantParams.per_channel([quant.scale[c] for c in chosen], 0)
+        is_own = tensor.quant.channel_axis is not None
+        quant = QuantParams.per_channel(scales.tolist(), 0) if is_own else tensor.quant
         return Tensor.constant(tensor.name, np.ascontiguousarray(tensor.data[chosen]), quant)
 
-    inputs = (x, taken(weights), None if bias is None else taken(bias))[: len(case.inputs)]
-    return replace(case, inputs=inputs)
+    inputs = (x, taken(weights, scales), None if bias is None else taken(bias, x.scale * scales))
+    return replace(case, inputs=inputs[: len(case.inputs)])
+
+
+def _in_blocks(rng: np.random.Generator, case: Case) -> Case:
+    """Whole blocks of output channels and another row; steps of the output that are much coarser, or not."""
+    if case.op == "depthwise_conv_2d":
+        return case
+    x, *constants = case.inputs
+    assert x is not None
+    axis = 0 if len(x.shape) == 2 else 1
+    shape = tuple(size + 2 * (index == axis) for index, size in enumerate(x.shape))
+    case = replace(case, inputs=(replace(x, shape=shape), *constants), data=None)
+    case = sibling(rng, _with_channels(rng, case, int(rng.choice([4, 8, 16, 32]))))
+    return _coarser(float(rng.choice([1.0, rng.uniform(2, 12)])))(rng, case)
 
 
 def _many_rows(rng: np.random.Generator, case: Case) -> Case:

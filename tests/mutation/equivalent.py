@@ -86,6 +86,17 @@ EQUIVALENT: tuple[Equivalent, ...] = (
         "Both operands have zero_point -128 and are added: no sum is negative, and -108 is the zero_point.",
     ),
     Equivalent(
+        "mq_binary_s8_dsp_function_t",
+        r"sub_2, line (30|44|58): add r12, r5, r3, asr #31 -> left out",
+        "r12 is 0 or 1 then, from the element before: for none of the 65,536 pairs of bytes does either give "
+        "another output with this function's constants.",
+    ),
+    Equivalent(
+        "mq_thumb1_four_pixels_function_t",
+        r"four_pixels_12_2_15_21_2, line 143: cmp r7, #0 -> cmp r3, #0",
+        "Whether the step is added. The zero_point is 127: no output is above it, and all steps are 0.",
+    ),
+    Equivalent(
         "mq_armv7m_pack_function_t",
         r"pack_3(_2)?, line 5: lsl r10, r9, #16 -> (left out|(lsl|lsr|asr|ror) r10, .*)",
         "The padding of lower pixels, of which this band has none: nothing reads r10.",
@@ -128,6 +139,12 @@ EQUIVALENT: tuple[Equivalent, ...] = (
         "Two pixels: lanes 1, 2 and 3 are stored to one address, 3 last.",
     ),
     Equivalent(
+        "mq_mve_dots_function_t",
+        r"dots_4, line 107: add r3, r3, #24 -> add lr, r3, #24",
+        "This goes on to the next group of pixels. Two pixels at once are best only where there are but two.",
+        "conv_2d_columns_s8_mve",
+    ),
+    Equivalent(
         "mq_mve_(dots|patches)_function_t",
         r".*: vrshl\.s32 (q\d), (r\d+) -> vqrshl\.s32 \1, \2",
         "Shifts are to the right: the kernels refuse others.",
@@ -143,6 +160,19 @@ EQUIVALENT: tuple[Equivalent, ...] = (
         r"patches_7, line 63: movw r0, (#\d+) -> movw r4, \1|patches_8, line 98: add r9, r9, #80 -> left out",
         "This goes on to the next strip, and along one axis there is one.",
         "depthwise_conv_1d_s8_mve",
+    ),
+    Equivalent(
+        "inline assembly",
+        r"ssat %0, #12, %0 -> ssat %0, #1[13456], %0",
+        "Twice a quantized value, limited so that adding a zero_point does not wrap: from 512 steps beside "
+        "the zero_point on, which 11 bits hold, all is clamped.",
+        "quantize_f32_dsp",
+    ),
+    Equivalent(
+        "table: is_wide",
+        r".*, 1",
+        "The function for any weights takes longer and gives the same.",
+        "depthwise_conv_2d_s8_armv7m",
     ),
     Equivalent(
         "table: slow_channels",

@@ -171,7 +171,7 @@ class _Windows:
     def _filled(self, rng: np.random.Generator, x: IntArray, weights: IntArray, output: int) -> IntArray:
         """Inputs of a window: for one of the channel's targets, or for its largest or least sum."""
         kind, targets = rng.random(), self.targets[output]
-        if kind < 0.1 or not len(targets):
+        if kind < 0.2 or not len(targets):
             return np.where((weights > 0) == (rng.random() < 0.5), INT8_MAX, INT8_MIN)
         zero_point = self.node.input(0).zero_point
         flat = x.reshape(-1).copy()

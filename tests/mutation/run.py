@@ -282,18 +282,19 @@ def _assembled(
 
 def _flips(tasks: Sequence[Task], rng: np.random.Generator, count: int) -> Iterator[Mutant]:
     """`count` random bytes of all tables of a label, and low bytes of parameters."""
-    places: dict[str, list[tuple[str, int, int]]] = defaultdict(list)
+    places: dict[str, list[tuple[str, bytes, int]]] = defaultdict(list)
     for index, task in enumerate(tasks):
-        size = len(params_bytes(task.kernel, task.call))
-        places["parameters"].append((f"t{index}", size, 4))
+        places["parameters"].append((f"t{index}", params_bytes(task.kernel, task.call), 4))
         for place, argument in enumerate(task.call.arguments):
             if isinstance(argument, Constant):
-                places[f"table: {argument.label}"].append((f"t{index}_{place}", argument.data.nbytes, 1))
+                content = np.ascontiguousarray(argument.data).tobytes()
+                places[f"table: {argument.label}"].append((f"t{index}_{place}", content, 1))
     for block, tables in places.items():
         for _ in range(count):
-            symbol, size, step = tables[int(rng.integers(len(tables)))]
-            byte = int(rng.integers(size // step)) * step
-            yield Mutant(block, f"{symbol}, byte {byte} of {size}", "", symbol, byte)
+            symbol, content, step = tables[int(rng.integers(len(tables)))]
+            byte = int(rng.integers(len(content) // step)) * step
+            change = f"{symbol}, byte {byte} of {len(content)}, {content[byte]}"
+            yield Mutant(block, change, "", symbol, byte)
 
 
 def _inline(machine: Machine, kernel: Kernel, tasks: Sequence[Task]) -> Iterator[tuple[str, bool]]:
