@@ -5,8 +5,8 @@
 All mutants of a kernel's functions are in one image beside the originals; a mutant runs when the words of
 the cases that point at the original point at it. A changed table is the image with another byte. A
 mutant that hangs (a watchdog counts instructions), faults, or changes a byte of an output or beside it
-is killed; one that does nothing of this survives. Survivors are in equivalent.py with the reason, or
-are a gap in the cases.
+is killed. Those that are not meet cases made against them (attacks.py), as many as it takes, all of which
+call the original in its place. What survives these too is in equivalent.py with the reason, or is a gap.
 """
 
 from __future__ import annotations
@@ -27,53 +27,32 @@ import numpy as np
 from elftools.elf.elffile import ELFFile
 
 from mcu_quant.boards import load_board
-from mcu_quant.codegen.assembly import Assemblies, AssemblyFunction
-from mcu_quant.errors import EngineFailedError
-from mcu_quant.kernels.base import Assembly, Constant, Kernel
+from mcu_quant.codegen.assembly import AssemblyFunction
+from mcu_quant.kernels.base import Constant, Kernel
 from tests.kernel_harness import params_bytes
 from tests.kernels.machine import Machine, Task, function_text, lay_out
 from tests.kernels.prove import BOARDS
 from tests.kernels.random_cases import FAST_KERNELS, kernel_named, random_cases
-from tests.mutation.attacks import SEGMENT_BYTES, across_segments, attacks, others
+from tests.mutation.attacks import across_segments, attacks, others
+from tests.mutation.bench import Bench, Mutant, originals_of
 from tests.mutation.equivalent import reason_of
 from tests.mutation.hard_inputs import with_hard_inputs
 from tests.mutation.mutants import Change, asm_changes, inline_changes, random_change, with_fault
-from tests.mutation.tuned import has_weights, sibling, tells, tuned
-from tests.ops.driver import Case, reference
+from tests.mutation.tuned import SIBLING, has_weights, sibling, tells, tuned
+from tests.ops.driver import Case
 
 #: Shapes that mutants are run on, and hard cases beside them.
 SHAPES, HARD_CASES = 8, 4
 #: Outputs of a case, of all its random inputs: with weights, and without.
 _OUTPUTS = (4_000, 40_000)
 CASES_SEED = 77
-#: An instruction takes a nanosecond by the emulator's clock, which SysTick counts in: some 10 million.
-_ICOUNT = ("-icount", "shift=0")
-_WATCHDOG_TICKS = 250_000
-_SECONDS = 120.0
 _DRAWS = 20
 #: Attacks in an image.
 _GROUP = 48
 
 
-@dataclass(frozen=True)
-class Mutant:
-    """A changed function, at `symbol` in the image, or a byte of a table whose bits of `mask` are flipped.
-
-    body: of the function as it was; "" for a table.
-    """
-
-    block: str
-    change: str
-    body: str
-    symbol: str
-    byte: int = 0
-    mask: int = 1
-    bytes: int = 1
-    line: int = 0
-
-    @property
-    def is_table(self) -> bool:
-        return self.body == ""
+#: Changed functions, and what they are.
+Changed = Sequence[tuple[AssemblyFunction, Mutant]]
 
 
 @dataclass
@@ -114,36 +93,46 @@ def mutate(kernel: Kernel, seed: int, mutants: int, flips: int, shapes: int = SH
     tasks = tuned_tasks + hard
     rng = np.random.default_rng([seed, zlib.crc32(kernel.name.encode())])
     changed = _functions(tuned_tasks, rng, mutants, machine)
-    bench = Bench(
-        machine, tasks, [f for function, mutant in changed for f in (function, _probe(function, mutant.line))]
-    )
-    unnoticed = [pair for pair in changed if not bench.notices(pair[1])]
-    unreached = {mutant for _, mutant in unnoticed if not bench.reaches(mutant)}
-    explained = {
-        mutant for _, mutant in unnoticed if reason_of(kernel.name, mutant.block, mutant.change) is not None
-    }
-    attacked = [pair for pair in unnoticed if pair[1] not in explained]
-    for attack in _attacks(machine, tuned_tasks, attacked):
-        attacked = [pair for pair in attacked if not attack.notices(pair[1])]
-        unreached -= {mutant for _, mutant in attacked if mutant in unreached and attack.reaches(mutant)}
-        if not attacked:
-            break
-    survivors = explained | {mutant for _, mutant in attacked}
-    unreached &= survivors
+    bench = Bench(machine, tasks, _variants(changed))
+    survivors, unreached = _survivors(bench, tuned_tasks, changed)
     for _, mutant in changed:
         tally = report.blocks[mutant.block]
         if mutant in unreached:
             tally.unreached.append(mutant.change)
         else:
-            reason = reason_of(kernel.name, mutant.block, mutant.change)
-            tally.count(mutant not in survivors, reason, mutant.change)
+            tally.count(mutant not in survivors, _reason(kernel, mutant), mutant.change)
     for mutant in _flips(tuned_tasks, rng, flips):
-        _flip(bench, mutant, report.blocks[mutant.block], reason_of(kernel.name, mutant.block, mutant.change))
+        _flip(bench, mutant, report.blocks[mutant.block], _reason(kernel, mutant))
     for change, noticed in _inline(machine, kernel, tasks):
         reason = reason_of(kernel.name, "inline assembly", change)
         report.blocks["inline assembly"].count(noticed, reason, change)
     report.seconds = time.monotonic() - begin
     return report
+
+
+def _survivors(bench: Bench, tasks: Sequence[Task], changed: Changed) -> tuple[set[Mutant], set[Mutant]]:
+    """(those that neither the cases nor attacks notice, those of them that none runs)."""
+    unnoticed = [pair for pair in changed if not bench.notices(pair[1])]
+    unreached = {mutant for _, mutant in unnoticed if not bench.reaches(mutant)}
+    kernel = tasks[0].kernel
+    explained = {mutant for _, mutant in unnoticed if _reason(kernel, mutant) is not None}
+    attacked = [pair for pair in unnoticed if pair[1] not in explained]
+    for attack in _attacks(bench.machine, tasks, attacked):
+        attacked = [pair for pair in attacked if not attack.notices(pair[1])]
+        unreached -= {mutant for _, mutant in attacked if mutant in unreached and attack.reaches(mutant)}
+        if not attacked:
+            break
+    survivors = explained | {mutant for _, mutant in attacked}
+    return survivors, unreached & survivors
+
+
+def _reason(kernel: Kernel, mutant: Mutant) -> str | None:
+    return reason_of(kernel.name, mutant.block, mutant.change)
+
+
+def _variants(changed: Changed) -> list[AssemblyFunction]:
+    """What an image has beside the originals: the mutants, and the probes for whether they are reached."""
+    return [f for function, mutant in changed for f in (function, _probe(function, mutant.line))]
 
 
 def _flip(bench: Bench, mutant: Mutant, tally: Tally, reason: str | None) -> None:
@@ -172,17 +161,16 @@ def fixed_tasks(kernel: Kernel, shapes: int = SHAPES) -> tuple[list[Task], list[
     return tasks[: len(cases)], tasks[len(cases) :]
 
 
-def _attacks(
-    machine: Machine, tasks: Sequence[Task], unnoticed: Sequence[tuple[AssemblyFunction, Mutant]]
-) -> Iterator[Bench]:
+def _attacks(machine: Machine, tasks: Sequence[Task], unnoticed: Changed) -> Iterator[Bench]:
     """Images of attacks on what was not noticed."""
     if not unnoticed:
         return
     kernel, bodies = tasks[0].kernel, {mutant.body for _, mutant in unnoticed}
-    variants = [f for function, mutant in unnoticed for f in (function, _probe(function, mutant.line))]
-    cases = [attacks(kernel, task.case, bodies) for task in tasks[::2]]
+    variants = _variants(unnoticed)
+    bases = [task for task in tasks if not task.case.name.endswith(SIBLING)]
+    cases = [attacks(kernel, task.case, bodies) for task in bases]
     found = chain(
-        (task for each in tasks[::2] for task in across_segments(each, bodies)),
+        (task for each in bases for task in across_segments(each, bodies)),
         (lay_out(case, kernel) for turn in zip_longest(*cases) for case in turn if case is not None),
         (lay_out(case, kernel) for case in others(kernel, bodies)),
     )
@@ -198,21 +186,11 @@ def _with_samples(case: Case) -> Case:
     return with_hard_inputs(np.random.default_rng(CASES_SEED), case, samples, max(samples // 3, 24))
 
 
-def _originals(tasks: Sequence[Task]) -> list[AssemblyFunction]:
-    """As images of those tasks have them."""
-    assemblies = Assemblies("f")
-    for task in tasks:
-        for argument in task.call.arguments:
-            if isinstance(argument, Assembly):
-                assemblies.add(argument)
-    return list(assemblies)
-
-
 def _functions(
     tasks: Sequence[Task], rng: np.random.Generator, count: int, machine: Machine
 ) -> list[tuple[AssemblyFunction, Mutant]]:
     """`count` mutants of the functions of each type; those are named as in the image."""
-    originals = _originals(tasks)
+    originals = originals_of(tasks)
     by_type: dict[str, list[AssemblyFunction]] = defaultdict(list)
     for function in originals:
         by_type[function.source.function_type].append(function)
@@ -316,86 +294,6 @@ def _inline(machine: Machine, kernel: Kernel, tasks: Sequence[Task]) -> Iterator
     machine.compile("kernel.c")
 
 
-class Bench:
-    """One image with all mutants, patched for each."""
-
-    def __init__(self, machine: Machine, tasks: Sequence[Task], variants: Sequence[AssemblyFunction]) -> None:
-        self._machine, self._tasks = machine, tasks
-        self._originals = _originals(tasks)
-        image = machine.image(tasks, variants, watchdog_ticks=_WATCHDOG_TICKS, arena_align=SEGMENT_BYTES)
-        self._image = image.read_bytes()
-        with image.open("rb") as stream:
-            elf = ELFFile(stream)
-            table = elf.get_section_by_name(".symtab")
-            self._address = {s.name: s["st_value"] for s in table.iter_symbols() if s.name}
-            self._segments = [
-                (s["p_vaddr"], s["p_filesz"], s["p_offset"])
-                for s in elf.iter_segments()
-                if s["p_type"] == "PT_LOAD"
-            ]
-        self._expected = machine.run(image, tasks, timeout=_SECONDS, arguments=_ICOUNT)
-        for task, arenas in zip(tasks, self._expected, strict=True):
-            assert np.array_equal(task.output(arenas), reference(task.case)[0]), task.case.name
-            assert task.is_rest_unchanged(arenas), task.case.name
-
-    @staticmethod
-    def is_right(machine: Machine, tasks: Sequence[Task]) -> bool:
-        """Whether the machine as it is compiled gives the reference's bytes, and writes nothing else."""
-        image = machine.image(tasks, watchdog_ticks=_WATCHDOG_TICKS)
-        try:
-            outputs = machine.run(image, tasks, timeout=_SECONDS, arguments=_ICOUNT)
-        except EngineFailedError:
-            return False
-        return all(
-            np.array_equal(task.output(arenas), reference(task.case)[0]) and task.is_rest_unchanged(arenas)
-            for task, arenas in zip(tasks, outputs, strict=True)
-        )
-
-    def notices(self, mutant: Mutant) -> bool:
-        patched = bytearray(self._image)
-        if mutant.is_table:
-            place = self._offset(self._address[mutant.symbol] + mutant.byte)
-            for byte in range(place, place + mutant.bytes):
-                patched[byte] ^= mutant.mask
-        else:
-            self._point_at(patched, mutant)
-        image = self._machine.folder / "mutant.elf"
-        image.write_bytes(patched)
-        try:
-            outputs = self._machine.run(image, self._tasks, timeout=_SECONDS, arguments=_ICOUNT)
-        except EngineFailedError:
-            return True
-        return any(
-            not np.array_equal(task.output(arenas), task.output(expected))
-            or not task.is_rest_unchanged(arenas)
-            for task, arenas, expected in zip(self._tasks, outputs, self._expected, strict=True)
-        )
-
-    def reaches(self, mutant: Mutant) -> bool:
-        """Whether a case runs the changed instruction."""
-        return self.notices(replace(mutant, symbol=f"{mutant.symbol}_probe"))
-
-    def _point_at(self, patched: bytearray, mutant: Mutant) -> None:
-        """The mutant in place of the original, in every case's record."""
-        old = {self._word(f.symbol) for f in self._originals if f.source.body == mutant.body}
-        start, end = (self._offset(self._address[name]) for name in ("cases", "case_count"))
-        words = range(start, end, 4)
-        for word in words:
-            if bytes(patched[word : word + 4]) in old:
-                patched[word : word + 4] = self._word(mutant.symbol)
-
-    def _word(self, function: str) -> bytes:
-        return (self._address[function] | 1).to_bytes(4, "little")
-
-    def _offset(self, address: int) -> int:
-        """In the file."""
-        return next(
-            offset + address - start
-            for start, size, offset in self._segments
-            if start <= address < start + size
-        )
-
-
 def _task(arguments: tuple[str, int, int, int]) -> Report:
     name, *numbers = arguments
     return mutate(kernel_named(name), *numbers)
@@ -404,8 +302,8 @@ def _task(arguments: tuple[str, int, int, int]) -> Report:
 def table(reports: Sequence[Report]) -> str:
     """In Markdown, for docs/VERIFICATION.md."""
     rows = [
-        "| family | kernel | what was changed | killed | equivalent | survived |",
-        "|---|---|---|--:|--:|--:|",
+        "| family | kernel | what was changed | killed | equivalent | not reached | survived |",
+        "|---|---|---|--:|--:|--:|--:|",
     ]
     for report in reports:
         for block, tally in report.blocks.items():

@@ -13,6 +13,8 @@ from tests.ops.driver import Case, float_outputs, reference
 
 #: Of an output's standard deviation, in its own steps: a few in a hundred reach the clamps.
 _SPREAD = 50
+#: What the name of a case's sibling ends with.
+SIBLING = "_sibling"
 
 
 def tuned(rng: np.random.Generator, case: Case) -> Case:
@@ -37,7 +39,7 @@ def tells(case: Case) -> bool:
 
 def sibling(rng: np.random.Generator, case: Case) -> Case:
     """The same shape and quantization of activations with other weights and other inputs."""
-    return replace(_with_new_weights(rng, case), name=f"{case.name}_sibling")
+    return replace(_with_new_weights(rng, case), name=f"{case.name}{SIBLING}")
 
 
 def _has_activation(case: Case) -> bool:
