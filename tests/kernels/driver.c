@@ -46,6 +46,14 @@ static void start_watchdog(void) {
     }
 }
 
+/* What a function left on the stack, or the start-up code did, is no help to the next one. */
+static void __attribute__((noinline)) spoil_stack(void) {
+    volatile uint8_t spoilt[1024];
+    for (uint32_t i = 0; i < sizeof spoilt; i++) {
+        spoilt[i] = 0xA5u;
+    }
+}
+
 int main(void) {
     const int32_t inputs = port_open("inputs.bin", PORT_READ);
     const int32_t outputs = port_open("outputs.bin", PORT_WRITE);
@@ -55,6 +63,7 @@ int main(void) {
             if (port_read(inputs, arena, c->arena_bytes) != c->arena_bytes) {
                 return 1;
             }
+            spoil_stack();
             start_watchdog();
             c->kernel(a[0], a[1], a[2], a[3], a[4], a[5], a[6], a[7], a[8], a[9], a[10], a[11]);
             if (port_write(outputs, arena, c->arena_bytes) != c->arena_bytes) {

@@ -72,14 +72,17 @@ class Task:
         return np.array_equal(arenas[:, rest], self.arenas[:, rest])
 
 
-def lay_out(case: Case, kernel: Kernel, *, turn: int | None = None) -> Task:
-    """turn: which of the inputs, of those that it may cover, the output covers; None for none."""
+def lay_out(case: Case, kernel: Kernel, *, turn: int | None = None, start: int = 0) -> Task:
+    """turn: which of the inputs, of those that it may cover, the output covers; None for none.
+
+    start: bytes of the arena before all of it, a multiple of 4.
+    """
     node, arrays = operands(case)
     addresses = {} if turn is None else dict(covering(node, kernel, turn))
     tensors = {t.name: t for t in (*node.inputs, *node.outputs) if t is not None and not t.is_constant}
     end = max((_up(addresses[name] + tensors[name].bytes) for name in addresses), default=0) + _GUARD_BYTES
-    addresses = {name: address + _GUARD_BYTES for name, address in addresses.items()}
-    end += _GUARD_BYTES
+    addresses = {name: address + start + _GUARD_BYTES for name, address in addresses.items()}
+    end += start + _GUARD_BYTES
     for name, tensor in tensors.items():
         if name not in addresses:
             addresses[name] = end
@@ -134,8 +137,9 @@ class Machine:
         for source in ("driver.c", "kernel.c", "startup.c", "port.c"):
             self.compile(source)
 
-    def compile(self, source: str) -> None:
-        self._gcc(*self._flags, "-I.", "-c", source)
+    def compile(self, source: str, *, check: bool = True) -> bool:
+        """Whether the compiler took it."""
+        return self._gcc(*self._flags, "-I.", "-c", source, check=check).returncode == 0
 
     def _gcc(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         command = ["arm-none-eabi-gcc", *arguments]
@@ -144,14 +148,20 @@ class Machine:
         return done
 
     def image(
-        self, tasks: Sequence[Task], variants: Sequence[AssemblyFunction] = (), *, watchdog_ticks: int = 0
+        self,
+        tasks: Sequence[Task],
+        variants: Sequence[AssemblyFunction] = (),
+        *,
+        watchdog_ticks: int = 0,
+        arena_align: int = 16,
     ) -> Path:
         """An image with those tasks. variants: other functions that are to be in it.
 
         watchdog_ticks: of SysTick, that a call may take; only with QEMU's -icount are they the same
-        whatever else the computer does.
+        whatever else the computer does. arena_align: of the arena's address, in bytes.
         """
-        self.assemble("cases", [*_text(tasks, self.folder / "tables.bin", variants, watchdog_ticks)])
+        lines = _text(tasks, self.folder / "tables.bin", variants, watchdog_ticks, arena_align)
+        self.assemble("cases", [*lines])
         objects = [f"{name}.o" for name in ("driver", "kernel", "startup", "port", "cases")]
         self._gcc(*self.board.cpu_flags, *LINK_FLAGS, "-T", "linker.ld", *objects, "-o", "cases.elf")
         return self.folder / "cases.elf"
@@ -229,7 +239,11 @@ def _wrapper(kernel: Kernel) -> str:
 
 
 def _text(
-    tasks: Sequence[Task], blob: Path, variants: Sequence[AssemblyFunction], watchdog_ticks: int
+    tasks: Sequence[Task],
+    blob: Path,
+    variants: Sequence[AssemblyFunction],
+    watchdog_ticks: int,
+    arena_align: int,
 ) -> Iterator[str]:
     """The assembly file of an image: functions, tables, the list of cases, the arena."""
     functions, data = Assemblies("f"), bytearray()
@@ -254,7 +268,7 @@ def _text(
     yield f"watchdog_ticks: .word {watchdog_ticks}"
     # So that the linker keeps them.
     yield from (f".word {function.symbol}" for function in variants)
-    yield from [".bss", ".balign 16", ".global arena", "arena:"]
+    yield from [".bss", f".balign {arena_align}", ".global arena", "arena:"]
     yield f".space {max(task.arenas.shape[1] for task in tasks)}"
     yield from [".balign 4", "preserved: .space 40"]
 
@@ -268,6 +282,7 @@ def function_text(function: AssemblyFunction) -> list[str]:
         *(line.replace("BODY", f"{symbol}_body") for line in _CHECKED_CALL),
         *_begin(f"{symbol}_body"),
         *function.lines,
+        *_BEHIND,
         "#endif",
     ]
 
@@ -277,6 +292,8 @@ def _begin(symbol: str) -> list[str]:
     return [section, ".balign 4", f".type {symbol}, %function", ".thumb_func", f"{symbol}:"]
 
 
+#: Behind a function: read as a literal, it is no place to write to unnoticed.
+_BEHIND = (".balign 4", ".word -8")
 #: r4-r11, sp and the return address are kept in `preserved`, compared after the call, and a difference is a
 #: fault. Armv6-M code, for all cores; the stack stays as it is, for there may be arguments on it.
 _CHECKED_CALL = (

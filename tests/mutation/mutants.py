@@ -160,3 +160,14 @@ def inline_changes(header: str) -> Iterator[tuple[str, str]]:
         for line in _opcodes(match[0], ""):
             changed = line.strip()
             yield f"{match[0]} -> {changed}", header[: match.start()] + changed + header[match.end() :]
+
+
+def asm_changes(header: str) -> Iterator[tuple[str, str]]:
+    """Each instruction of a kernel header's __asm__ statements changed or left out, and the header then."""
+    for statement in re.finditer(r'__asm__\("([^"]+)"', header):
+        instructions = statement[1].split("\\n\\t")
+        for index, before in enumerate(instructions):
+            for after in (*_opcodes(before, ""), *_numbers(before, ""), ""):
+                text = "\\n\\t".join([*instructions[:index], after, *instructions[index + 1 :]])
+                changed = header[: statement.start(1)] + text + header[statement.end(1) :]
+                yield f"{before} -> {after or 'left out'}", changed

@@ -5,8 +5,8 @@
 All mutants of a kernel's functions are in one image beside the originals; a mutant runs when the words of
 the cases that point at the original point at it. A changed table is the image with another byte. A
 mutant that hangs (a watchdog counts instructions), faults, or changes a byte of an output or beside it
-is killed; one that does nothing of this survives. Survivors are in equivalent.py with the reason, or
-are a gap in the cases.
+is killed. Those that are not meet cases made against them (attacks.py), as many as it takes, all of which
+call the original in its place. What survives these too is in equivalent.py with the reason, or is a gap.
 """
 
 from __future__ import annotations
@@ -20,51 +20,39 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field, replace
+from itertools import chain, islice, zip_longest
 from pathlib import Path
 
 import numpy as np
 from elftools.elf.elffile import ELFFile
 
 from mcu_quant.boards import load_board
-from mcu_quant.codegen.assembly import Assemblies, AssemblyFunction
-from mcu_quant.errors import EngineFailedError
-from mcu_quant.kernels.base import Assembly, Constant, Kernel
+from mcu_quant.codegen.assembly import AssemblyFunction
+from mcu_quant.kernels.base import Constant, Kernel
 from tests.kernel_harness import params_bytes
 from tests.kernels.machine import Machine, Task, function_text, lay_out
 from tests.kernels.prove import BOARDS
 from tests.kernels.random_cases import FAST_KERNELS, kernel_named, random_cases
+from tests.mutation.attacks import across_segments, attacks, others
+from tests.mutation.bench import Bench, Mutant, originals_of
 from tests.mutation.equivalent import reason_of
-from tests.mutation.mutants import Change, inline_changes, random_change, with_fault
-from tests.mutation.tuned import has_weights, sibling, tells, tuned
-from tests.ops.driver import Case, reference
+from tests.mutation.hard_inputs import with_hard_inputs
+from tests.mutation.mutants import Change, asm_changes, inline_changes, random_change, with_fault
+from tests.mutation.tuned import SIBLING, has_weights, sibling, tells, tuned
+from tests.ops.driver import Case
 
 #: Shapes that mutants are run on, and hard cases beside them.
 SHAPES, HARD_CASES = 8, 4
 #: Outputs of a case, of all its random inputs: with weights, and without.
 _OUTPUTS = (4_000, 40_000)
 CASES_SEED = 77
-#: An instruction takes a nanosecond by the emulator's clock, which SysTick counts in: some 10 million.
-_ICOUNT = ("-icount", "shift=0")
-_WATCHDOG_TICKS = 250_000
-_SECONDS = 120.0
 _DRAWS = 20
+#: Attacks in an image.
+_GROUP = 48
 
 
-@dataclass(frozen=True)
-class Mutant:
-    """A changed function, at `symbol` in the image, or a byte of a table whose bits of `mask` are flipped."""
-
-    block: str
-    change: str
-    original: str
-    symbol: str
-    byte: int = 0
-    mask: int = 1
-    line: int = 0
-
-    @property
-    def is_table(self) -> bool:
-        return self.original == ""
+#: Changed functions, and what they are.
+Changed = Sequence[tuple[AssemblyFunction, Mutant]]
 
 
 @dataclass
@@ -73,20 +61,20 @@ class Tally:
 
     killed: int = 0
     equivalent: int = 0
-    unreached: int = 0
+    unreached: list[str] = field(default_factory=list)
     survivors: list[str] = field(default_factory=list)
 
-    def count(self, noticed: bool, block: str, change: str) -> None:
+    def count(self, noticed: bool, reason: str | None, change: str) -> None:
         if noticed:
             self.killed += 1
-        elif reason_of(block, change) is not None:
+        elif reason is not None:
             self.equivalent += 1
         else:
             self.survivors.append(change)
 
     @property
     def total(self) -> int:
-        return self.killed + self.equivalent + self.unreached + len(self.survivors)
+        return self.killed + self.equivalent + len(self.unreached) + len(self.survivors)
 
 
 @dataclass
@@ -105,23 +93,57 @@ def mutate(kernel: Kernel, seed: int, mutants: int, flips: int, shapes: int = SH
     tasks = tuned_tasks + hard
     rng = np.random.default_rng([seed, zlib.crc32(kernel.name.encode())])
     changed = _functions(tuned_tasks, rng, mutants, machine)
-    bench = Bench(
-        machine, tasks, [f for function, mutant in changed for f in (function, _probe(function, mutant.line))]
-    )
+    bench = Bench(machine, tasks, _variants(changed))
+    survivors, unreached = _survivors(bench, tuned_tasks, changed)
     for _, mutant in changed:
-        tally, noticed = report.blocks[mutant.block], bench.notices(mutant)
-        if not noticed and not bench.reaches(mutant):
-            tally.unreached += 1
+        tally = report.blocks[mutant.block]
+        if mutant in unreached:
+            tally.unreached.append(mutant.change)
         else:
-            tally.count(noticed, mutant.block, mutant.change)
+            tally.count(mutant not in survivors, _reason(kernel, mutant), mutant.change)
     for mutant in _flips(tuned_tasks, rng, flips):
-        # A low bit may be too little for an output to differ; the whole byte is not, unless nobody reads it.
-        noticed = bench.notices(mutant) or bench.notices(replace(mutant, mask=0xFF))
-        report.blocks[mutant.block].count(noticed, mutant.block, mutant.change)
+        _flip(bench, mutant, report.blocks[mutant.block], _reason(kernel, mutant))
     for change, noticed in _inline(machine, kernel, tasks):
-        report.blocks["inline assembly"].count(noticed, "inline assembly", change)
+        reason = reason_of(kernel.name, "inline assembly", change)
+        report.blocks["inline assembly"].count(noticed, reason, change)
     report.seconds = time.monotonic() - begin
     return report
+
+
+def _survivors(bench: Bench, tasks: Sequence[Task], changed: Changed) -> tuple[set[Mutant], set[Mutant]]:
+    """(those that neither the cases nor attacks notice, those of them that none runs)."""
+    unnoticed = [pair for pair in changed if not bench.notices(pair[1])]
+    unreached = {mutant for _, mutant in unnoticed if not bench.reaches(mutant)}
+    kernel = tasks[0].kernel
+    explained = {mutant for _, mutant in unnoticed if _reason(kernel, mutant) is not None}
+    attacked = [pair for pair in unnoticed if pair[1] not in explained]
+    for attack in _attacks(bench.machine, tasks, attacked):
+        attacked = [pair for pair in attacked if not attack.notices(pair[1])]
+        unreached -= {mutant for _, mutant in attacked if mutant in unreached and attack.reaches(mutant)}
+        if not attacked:
+            break
+    survivors = explained | {mutant for _, mutant in attacked}
+    return survivors, unreached & survivors
+
+
+def _reason(kernel: Kernel, mutant: Mutant) -> str | None:
+    return reason_of(kernel.name, mutant.block, mutant.change)
+
+
+def _variants(changed: Changed) -> list[AssemblyFunction]:
+    """What an image has beside the originals: the mutants, and the probes for whether they are reached."""
+    return [f for function, mutant in changed for f in (function, _probe(function, mutant.line))]
+
+
+def _flip(bench: Bench, mutant: Mutant, tally: Tally, reason: str | None) -> None:
+    """A low bit may be too little for an output to differ; the whole byte is not, unless nobody reads it."""
+    noticed = bench.notices(mutant) or bench.notices(replace(mutant, mask=0xFF))
+    is_parameter = mutant.block == "parameters"
+    if not noticed and is_parameter and not bench.notices(replace(mutant, mask=0xFF, bytes=4)):
+        # Of the parameters, some are for the twin in C alone.
+        tally.unreached.append(mutant.change)
+    else:
+        tally.count(noticed, reason, mutant.change)
 
 
 def fixed_tasks(kernel: Kernel, shapes: int = SHAPES) -> tuple[list[Task], list[Task]]:
@@ -139,21 +161,36 @@ def fixed_tasks(kernel: Kernel, shapes: int = SHAPES) -> tuple[list[Task], list[
     return tasks[: len(cases)], tasks[len(cases) :]
 
 
+def _attacks(machine: Machine, tasks: Sequence[Task], unnoticed: Changed) -> Iterator[Bench]:
+    """Images of attacks on what was not noticed."""
+    if not unnoticed:
+        return
+    kernel, bodies = tasks[0].kernel, {mutant.body for _, mutant in unnoticed}
+    variants = _variants(unnoticed)
+    bases = [task for task in tasks if not task.case.name.endswith(SIBLING)]
+    cases = [attacks(kernel, task.case, bodies) for task in bases]
+    found = chain(
+        (task for each in bases for task in across_segments(each, bodies)),
+        (lay_out(case, kernel) for turn in zip_longest(*cases) for case in turn if case is not None),
+        (lay_out(case, kernel) for case in others(kernel, bodies)),
+    )
+    fitting = (task for task in found if machine.fits(task))
+    while group := list(islice(fitting, _GROUP)):
+        for part in machine.groups(group):
+            yield Bench(machine, part, variants)
+
+
 def _with_samples(case: Case) -> Case:
     outputs = _OUTPUTS[0 if has_weights(case) else 1]
-    return replace(case, samples=int(np.clip(outputs // case.node().output.elements, 8, 200)))
+    samples = int(np.clip(outputs // case.node().output.elements, 8, 200))
+    return with_hard_inputs(np.random.default_rng(CASES_SEED), case, samples, max(samples // 3, 24))
 
 
 def _functions(
     tasks: Sequence[Task], rng: np.random.Generator, count: int, machine: Machine
 ) -> list[tuple[AssemblyFunction, Mutant]]:
     """`count` mutants of the functions of each type; those are named as in the image."""
-    assemblies = Assemblies("f")
-    for task in tasks:
-        for argument in task.call.arguments:
-            if isinstance(argument, Assembly):
-                assemblies.add(argument)
-    originals = list(assemblies)
+    originals = originals_of(tasks)
     by_type: dict[str, list[AssemblyFunction]] = defaultdict(list)
     for function in originals:
         by_type[function.source.function_type].append(function)
@@ -177,7 +214,8 @@ def _drawn(
             continue
         symbol = f"m{first + len(drawn)}_{zlib.crc32(block.encode()):x}"
         body = change.applied(function.source.body)
-        mutant = Mutant(block, f"{function.symbol[2:]}, {change}", function.symbol, symbol, line=change.line)
+        described = f"{function.symbol[2:]}, {change}"
+        mutant = Mutant(block, described, function.source.body, symbol, line=change.line)
         drawn[function.symbol, change] = (
             AssemblyFunction(symbol, replace(function.source, body=body)),
             mutant,
@@ -214,114 +252,46 @@ def _assembled(
         drawn = [pair for index, pair in enumerate(drawn) if index not in refused]
     with (machine.folder / "mutants.o").open("rb") as stream:
         code = {s.name.removeprefix(".text."): s.data() for s in ELFFile(stream).iter_sections()}
-    return [(f, mutant) for f, mutant in drawn if code[f"{f.symbol}_body"] != code[f"{mutant.original}_body"]]
+    names = {function.source.body: function.symbol for function in originals}
+    return [
+        (f, mutant) for f, mutant in drawn if code[f"{f.symbol}_body"] != code[f"{names[mutant.body]}_body"]
+    ]
 
 
 def _flips(tasks: Sequence[Task], rng: np.random.Generator, count: int) -> Iterator[Mutant]:
     """`count` random bytes of all tables of a label, and low bytes of parameters."""
-    places: dict[str, list[tuple[str, int, int]]] = defaultdict(list)
+    places: dict[str, list[tuple[str, bytes, int]]] = defaultdict(list)
     for index, task in enumerate(tasks):
-        size = len(params_bytes(task.kernel, task.call))
-        places["parameters"].append((f"t{index}", size, 4))
+        places["parameters"].append((f"t{index}", params_bytes(task.kernel, task.call), 4))
         for place, argument in enumerate(task.call.arguments):
             if isinstance(argument, Constant):
-                places[f"table: {argument.label}"].append((f"t{index}_{place}", argument.data.nbytes, 1))
+                content = np.ascontiguousarray(argument.data).tobytes()
+                places[f"table: {argument.label}"].append((f"t{index}_{place}", content, 1))
     for block, tables in places.items():
         for _ in range(count):
-            symbol, size, step = tables[int(rng.integers(len(tables)))]
-            byte = int(rng.integers(size // step)) * step
-            yield Mutant(block, f"{symbol}, byte {byte} of {size}", "", symbol, byte)
+            symbol, content, step = tables[int(rng.integers(len(tables)))]
+            byte = int(rng.integers(len(content) // step)) * step
+            change = f"{symbol}, byte {byte} of {len(content)}, {content[byte]}"
+            yield Mutant(block, change, "", symbol, byte)
 
 
 def _inline(machine: Machine, kernel: Kernel, tasks: Sequence[Task]) -> Iterator[tuple[str, bool]]:
-    """Each opcode of mq_dsp.h that the kernel's C uses, changed, and whether the cases notice."""
-    header = machine.folder / "mq_dsp.h"
-    if not header.exists():
-        return
-    text = header.read_text("utf-8")
+    """Each opcode of mq_dsp.h and each instruction of the kernel's own header that its C uses, changed, and
+    whether the cases notice.
+    """
     original = (machine.folder / "kernel.o").read_bytes()
-    for change, changed in inline_changes(text):
-        header.write_text(changed, "utf-8")
-        machine.compile("kernel.c")
-        if (machine.folder / "kernel.o").read_bytes() != original:
-            yield change, not Bench.is_right(machine, tasks)
-    header.write_text(text, "utf-8")
+    for name, changes in (("mq_dsp.h", inline_changes), (f"mq_{kernel.function}.h", asm_changes)):
+        header = machine.folder / name
+        if not header.exists():
+            continue
+        text = header.read_text("utf-8")
+        for change, changed in changes(text):
+            header.write_text(changed, "utf-8")
+            is_code = machine.compile("kernel.c", check=False)
+            if is_code and (machine.folder / "kernel.o").read_bytes() != original:
+                yield change, not Bench.is_right(machine, tasks)
+        header.write_text(text, "utf-8")
     machine.compile("kernel.c")
-
-
-class Bench:
-    """One image with all mutants, patched for each."""
-
-    def __init__(self, machine: Machine, tasks: Sequence[Task], variants: Sequence[AssemblyFunction]) -> None:
-        self._machine, self._tasks = machine, tasks
-        image = machine.image(tasks, variants, watchdog_ticks=_WATCHDOG_TICKS)
-        self._image = image.read_bytes()
-        with image.open("rb") as stream:
-            elf = ELFFile(stream)
-            table = elf.get_section_by_name(".symtab")
-            self._address = {s.name: s["st_value"] for s in table.iter_symbols() if s.name}
-            self._segments = [
-                (s["p_vaddr"], s["p_filesz"], s["p_offset"])
-                for s in elf.iter_segments()
-                if s["p_type"] == "PT_LOAD"
-            ]
-        self._expected = machine.run(image, tasks, timeout=_SECONDS, arguments=_ICOUNT)
-        for task, arenas in zip(tasks, self._expected, strict=True):
-            assert np.array_equal(task.output(arenas), reference(task.case)[0]), task.case.name
-            assert task.is_rest_unchanged(arenas), task.case.name
-
-    @staticmethod
-    def is_right(machine: Machine, tasks: Sequence[Task]) -> bool:
-        """Whether the machine as it is compiled gives the reference's bytes, and writes nothing else."""
-        image = machine.image(tasks, watchdog_ticks=_WATCHDOG_TICKS)
-        try:
-            outputs = machine.run(image, tasks, timeout=_SECONDS, arguments=_ICOUNT)
-        except EngineFailedError:
-            return False
-        return all(
-            np.array_equal(task.output(arenas), reference(task.case)[0]) and task.is_rest_unchanged(arenas)
-            for task, arenas in zip(tasks, outputs, strict=True)
-        )
-
-    def notices(self, mutant: Mutant) -> bool:
-        patched = bytearray(self._image)
-        if mutant.is_table:
-            patched[self._offset(self._address[mutant.symbol] + mutant.byte)] ^= mutant.mask
-        else:
-            self._point_at(patched, mutant)
-        image = self._machine.folder / "mutant.elf"
-        image.write_bytes(patched)
-        try:
-            outputs = self._machine.run(image, self._tasks, timeout=_SECONDS, arguments=_ICOUNT)
-        except EngineFailedError:
-            return True
-        return any(
-            not np.array_equal(task.output(arenas), task.output(expected))
-            or not task.is_rest_unchanged(arenas)
-            for task, arenas, expected in zip(self._tasks, outputs, self._expected, strict=True)
-        )
-
-    def reaches(self, mutant: Mutant) -> bool:
-        """Whether a case runs the changed instruction."""
-        return self.notices(replace(mutant, symbol=f"{mutant.symbol}_probe"))
-
-    def _point_at(self, patched: bytearray, mutant: Mutant) -> None:
-        """The mutant in place of the original, in every case's record."""
-        old, new = ((self._address[s] | 1).to_bytes(4, "little") for s in (mutant.original, mutant.symbol))
-        start, end = (self._offset(self._address[name]) for name in ("cases", "case_count"))
-        words = range(start, end, 4)
-        found = [word for word in words if patched[word : word + 4] == old]
-        assert found, mutant
-        for word in found:
-            patched[word : word + 4] = new
-
-    def _offset(self, address: int) -> int:
-        """In the file."""
-        return next(
-            offset + address - start
-            for start, size, offset in self._segments
-            if start <= address < start + size
-        )
 
 
 def _task(arguments: tuple[str, int, int, int]) -> Report:
@@ -332,12 +302,12 @@ def _task(arguments: tuple[str, int, int, int]) -> Report:
 def table(reports: Sequence[Report]) -> str:
     """In Markdown, for docs/VERIFICATION.md."""
     rows = [
-        "| family | kernel | what was changed | killed | equivalent | survived |",
-        "|---|---|---|--:|--:|--:|",
+        "| family | kernel | what was changed | killed | equivalent | not reached | survived |",
+        "|---|---|---|--:|--:|--:|--:|",
     ]
     for report in reports:
         for block, tally in report.blocks.items():
-            others = (tally.equivalent, tally.unreached, len(tally.survivors))
+            others = (tally.equivalent, len(tally.unreached), len(tally.survivors))
             numbers = " | ".join([f"{tally.killed} of {tally.total}", *map(str, others)])
             rows.append(f"| {report.family} | `{report.kernel}` | {block} | {numbers} |")
     return "\n".join(rows)
@@ -360,10 +330,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             reports.append(report)
             print(f"{report.kernel}: {report.seconds:.0f} s", flush=True)
             for block, tally in report.blocks.items():
-                print(
-                    f"    {block}: {tally.killed} of {tally.total} killed, {tally.unreached} not reached",
-                    flush=True,
-                )
+                counts = f"{tally.killed} of {tally.total} killed, {len(tally.unreached)} not reached"
+                print(f"    {block}: {counts}", flush=True)
+                for change in tally.unreached:
+                    print(f"        not reached: {change}", flush=True)
                 for survivor in tally.survivors:
                     print(f"        survived: {survivor}", flush=True)
     print(table(reports))
@@ -378,7 +348,7 @@ def has_gap(block: str, tally: Tally) -> bool:
     Single bytes may: there is padding, and parameters that only the twin in C reads.
     """
     if block.startswith(("table", "parameters")):
-        return not tally.killed and not tally.equivalent
+        return bool(tally.survivors) and not tally.killed and not tally.equivalent
     return bool(tally.survivors)
 
 

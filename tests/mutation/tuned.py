@@ -13,11 +13,13 @@ from tests.ops.driver import Case, float_outputs, reference
 
 #: Of an output's standard deviation, in its own steps: a few in a hundred reach the clamps.
 _SPREAD = 50
+#: What the name of a case's sibling ends with.
+SIBLING = "_sibling"
 
 
 def tuned(rng: np.random.Generator, case: Case) -> Case:
     """The case with new weights, a bias that centres its outputs, and a scale that spreads them."""
-    if case.op == "average_pool_2d":
+    if case.op in ("average_pool_2d", "quantize"):
         return case
     case = _with_new_weights(rng, _with_wide_clamps(rng, replace(case, samples=8)))
     plain = replace(case, attrs=replace(case.attrs, activation="none")) if _has_activation(case) else case
@@ -37,7 +39,7 @@ def tells(case: Case) -> bool:
 
 def sibling(rng: np.random.Generator, case: Case) -> Case:
     """The same shape and quantization of activations with other weights and other inputs."""
-    return replace(_with_new_weights(rng, case), name=f"{case.name}_sibling")
+    return replace(_with_new_weights(rng, case), name=f"{case.name}{SIBLING}")
 
 
 def _has_activation(case: Case) -> bool:
