@@ -39,6 +39,10 @@ if TYPE_CHECKING:
 #: Larger model files are refused unread.
 MAX_MODEL_BYTES = 512 * 2**20
 
+#: Kernels are chosen again so often where weights share a memory with the arena: what they leave of it
+#: depends on the kernels.
+_ROUNDS = 3
+
 #: Told how many samples are done, and how many there are (None if that is not known).
 Progress = Callable[[int, int | None], None]
 
@@ -212,29 +216,43 @@ def deploy_smallest(
         None if board is None else [section.name for section in board.sections],
         "" if board is None else board.name,
     )
-    limits = [options.ram, None if board is None else _room(board, options.placement)]
-    ram = min((limit for limit in limits if limit is not None), default=None)
-    fit = choose_and_plan(graph, core, options, ram)
-    return Deployment(
-        name or model.name,
-        fit.graph,
-        core,
-        fit.kernels,
-        fit.plan,
-        options,
-        model.fingerprint,
-        source=model.graph,
-        slowdown=fit.slowdown,
-    )
+
+    def deployed(limit: int | None) -> Deployment:
+        ram = min((most for most in (options.ram, limit) if most is not None), default=None)
+        fit = choose_and_plan(graph, core, options, ram)
+        facts = (fit.graph, core, fit.kernels, fit.plan, options, model.fingerprint)
+        return Deployment(name or model.name, *facts, source=model.graph, slowdown=fit.slowdown)
+
+    if board is None:
+        return deployed(None)
+    room = _room(board, options.placement)
+    deployment = deployed(room)
+    for _ in range(_ROUNDS):
+        left = room - _weights_beside(deployment)
+        if deployment.plan.arena_bytes <= left:
+            break
+        deployment = deployed(max(left, 0))
+    return deployment
 
 
 def _room(board: Board, placement: Placement) -> int:
-    """What the board has for the main arena."""
+    """What the board has for the main arena, and for weights placed where it is."""
     main, fast = placement.arena_sections
     room = {section.name: section.region.bytes for section in board.sections}
     room[RAM] = board.ram_bytes - board.stack_bytes
     room[fast] -= placement.fast_bytes or 0
     return max(room[main], 0)
+
+
+def _weights_beside(deployment: Deployment) -> int:
+    """Bytes of the weights that are placed in the section of the main arena, as the kernels pack them."""
+    placement = deployment.options.placement
+    main, _ = placement.arena_sections
+    if main not in placement.sections:
+        return 0
+    from mcu_quant.codegen.library import library_tables
+
+    return sum(table.bytes for table in library_tables(deployment) if table.section == main)
 
 
 def require_ram(name: str, arena_bytes: int, ram: int | None) -> None:
@@ -244,7 +262,8 @@ def require_ram(name: str, arena_bytes: int, ram: int | None) -> None:
             "the arena must fit into the RAM given",
             layer=name,
             value=f"{arena_bytes} bytes is the least found, {ram} given",
-            hint="more --ram, smaller layers or inputs; `mcu-quant inspect` shows which layer needs most",
+            hint="more --ram, smaller layers or inputs; `mcu-quant inspect` shows which layer needs most "
+            "(the least is what a search found, it is no bound)",
         )
 
 

@@ -113,7 +113,8 @@ _GENERATING = (
         "--ram",
         type=click.IntRange(min=1),
         metavar="BYTES",
-        help="What the arena may take: slower kernels and layers in bands of rows make it fit, or exit 3.",
+        help="What the arena may take: slower kernels and layers in bands of rows make it fit, or exit 3 with"
+        " the least that was found.",
     ),
     click.option(
         "--placement",

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from mcu_quant.boards import MemoryRegion, load_board
+from mcu_quant.boards import Board, MemoryRegion, load_board
 from mcu_quant.codegen.library import library_tables
 from mcu_quant.codegen.project import render_project
 from mcu_quant.errors import DoesNotFitError
 from mcu_quant.ops.interpreter import run_graph
 from mcu_quant.samples import default_inputs
-from mcu_quant.sections import placement_of
+from mcu_quant.sections import SplitArena, placement_of
 from mcu_quant.verify.image import build_images, check_fits, read_sizes
 from mcu_quant.verify.qemu import QemuEngine
 from mcu_quant.verify.symbols import library_symbols, total
@@ -66,6 +66,32 @@ def test_the_project_makes_a_file_for_each_memory_that_a_programmer_has_to_fill(
     assert "build/firmware_psram.bin" in makefile and "bram.bin" not in makefile.replace("psram.bin", "")
     plain = render_project(board, [deploy(tiny_model(), board)])
     assert "psram" not in plain["Makefile"] + plain["board/linker.ld"]
+
+
+@pytest.mark.parametrize("section", ["ram", "bram"])
+def test_weights_beside_the_arena_leave_kernels_less_room(section: str) -> None:
+    """They were not counted: kernels with scratch were chosen, and nothing fitted."""
+    board = with_memory(load_board("mps2_an385_m0plus"), section, 1 << 16)
+    model = tiny_model(inputs=400, hidden=40)
+    placement = replace(
+        placement_of({"default": section}), arena=SplitArena(1, fast_section="psram", section=section)
+    )
+    roomy = deploy(model, board, placement=placement)  # type: ignore[arg-type]
+    weights = sum(table.bytes for table in library_tables(roomy))
+    needed = weights + roomy.plan.arena_bytes - 200
+    tight = with_memory(board, section, needed + (board.stack_bytes if section == "ram" else 0))
+    deployment = deploy(model, tight, placement=placement)  # type: ignore[arg-type]
+    assert deployment.plan.arena_bytes < roomy.plan.arena_bytes
+    check_fits(tight, [deployment])
+
+
+def with_memory(board: Board, name: str, size: int) -> Board:
+    """The board with that many bytes in the section."""
+    sections = tuple(
+        replace(s, region=replace(s.region, bytes=size)) if s.name == name else s for s in board.sections
+    )
+    ram = replace(board.ram, bytes=size) if name == "ram" else board.ram
+    return replace(board, ram=ram, sections=sections)
 
 
 def test_a_section_that_is_too_small_is_refused() -> None:
