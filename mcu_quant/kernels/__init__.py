@@ -79,6 +79,7 @@ _MODULES = (
     "dsp.winograd_dsp_s8",
     "dsp.conv_2d_dsp_s16",
     "dsp.fully_connected_dsp_s16",
+    "dsp.depthwise_conv_2d_dsp_s16",
 )
 
 
