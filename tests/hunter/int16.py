@@ -21,17 +21,21 @@ _FIXED = {(1 / 256, -128), (1 / 128, 0), (1 / 128, -128)}
 
 def int16_case(case: Case) -> Case | None:
     """None if int16 has no such graph: a comparison, or scales that it does not bear."""
-    graph = case.graph
+    found = int16_graph(case.graph)
+    if find_problems(found):
+        return None
+    return Case(found, draw_samples(found, zlib.crc32(repr(found.nodes).encode())))
+
+
+def int16_graph(graph: Graph) -> Graph:
+    """Whether or not it keeps the rules."""
     roles = _roles(graph)
     tensors = {
         name: _as_int16(tensor, roles.get(name, "activation")) for name, tensor in graph.tensors.items()
     }
     for node in graph.nodes:
         _scale_bias(node, tensors)
-    found = check(Graph(graph.name, graph.nodes, tensors, graph.inputs, graph.outputs))
-    if find_problems(found):
-        return None
-    return Case(found, draw_samples(found, zlib.crc32(repr(graph.nodes).encode())))
+    return check(Graph(graph.name, graph.nodes, tensors, graph.inputs, graph.outputs))
 
 
 def _roles(graph: Graph) -> dict[str, str]:
