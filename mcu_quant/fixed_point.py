@@ -83,7 +83,9 @@ def reduced_multiplier(multiplier: IntArray) -> IntArray:
 
 
 def requantize_int64(acc: IntArray, multiplier: IntArray | int, shift: IntArray | int) -> IntArray:
-    """Scale an int64 accumulator: one rounding, halves up. C twin: mq_requantize_int64. ARITHMETIC section 2.
+    """Scale an int64 accumulator, rounding once, halves up. ARITHMETIC section 12.
+
+    C twin: mq_requantize_int64.
 
     acc: |acc| < 2**47. multiplier, shift: of quantize_multiplier, shift in [-31, 7]; scalars or broadcast
     against acc. Returns the int32 that the result is truncated to, before the clamp.

@@ -10,6 +10,7 @@ from mcu_quant.ops import OPERATORS
 from mcu_quant.ops.binary import BinaryOperator
 from mcu_quant.ops.conv_2d import axes_of
 from mcu_quant.ops.pooling import Pool2D, pool_axes
+from mcu_quant.ops.ranges import QUANTIZED
 from mcu_quant.ops.unary import UnaryOperator
 from mcu_quant.ops.windows import BandPadding, WindowAxis
 
@@ -17,7 +18,7 @@ from mcu_quant.ops.windows import BandPadding, WindowAxis
 def row_reaches(node: BoundNode) -> tuple[Reach | None, ...] | None:
     """For each input, how rows of the output reach into it (None for a constant one).
 
-    None if the operator does not map rows of an image [1, H, W, C] of bytes to rows of another.
+    None if the operator does not map rows of an image [1, H, W, C] of integers to rows of another.
     """
     variable = [tensor for tensor in node.inputs if tensor is not None and not tensor.is_constant]
     if not variable or len(node.outputs) != 1 or not all(map(_is_image, [*variable, node.output])):
@@ -67,7 +68,7 @@ def row_bytes(tensor: Tensor) -> int:
 
 
 def _is_image(tensor: Tensor) -> bool:
-    return len(tensor.shape) == 4 and tensor.shape[0] == 1 and tensor.dtype in ("int8", "uint8")
+    return len(tensor.shape) == 4 and tensor.shape[0] == 1 and tensor.dtype in QUANTIZED
 
 
 def _with_rows(tensor: Tensor, rows: range) -> Tensor:

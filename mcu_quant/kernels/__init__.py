@@ -77,6 +77,9 @@ _MODULES = (
     "mve.add_s8_mve",
     "mve.mul_s8_mve",
     "dsp.winograd_dsp_s8",
+    "dsp.conv_2d_dsp_s16",
+    "dsp.fully_connected_dsp_s16",
+    "dsp.depthwise_conv_2d_dsp_s16",
 )
 
 

@@ -104,7 +104,7 @@ def widest(zero_point: int, dtype: str = "int8") -> int:
 def sums_in_int64(node: BoundNode) -> bool:
     """Whether the accumulator is an int64 and rounded once: int16 activations without an int32 bias.
 
-    Else it is an int32, and rounded twice. ARITHMETIC section 5.
+    Else it is an int32, and rounded twice. ARITHMETIC section 12.
     """
     bias = node.optional_input(2)
     return node.input(0).dtype == "int16" and (bias is None or bias.dtype != "int32")

@@ -1,4 +1,4 @@
-"""logistic and tanh of int16: one table of sigmoids that both interpolate in. ARITHMETIC section 8."""
+"""logistic and tanh of int16: one table of sigmoids that both interpolate in. ARITHMETIC section 12."""
 
 from __future__ import annotations
 

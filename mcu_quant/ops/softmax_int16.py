@@ -1,4 +1,4 @@
-"""softmax of int16: exponentials and reciprocals are read from two tables of 513. ARITHMETIC section 8."""
+"""softmax of int16: exponentials and reciprocals are read from two tables of 513. ARITHMETIC section 12."""
 
 from __future__ import annotations
 

@@ -20,8 +20,9 @@ from mcu_quant.quantize.operands import (
 from mcu_quant.quantize.ranges import Ranges
 from mcu_quant.quantize.schemes import (
     Constant,
+    activation_scheme,
     quantize_linear_constants,
-    scheme_of_range,
+    symmetric_scheme,
 )
 
 Schemes = dict[str, QuantParams]
@@ -85,7 +86,8 @@ def assign_schemes(graph: Graph, ranges: Ranges, constants: LinearConstants) -> 
         for root, names in members.items():
             pinned = [fixed[name] for name in names if name in fixed]
             low, high = union(spans[n] for n in names)
-            scheme = pinned[0] if pinned else scheme_of_range(low, high, least[root], kind)
+            chosen = symmetric_scheme if kind.symmetric else activation_scheme
+            scheme = pinned[0] if pinned else chosen(low, high, least[root])
             schemes.update(dict.fromkeys(names, scheme))
         grown = False
         for member, demand in _demands(graph, schemes, constants):

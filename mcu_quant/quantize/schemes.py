@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from mcu_quant.fixed_point import INT8_MAX, INT8_MIN, round_half_away
+from mcu_quant.fixed_point import INT8_MAX, INT8_MIN, INT16_MAX, round_half_away
 from mcu_quant.ir import QuantParams, Tensor
 from mcu_quant.ops.linear import widest
 from mcu_quant.quantize.activation_types import INT8, ActivationType
@@ -30,24 +30,13 @@ def float32_at_least(value: float) -> float:
     return float(rounded if float(rounded) >= value else np.nextafter(rounded, np.float32(np.inf)))
 
 
-def symmetric_scheme(
-    range_min: float, range_max: float, least_scale: float = 0.0, kind: ActivationType = INT8
-) -> QuantParams:
-    """zero_point 0: scale = the largest magnitude / the largest integer, or least_scale if that is larger.
+def symmetric_scheme(range_min: float, range_max: float, least_scale: float = 0.0) -> QuantParams:
+    """int16: scale = the largest magnitude / 32767, or least_scale if that is larger; zero_point 0.
 
     A range of nothing but 0 gets scale 1.
     """
-    natural = max(abs(range_min), abs(range_max)) / kind.high or 1.0
+    natural = max(abs(range_min), abs(range_max)) / INT16_MAX or 1.0
     return QuantParams.per_tensor(float32_at_least(max(natural, least_scale, MIN_SCALE)), 0)
-
-
-def scheme_of_range(
-    range_min: float, range_max: float, least_scale: float, kind: ActivationType
-) -> QuantParams:
-    """The scheme of an activation of that type."""
-    if kind.symmetric:
-        return symmetric_scheme(range_min, range_max, least_scale, kind)
-    return activation_scheme(range_min, range_max, least_scale)
 
 
 def activation_scheme(range_min: float, range_max: float, least_scale: float = 0.0) -> QuantParams:

@@ -11,7 +11,7 @@
 #define MQ_S16_PRODUCTS 511
 
 /* Scale an int64 accumulator, |acc| < 2^47, by multiplier / 2^15 * 2^shift: one rounding, halves up.
- * multiplier: 0 or 2^14 to 2^15 - 1. shift: -31 to 7. ARITHMETIC section 2.
+ * multiplier: 0 or 2^14 to 2^15 - 1. shift: -31 to 7. ARITHMETIC section 12.
  */
 static inline int32_t mq_requantize_int64(int64_t acc, int32_t multiplier, int32_t shift) {
     const int32_t right = 15 - shift;

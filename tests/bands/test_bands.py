@@ -13,40 +13,50 @@ from mcu_quant.bands.schedule import Reach, Schedule, Stage
 from mcu_quant.bands.segment import find_segments
 from mcu_quant.deployment import TENSOR_ALIGN, Deployment
 from mcu_quant.memory import overlaps
+from mcu_quant.ops.support import find_problems
+from mcu_quant.optimize.ranges import annotate_ranges
 from mcu_quant.verify.host import HostEngine
 from mcu_quant.verify.reference import ReferenceEngine
 from tests.bands.graphs import banded_deployment, random_graph
 from tests.bands.simulation import simulate
 from tests.codegen.deployments import random_inputs
+from tests.hunter.int16 import int16_graph
 
 #: More graphs than CI tries: MQ_BANDS=2000 pytest tests/bands.
 COUNT = int(os.environ.get("MQ_BANDS", "0"))
+DTYPES = ("int8", "int16")
 CORES = ("generic", "cortex-m4", "cortex-m0", "cortex-m3", "cortex-m55")
 
 
-def deployments(seed: int, core: str | None = None) -> Deployment:
+def deployments(seed: int, core: str | None = None, dtype: str = "int8") -> Deployment:
     """The first deployment with bands that the seed leads to."""
     generator = random.Random(seed)
     while True:
         graph = random_graph(generator)
+        if dtype == "int16":
+            graph = annotate_ranges(int16_graph(graph))
+            if find_problems(graph):
+                continue
         chosen = core or generator.choice(CORES)
         keep_input = generator.random() < 0.2
         if found := banded_deployment(graph, generator, chosen, keep_input=keep_input):
             return found
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("seed", range(COUNT or 16))
-def test_nothing_is_overwritten_that_is_still_read(seed: int) -> None:
-    deployment = deployments(seed)
+def test_nothing_is_overwritten_that_is_still_read(seed: int, dtype: str) -> None:
+    deployment = deployments(seed, dtype=dtype)
     assert not simulate(deployment)
     keep_input = deployment.options.keep_input
     assert not overlaps(deployment.graph, deployment.kernels, deployment.plan, keep_input=keep_input)
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("seed", range(COUNT or 4))
-def test_bands_give_the_same_bytes(seed: int) -> None:
+def test_bands_give_the_same_bytes(seed: int, dtype: str) -> None:
     """In an arena between canaries, full of garbage before each sample."""
-    deployment = deployments(seed)
+    deployment = deployments(seed, dtype=dtype)
     inputs = random_inputs(deployment.reference, 3, seed)
     (expected,) = ReferenceEngine(deployment.reference).run(inputs)
     (actual,) = HostEngine(deployment).run(inputs)

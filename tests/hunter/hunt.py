@@ -37,6 +37,7 @@ from tests.hunter.check import (
 from tests.hunter.check_keras import quantized_case
 from tests.hunter.draws import drawn
 from tests.hunter.graphs import Case, image_chains, quantized_cases
+from tests.hunter.int16 import int16_case
 from tests.hunter.keras_specs import ModelSpec, model_specs
 from tests.hunter.shrink import shrink_case, shrink_spec
 
@@ -56,7 +57,7 @@ MOST_OF_A_KIND = 2
 
 @dataclass(frozen=True)
 class Plan:
-    """cases: half of them quantized graphs, half Keras models.
+    """cases: half of them quantized graphs, half Keras models; and a quarter more graphs of int16.
 
     host_cores and qemu_cores: whose C is run, each batch for one of them in one --optimize mode, in turn.
     turn: how many batches of each kind were before. shares: of all cases, in [0, 1]. ram_share: those with
@@ -101,7 +102,8 @@ def hunt(plan: Plan) -> Report:
     """Run the plan's cases. Those that fail are shrunk and saved."""
     report = Report()
     graphs = plan.cases // 2
-    for count, source in ((graphs, _graphs), (plan.cases - graphs, _keras_models)):
+    sources = ((graphs, _graphs), (plan.cases - graphs, _keras_models), (graphs // 2, _int16_graphs))
+    for count, source in sources:
         try:
             _Hunt(plan, report, random.Random(plan.seed)).run(count, source)
         except _EnoughFailures:
@@ -229,6 +231,15 @@ def _graphs(hunt: _Hunt, count: int) -> Iterator[Case]:
     for case in cases:
         hunt.report.tally.cases["quantized graphs"] += 1
         yield case
+
+
+def _int16_graphs(hunt: _Hunt, count: int) -> Iterator[Case]:
+    """Of other draws than the graphs of int8."""
+    for drawn_case in drawn(quantized_cases(), count, hunt.plan.seed + 2**20):
+        case = int16_case(drawn_case)
+        if case is not None:
+            hunt.report.tally.cases["int16 graphs"] += 1
+            yield case
 
 
 def _keras_models(hunt: _Hunt, count: int) -> Iterator[Case]:

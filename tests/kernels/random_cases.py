@@ -15,11 +15,13 @@ import numpy as np
 from mcu_quant.ir import QuantParams, Tensor
 from mcu_quant.kernels import KERNELS
 from mcu_quant.kernels.base import Kernel
+from mcu_quant.ops.forms import form_of
 from tests.kernels.armv7m import cases as armv7m
 from tests.kernels.dsp import channel_cases, linear_cases, weightless_cases
 from tests.kernels.mve import cases as mve
 from tests.kernels.thumb1 import cases as thumb1
 from tests.ops.driver import Case
+from tests.ops.int16 import as_int16
 
 Maker = Callable[[np.random.Generator, str], Case]
 
@@ -28,6 +30,8 @@ FAST_KERNELS = tuple(kernel for kernel in KERNELS if kernel.family != "portable"
 #: Bytes of constants and of activations that most cases have at most; one in eight may have more.
 _CONSTANT_BYTES, _ACTIVATION_BYTES = 5_000, 4_000
 _DRAWS_PER_CASE = 60
+#: Of int16 activations, one of three an int32.
+BIASES = ("int64", "int64", "int32")
 
 
 def _indexed(maker: Callable[[int], Case]) -> Maker:
@@ -111,6 +115,10 @@ def random_cases(
         if case.op not in kernel.ops:
             continue
         case = change(rng, case)
+        if "int16" in kernel.forms:
+            case = as_int16(case, bias=str(rng.choice(BIASES)))
+        if form_of(case.node()) not in kernel.forms:
+            continue
         if not (_is_small(case) or rng.random() < 0.125):
             continue
         node = case.node()

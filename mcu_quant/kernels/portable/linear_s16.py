@@ -21,7 +21,7 @@ def channel_tables(node: BoundNode) -> tuple[Constant, Constant, Constant, Const
         multiplier = reduced_multiplier(multiplier)
     return (
         Constant("weights", weights.data),
-        Constant("bias", _bias_words(node)),
+        Constant("bias", bias_words(node)),
         Constant("multiplier", multiplier.astype(np.int32)),
         Constant("shift", shift.astype(np.int8)),
     )
@@ -32,7 +32,7 @@ def sum_params(node: BoundNode) -> Params:
     return {
         "is_int64": int(sums_in_int64(node)),
         "narrow": int(is_narrow(node)),
-        "bias_words": len(_bias_words(node)) // node.output.shape[-1],
+        "bias_words": len(bias_words(node)) // node.output.shape[-1],
     }
 
 
@@ -57,7 +57,7 @@ def _bias(node: BoundNode) -> np.ndarray:
     return bias.data.astype(np.int64)
 
 
-def _bias_words(node: BoundNode) -> np.ndarray:
+def bias_words(node: BoundNode) -> np.ndarray:
     """int32: [channels] if all of them fit, else [2 * channels], the lower word of each first."""
     bias = _bias(node)
     if bias.min() >= INT32_MIN and bias.max() <= INT32_MAX:

@@ -29,7 +29,7 @@ typedef struct {
 /* output [rows][columns]. An operand that is not repeated may lie where the output does. */
 MQ_KERNEL void
 mq_add_s16(const mq_add_s16_params_t *params, const int16_t *first, const int16_t *second, int16_t *output) {
-    const int32_t unit = (int32_t)1 << 15; /* operands have 15 fractional bits (ARITHMETIC section 6) */
+    const int32_t unit = (int32_t)1 << 15; /* operands have 15 fractional bits (ARITHMETIC section 12) */
     int32_t index[4] = {0, 0, 0, 0};
     int32_t first_at = 0;
     int32_t second_at = 0;

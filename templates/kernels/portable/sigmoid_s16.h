@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: 0BSD
  *
- * mcu_quant: int16 logistic or tanh, between the entries of one table, any CPU. ARITHMETIC section 8.
+ * mcu_quant: int16 logistic or tanh, between the entries of one table, any CPU. ARITHMETIC section 12.
  */
 #ifndef MQ_SIGMOID_S16_H
 #define MQ_SIGMOID_S16_H

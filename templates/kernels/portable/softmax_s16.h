@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: 0BSD
  *
- * mcu_quant: int16 softmax by two tables, any CPU. Works in place. ARITHMETIC section 8.
+ * mcu_quant: int16 softmax by two tables, any CPU. Works in place. ARITHMETIC section 12.
  */
 #ifndef MQ_SOFTMAX_S16_H
 #define MQ_SOFTMAX_S16_H

@@ -1,0 +1,89 @@
+"""A drawn int8 graph as one of int16: the same operators and shapes, finer scales, zero points 0."""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import replace
+
+import numpy as np
+
+from mcu_quant.ir import Graph, Node, QuantParams, Tensor, check
+from mcu_quant.ops import OPERATORS
+from mcu_quant.ops.base import FIXED_INT16
+from mcu_quant.ops.support import find_problems
+from tests.hunter.build import LEAST_EXPONENT
+from tests.hunter.graphs import Case, draw_samples
+from tests.ops.int16 import FINER
+
+#: What fixed outputs have in int8, and so what only moves their bytes.
+_FIXED = {(1 / 256, -128), (1 / 128, 0), (1 / 128, -128)}
+
+
+def int16_case(case: Case) -> Case | None:
+    """None if int16 has no such graph: a comparison, or scales that it does not bear."""
+    found = int16_graph(case.graph)
+    if find_problems(found):
+        return None
+    return Case(found, draw_samples(found, zlib.crc32(repr(found.nodes).encode())))
+
+
+def int16_graph(graph: Graph) -> Graph:
+    """Whether or not it keeps the rules."""
+    roles = _roles(graph)
+    tensors = {
+        name: _as_int16(tensor, roles.get(name, "activation")) for name, tensor in graph.tensors.items()
+    }
+    for node in graph.nodes:
+        _scale_bias(node, tensors)
+    return check(Graph(graph.name, graph.nodes, tensors, graph.inputs, graph.outputs))
+
+
+def _roles(graph: Graph) -> dict[str, str]:
+    """Of constants that are no activations."""
+    roles: dict[str, str] = {}
+    for node in graph.nodes:
+        rule = OPERATORS[node.op].quant_rule
+        for index, name in enumerate(node.inputs):
+            if name is not None and rule.weights is not None and index == rule.weights.index:
+                roles[name] = "weights"
+            elif name is not None and index == rule.bias:
+                roles[name] = _bias_type(node)
+    return roles
+
+
+def _bias_type(node: Node) -> str:
+    """An int32 now and then, but where TFLM takes every bias for an int64."""
+    some = zlib.crc32(node.name.encode()) % 4 == 0
+    return "int32" if some and node.op != "depthwise_conv_2d" else "int64"
+
+
+def _as_int16(tensor: Tensor, role: str) -> Tensor:
+    if role == "weights" or tensor.quant is None or tensor.dtype in ("float32", "bool"):
+        return tensor
+    if role != "activation":
+        assert tensor.data is not None
+        data = tensor.data.astype(role) * (FINER if role == "int64" else 1)
+        return replace(tensor, dtype=role, data=data)
+    if tensor.dtype == "uint8":  # there is nothing between uint8 and int16
+        quant = QuantParams.per_tensor(tensor.scale, tensor.zero_point - 128)
+        return replace(tensor, dtype="int8", quant=quant)
+    data = None if tensor.data is None else tensor.data.astype(np.int16) * 257
+    return replace(tensor, dtype="int16", quant=_activation_quant(tensor), data=data)
+
+
+def _activation_quant(tensor: Tensor) -> QuantParams:
+    if (tensor.scale, tensor.zero_point) in _FIXED:
+        return FIXED_INT16
+    return QuantParams.per_tensor(max(tensor.scale / FINER, 2.0**LEAST_EXPONENT))
+
+
+def _scale_bias(node: Node, tensors: dict[str, Tensor]) -> None:
+    """The product of the scales, as TFLM demands."""
+    index = OPERATORS[node.op].quant_rule.bias
+    if index is None or index >= len(node.inputs) or node.inputs[index] is None:
+        return
+    x, weights, bias = (tensors[str(name)] for name in node.inputs[:3])
+    assert weights.quant is not None
+    scales = np.maximum(x.scale * np.asarray(weights.quant.scale), np.finfo(np.float32).tiny)
+    quant = QuantParams.per_channel(scales, 0) if len(scales) > 1 else QuantParams.per_tensor(scales[0])
+    tensors[bias.name] = replace(bias, quant=quant)
