@@ -119,7 +119,7 @@ class _Reader:
         least, most = (float(end) for end in config["include"])
         if not (math.isfinite(least) and math.isfinite(most)):
             raise ValueError(f"include {config['include']}")
-        span = (min(least, *ranges[:, 0]), max(most, *ranges[:, 1]))
+        span = (min(least, *ranges[:, 0].tolist()), max(most, *ranges[:, 1].tolist()))
         for name, count in zip(names, batches, strict=True):
             self.ranges[name] = span
             if count < 1:
@@ -189,9 +189,7 @@ def _linear_weights(config: Mapping[str, Any], shape: tuple[int, ...]) -> list[t
     return [("kernel", shape), *((name, (channels,)) for name in names)]
 
 
-def _folded(
-    config: Mapping[str, Any], arrays: Sequence[np.ndarray]
-) -> tuple[np.ndarray, np.ndarray | None]:
+def _folded(config: Mapping[str, Any], arrays: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray | None]:
     """(kernel, bias or None), float64, with the batch normalization in them."""
     kernel, *rest = arrays
     bias = rest.pop(0) if config["use_bias"] else None

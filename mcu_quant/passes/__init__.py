@@ -44,7 +44,10 @@ PASSES = (
 
 
 def prepare(graph: Graph) -> Graph:
-    """All passes in order; ir.check after each. A graph that was trained with quantization is as it must be."""
+    """All passes in order; ir.check after each.
+
+    A graph that was trained with quantization has been through them, and is returned as it is.
+    """
     if graph.trained is not None:
         return graph
     for rewrite in PASSES:

@@ -84,16 +84,16 @@ def _set_apart(view: View, node: BoundNode, normalizations: Normalizations) -> G
         beta = known.beta * scale + shift
         merged = replace(known, gamma=_float32(known.gamma * scale), beta=_float32(beta))
     else:
-        merged = Normalization(*_constants(node), epsilon=node.attrs.epsilon)
+        gamma, beta, mean, variance = (_constant(node, index) for index in range(1, 5))
+        merged = Normalization(gamma, beta, mean, variance, node.attrs.epsilon)
     normalizations[producer.name] = merged
-    return view.replaced(
-        {producer.name: [replace(producer.node, outputs=node.node.outputs)], node.name: []}
-    )
+    return view.replaced({producer.name: [replace(producer.node, outputs=node.node.outputs)], node.name: []})
 
 
-def _constants(node: BoundNode) -> list[np.ndarray]:
-    arrays = [node.input(index).data for index in range(1, 5)]
-    return [array for array in arrays if array is not None]
+def _constant(node: BoundNode, index: int) -> np.ndarray:
+    data = node.input(index).data
+    assert data is not None, node.name
+    return data
 
 
 def _float32(values: np.ndarray) -> np.ndarray:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from mcu_quant.errors import InvalidInputError
 from mcu_quant.fixed_point import INT8_MAX, INT8_MIN
 from mcu_quant.ir import Graph, TrainedQuantization
-from mcu_quant.quantize.assign import fixed_schemes
+from mcu_quant.quantize.assign import fixed_schemes, union
 from mcu_quant.quantize.operands import equal_scale_groups
 from mcu_quant.quantize.ranges import Ranges
 
@@ -53,13 +53,14 @@ def trained_ranges(graph: Graph) -> Ranges:
         (scale,), (zero_point,) = scheme.scale, scheme.zero_point
         ranges[name] = ((INT8_MIN - zero_point) * scale, (INT8_MAX - zero_point) * scale)
     for members in equal_scale_groups(graph).members().values():
-        spans = [ranges[name] for name in members if name in ranges]
-        if not spans:
+        computed = [name for name in members if name in graph.tensors]
+        spans = [ranges[name] for name in computed if name in ranges]
+        if computed and not spans:
             raise InvalidInputError(
                 "the trained model must have a range for every activation",
-                layer=members[0],
+                layer=computed[0],
                 hint="prepare the float model again",
             )
-        span = min(low for low, _ in spans), max(high for _, high in spans)
-        ranges.update({name: span for name in members if name in graph.tensors and name not in ranges})
+        for name in computed:
+            ranges.setdefault(name, union(spans))
     return ranges

@@ -1,4 +1,4 @@
-"""Quantization-aware training for Keras 3: the `training` stage, which alone imports Keras in the caller's process.
+"""Quantization-aware training for Keras 3. Only this stage imports Keras in the caller's process.
 
 Importing it registers the layers, so that keras.saving.load_model reads models that were saved.
 """
@@ -12,9 +12,10 @@ from typing import Any
 import keras
 
 from mcu_quant.errors import InvalidInputError
+from mcu_quant.importers.keras_model import load_keras_model
 from mcu_quant.ir import Graph
 from mcu_quant.passes import prepare_for_training
-from mcu_quant.quantize import check_quantizable
+from mcu_quant.quantize import calibrate, check_quantizable
 from mcu_quant.training.fake_quantize import FakeQuantize
 from mcu_quant.training.linear import FakeQuantizedLinear
 from mcu_quant.training.model import TrainingOptions, build_model
@@ -22,18 +23,15 @@ from mcu_quant.training.operator import GraphOperator
 from mcu_quant.training.statistics import set_frozen
 
 __all__ = [
-    "RANGES",
     "FakeQuantize",
     "FakeQuantizedLinear",
     "GraphOperator",
     "TrainingOptions",
+    "calibrate_model",
     "freeze_statistics",
     "load_model",
-    "set_ranges",
     "training_model",
 ]
-
-RANGES = ("moving_average", "learned")
 
 
 def training_model(graph: Graph, options: TrainingOptions) -> keras.Model:
@@ -51,8 +49,9 @@ def training_model(graph: Graph, options: TrainingOptions) -> keras.Model:
     return build_model(prepared, normalizations, options)
 
 
-def set_ranges(model: keras.Model, ranges: dict[str, tuple[float, float]]) -> None:
-    """Start from these ranges, by tensor name, in place of the first batch's."""
+def calibrate_model(model: keras.Model, samples: Iterable[Any]) -> None:
+    """Start from the ranges that the samples span, in place of the first batch's. Errors as of calibrate."""
+    ranges = calibrate(load_keras_model(model), samples)
     for layer in model.layers:
         if isinstance(layer, FakeQuantize) and layer.fixed is None:
             layer.ranges.assign([ranges[name] for name in layer.tensors])

@@ -59,7 +59,9 @@ def fake_quantized(
     scale, zero_point = ops.stop_gradient(scale), ops.stop_gradient(zero_point)
     low, high = (INT8_MIN - zero_point) * scale, (INT8_MAX - zero_point) * scale
     if learned is not None:
-        low, high = (end + ops.stop_gradient(value - end) for value, end in zip((low, high), learned, strict=True))
+        low, high = (
+            end + ops.stop_gradient(value - end) for value, end in zip((low, high), learned, strict=True)
+        )
     clipped = ops.minimum(ops.maximum(x, low), high)
     return _straight_through(clipped, round_half_away(clipped / scale) * scale)
 

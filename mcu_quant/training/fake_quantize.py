@@ -58,7 +58,8 @@ class FakeQuantize(StatisticsLayer):
 
     def call(self, x: KerasTensor, member: int | None = None, training: bool | None = None) -> KerasTensor:
         if self.fixed is not None:
-            return x if training and self.pass_in_training else fake_quantized(x, *self.fixed)
+            scale, zero_point = self.fixed
+            return x if training and self.pass_in_training else fake_quantized(x, scale, zero_point)
         ranges, batches = ops.convert_to_tensor(self.ranges), ops.convert_to_tensor(self.batches)
         if training and member is not None:
             ranges, batches = self._observed(x, member, ranges, batches)

@@ -1,8 +1,8 @@
-"""From a graph to a Keras model whose every activation and weight is rounded as the quantizer will round it."""
+"""From a graph to a Keras model with every activation and weight rounded as the quantizer will round it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,7 +14,7 @@ from mcu_quant.ir import BoundNode, Graph, unique_name
 from mcu_quant.ops.attributes import ATTRIBUTES, attributes_as_json
 from mcu_quant.passes.training import Normalization
 from mcu_quant.quantize.assign import fixed_schemes, is_linear, operand_ranges, separate_fixed_outputs
-from mcu_quant.quantize.operands import activations, equal_scale_groups, quantized_outputs, role, rule_of
+from mcu_quant.quantize.operands import equal_scale_groups, quantized_outputs, role, rule_of
 from mcu_quant.training.fake_quantize import FakeQuantize
 from mcu_quant.training.functions import FUNCTIONS
 from mcu_quant.training.linear import FakeQuantizedLinear
@@ -45,32 +45,29 @@ def build_model(
 
 
 def _require_trainable(graph: Graph) -> None:
-    problems = [
-        Problem(
-            "there must be a trainable form of every operator",
-            node.name,
-            node.op,
-            "quantize the trained model with calibration data: mcu_quant.quantize(model, data)",
-        )
-        for node in graph.bound_nodes()
-        for node in [node.node]
-        if node.op not in ATTRIBUTES or not (is_linear(graph.bind(node)) or node.op in FUNCTIONS)
-    ]
+    problems = [problem for node in graph.bound_nodes() for problem in _problems(node)]
     problems += [
         Problem("an output must be computed from the inputs", name, "a constant")
         for name in graph.outputs
         if graph.tensors[name].is_constant
     ]
-    problems += [
-        Problem(
-            "every layer must keep samples apart", node.name, f"output shape {list(tensor.shape)}", "batch first"
-        )
-        for node in graph.bound_nodes()
-        for tensor in node.outputs
-        if tensor.shape[:1] != (1,)
-    ]
     if problems:
         raise UnsupportedModelError(problems)
+
+
+def _problems(node: BoundNode) -> Iterator[Problem]:
+    op = node.node.op
+    if op not in ATTRIBUTES or not (is_linear(node) or op in FUNCTIONS):
+        hint = "quantize the model as it is, with calibration data: mcu_quant.quantize(model, data)"
+        yield Problem("there must be a trainable form of every operator", node.name, op, hint)
+    for tensor in node.outputs:
+        if tensor.shape[:1] != (1,):
+            yield Problem(
+                "every layer must keep the samples of a batch apart",
+                node.name,
+                f"an output of shape {list(tensor.shape)}",
+                "a leading axis of 1",
+            )
 
 
 def _with_fixed_outputs_apart(graph: Graph) -> Graph:
@@ -103,7 +100,7 @@ class _Builder:
         model = keras.Model(
             inputs[0] if len(inputs) == 1 else inputs,
             outputs[0] if len(outputs) == 1 else outputs,
-            name=self._name(self.graph.name),
+            name=self.graph.name.replace("/", "."),
         )
         for layer, arrays in self.weights:
             layer.set_weights([*arrays, *layer.get_weights()[len(arrays) :]])

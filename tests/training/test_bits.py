@@ -1,0 +1,121 @@
+"""A trained model rounds as the integer model computes: schemes and weights equal, outputs within a step."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+import mcu_quant as mq
+from mcu_quant.ir import Graph
+from mcu_quant.ops.attributes import ATTRIBUTES
+from mcu_quant.ops.interpreter import run_node
+from mcu_quant.quantize import quantize_trained
+from tests.training import models
+
+KINDS = {
+    "averaged": {},
+    "learned": {"ranges": "learned"},
+    "per tensor": {"per_tensor": True},
+    "frozen": {"freeze_after": 3},
+}
+CASES = [("blocks", "averaged"), ("blocks", "per tensor"), ("gated", "learned"), ("odd_ends", "frozen")]
+
+
+@pytest.fixture(scope="module")
+def trained() -> dict[tuple[str, str], Any]:
+    return {}
+
+
+def trained_model(cache: dict[tuple[str, str], Any], name: str, kind: str) -> Any:
+    if (name, kind) not in cache:
+        prepared = mq.prepare_qat(models.model_of(name), **KINDS[kind])
+        cache[name, kind] = models.train(prepared)
+    return cache[name, kind]
+
+
+def steps(graph: Graph, name: str, real: np.ndarray) -> np.ndarray:
+    """Rounded real values as int8 steps; asserts that they are whole."""
+    tensor = graph.tensors[name]
+    if tensor.dtype == "bool":
+        return real.reshape(-1, *tensor.shape)
+    q = real.astype(np.float64) / tensor.scale + tensor.zero_point
+    assert np.abs(q - np.rint(q)).max() < 0.01, f"{name}: values between steps"
+    assert q.min() > -128.5 and q.max() < 127.5, name
+    return np.rint(q).astype(np.int8).reshape(-1, *tensor.shape)
+
+
+@pytest.mark.parametrize(("name", "kind"), CASES)
+def test_every_layer_is_within_a_step_of_the_int8_reference(
+    name: str, kind: str, trained: dict[tuple[str, str], Any]
+) -> None:
+    model = trained_model(trained, name, kind)
+    graph = quantize_trained(mq.load(model).graph)
+    tensors = models.rounded_outputs(model)
+    names = [n for n in tensors if n in graph.tensors]
+    x = models.inputs_of(model, 32, seed=11)
+    real = keras.Model(model.inputs, [tensors[n] for n in names]).predict(x, verbose=0)
+    values = {n: steps(graph, n, value) for n, value in zip(names, real, strict=True)}
+    for node in graph.bound_nodes():
+        operands = [
+            None if tensor is None else tensor.data if tensor.is_constant else values[tensor.name]
+            for tensor in node.inputs
+        ]
+        (reference,) = run_node(node, operands)
+        apart = np.abs(reference.astype(np.int64) - values[node.output.name].astype(np.int64))
+        assert apart.max() <= 1, f"{node.name} ({node.node.op}): {apart.max()} steps apart"
+        # Means of four have a tie in four; the integer kernel rounds it by the sign of the raw value.
+        share = 0.3 if node.node.op == "average_pool_2d" else 0.1
+        assert (apart > 0).mean() < share, f"{node.name}: {(apart > 0).mean():.1%} differ"
+
+
+@pytest.mark.parametrize(("name", "kind"), CASES)
+def test_weights_are_rounded_to_the_very_integers(
+    name: str, kind: str, trained: dict[tuple[str, str], Any]
+) -> None:
+    from mcu_quant.training import FakeQuantizedLinear
+    from mcu_quant.training.arithmetic import fake_quantized_weights
+
+    model = trained_model(trained, name, kind)
+    nodes = {node.name: node for node in quantize_trained(mq.load(model).graph).bound_nodes()}
+    layers = [layer for layer in model.layers if isinstance(layer, FakeQuantizedLinear)]
+    assert layers
+    for layer in layers:
+        kernel, scale = keras.ops.cast(layer.kernel, "float64"), layer._scale()
+        if scale is not None:
+            kernel = kernel * layer._along_kernel(scale)
+        rounded = np.asarray(fake_quantized_weights(kernel, layer._shared_axes()))
+        weights = nodes[layer.node].input(1)
+        assert weights.data is not None and weights.quant is not None
+        real = weights.data * weights.quant.broadcast_scale(weights.data.ndim)
+        assert len(weights.quant.scale) == (1 if kind == "per tensor" else layer.channels)
+        assert np.abs(weights.data).max() == 127
+        layout = {
+            "conv_2d": lambda w: w.transpose(3, 0, 1, 2),
+            "depthwise_conv_2d": lambda w: w.reshape(1, *w.shape[:2], -1),
+            "fully_connected": lambda w: w.T,
+        }[layer.op]
+        np.testing.assert_allclose(layout(rounded), real, rtol=3e-7, atol=0, err_msg=layer.name)
+
+
+def test_the_models_have_every_operator(trained: dict[tuple[str, str], Any]) -> None:
+    used = {
+        node.op
+        for name, kind in CASES
+        for node in mq.load(trained_model(trained, name, kind)).graph.nodes
+    }
+    assert used == set(ATTRIBUTES)
+
+
+@pytest.mark.parametrize(("name", "kind"), CASES)
+def test_outputs_agree_with_the_integer_model(
+    name: str, kind: str, trained: dict[tuple[str, str], Any]
+) -> None:
+    model = trained_model(trained, name, kind)
+    x = models.inputs_of(model, 400, seed=12)
+    expected, given = model.predict(x, verbose=0), mq.quantize(model).predict(x)
+    for a, b in zip(*(y if isinstance(y, list) else [y] for y in (expected, given)), strict=True):
+        a, b = a.reshape(len(x), -1), b.reshape(len(x), -1)
+        assert (a.argmax(axis=1) == b.argmax(axis=1)).mean() >= 0.97
