@@ -57,7 +57,8 @@ _QUANTIZING = (
         "--data",
         type=PATH,
         help="Calibration samples: a .npz file with x, or the inputs by name, as [N, …]. Integers are taken "
-        "as real values (0..255 of images, say): scale them as in training.",
+        "as real values (0..255 of images, say): scale them as in training. A model that was trained with "
+        "quantization (mcu_quant.prepare_qat) needs none.",
     ),
     click.option(
         "--technique",

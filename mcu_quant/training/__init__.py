@@ -44,6 +44,12 @@ def training_model(graph: Graph, options: TrainingOptions) -> keras.Model:
         raise InvalidInputError(
             "a model is prepared for training once", layer=graph.name, hint="train it as it is: model.fit(…)"
         )
+    if keras.backend.backend() != "tensorflow":
+        raise InvalidInputError(
+            "Keras must run on TensorFlow: scales are computed in float64, as the quantizer does",
+            value=f"backend {keras.backend.backend()}",
+            hint="KERAS_BACKEND=tensorflow in the environment",
+        )
     prepared, normalizations = prepare_for_training(graph)
     check_quantizable(prepared)
     return build_model(prepared, normalizations, options)

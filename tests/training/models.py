@@ -1,4 +1,4 @@
-"""Small Keras models that between them have every operator, and what is needed to look into them."""
+"""Small Keras models that between them have every operator, and a training of a few steps."""
 
 from __future__ import annotations
 
@@ -103,29 +103,3 @@ def train(model: Any, epochs: int = 2, seed: int = 3) -> Any:
     x, y = inputs_of(model, seed=seed), targets_of(model)
     model.fit(x, y, epochs=epochs, batch_size=16, shuffle=False, verbose=0)
     return model
-
-
-def rounded_outputs(model: Any) -> dict[str, Any]:
-    """The rounded Keras tensor of every tensor of the graph, and of each input by its name."""
-    from mcu_quant.training import FakeQuantize
-
-    found = {}
-    for layer in model.layers:
-        for call in layer._inbound_nodes:
-            if isinstance(layer, keras.layers.InputLayer):
-                found[layer.name] = call.output_tensors[0]
-            elif isinstance(layer, FakeQuantize):
-                name = _source_name(call.input_tensors[0])
-                found[name] = call.output_tensors[0]
-            else:
-                found[layer.output_tensor] = call.output_tensors[0]
-    for layer in model.layers:  # rounded ones take precedence
-        if isinstance(layer, FakeQuantize):
-            for call in layer._inbound_nodes:
-                found[_source_name(call.input_tensors[0])] = call.output_tensors[0]
-    return found
-
-
-def _source_name(tensor: Any) -> str:
-    layer = tensor._keras_history.operation
-    return layer.name if isinstance(layer, keras.layers.InputLayer) else layer.output_tensor

@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 
 import mcu_quant as mq
-from mcu_quant.ir import Graph
 from mcu_quant.ops.attributes import ATTRIBUTES
-from mcu_quant.ops.interpreter import run_node
 from mcu_quant.quantize import quantize_trained
 from tests.training import models
+from tests.training.layers import layer_differences
+
+pytestmark = pytest.mark.slow
 
 KINDS = {
     "averaged": {},
@@ -36,39 +37,15 @@ def trained_model(cache: dict[tuple[str, str], Any], name: str, kind: str) -> An
     return cache[name, kind]
 
 
-def steps(graph: Graph, name: str, real: np.ndarray) -> np.ndarray:
-    """Rounded real values as int8 steps; asserts that they are whole."""
-    tensor = graph.tensors[name]
-    if tensor.dtype == "bool":
-        return real.reshape(-1, *tensor.shape)
-    q = real.astype(np.float64) / tensor.scale + tensor.zero_point
-    assert np.abs(q - np.rint(q)).max() < 0.01, f"{name}: values between steps"
-    assert q.min() > -128.5 and q.max() < 127.5, name
-    return np.rint(q).astype(np.int8).reshape(-1, *tensor.shape)
-
-
 @pytest.mark.parametrize(("name", "kind"), CASES)
 def test_every_layer_is_within_a_step_of_the_int8_reference(
     name: str, kind: str, trained: dict[tuple[str, str], Any]
 ) -> None:
     model = trained_model(trained, name, kind)
-    graph = quantize_trained(mq.load(model).graph)
-    tensors = models.rounded_outputs(model)
-    names = [n for n in tensors if n in graph.tensors]
-    x = models.inputs_of(model, 32, seed=11)
-    real = keras.Model(model.inputs, [tensors[n] for n in names]).predict(x, verbose=0)
-    values = {n: steps(graph, n, value) for n, value in zip(names, real, strict=True)}
-    for node in graph.bound_nodes():
-        operands = [
-            None if tensor is None else tensor.data if tensor.is_constant else values[tensor.name]
-            for tensor in node.inputs
-        ]
-        (reference,) = run_node(node, operands)
-        apart = np.abs(reference.astype(np.int64) - values[node.output.name].astype(np.int64))
-        assert apart.max() <= 1, f"{node.name} ({node.node.op}): {apart.max()} steps apart"
+    for node, apart in layer_differences(model, models.inputs_of(model, 32, seed=11)).items():
+        assert apart.steps <= 1, (node, apart)
         # Means of four have a tie in four; the integer kernel rounds it by the sign of the raw value.
-        share = 0.3 if node.node.op == "average_pool_2d" else 0.1
-        assert (apart > 0).mean() < share, f"{node.name}: {(apart > 0).mean():.1%} differ"
+        assert apart.share < (0.3 if apart.op == "average_pool_2d" else 0.1), (node, apart)
 
 
 @pytest.mark.parametrize(("name", "kind"), CASES)
@@ -102,9 +79,7 @@ def test_weights_are_rounded_to_the_very_integers(
 
 def test_the_models_have_every_operator(trained: dict[tuple[str, str], Any]) -> None:
     used = {
-        node.op
-        for name, kind in CASES
-        for node in mq.load(trained_model(trained, name, kind)).graph.nodes
+        node.op for name, kind in CASES for node in mq.load(trained_model(trained, name, kind)).graph.nodes
     }
     assert used == set(ATTRIBUTES)
 
