@@ -162,6 +162,7 @@ def quantize(
             graph,
             technique=options.technique,
             calibration=options.calibration,
+            weights_calibration=options.weights_calibration,
             per_tensor=options.per_tensor,
             input_type=options.input_type,
             output_type=options.output_type,

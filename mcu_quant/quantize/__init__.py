@@ -116,17 +116,19 @@ def quantize_trained(
     *,
     technique: str = "int8",
     calibration: str = "minmax",
+    weights_calibration: str = "minmax",
     per_tensor: bool = False,
-    input_type: str = "int8",
-    output_type: str = "int8",
+    input_type: str | None = None,
+    output_type: str | None = None,
 ) -> Graph:
     """The integer graph of a graph that was trained with quantization (Graph.trained), of its own ranges.
 
     Raises InvalidInputError for options that it was not trained for, or ranges that never saw data.
     """
-    check_edge_type("input", input_type)
-    check_edge_type("output", output_type)
-    trained = require_trained(graph, technique, calibration, per_tensor)
+    kind = ACTIVATION_TYPES["int8"]
+    check_edge_type("input", input_type or kind.dtype, kind)
+    check_edge_type("output", output_type or kind.dtype, kind)
+    trained = require_trained(graph, technique, (calibration, weights_calibration), per_tensor)
     check_quantizable(graph)
     return quantize_int8_with_ranges(
         graph,

@@ -5,13 +5,19 @@ from __future__ import annotations
 from mcu_quant.errors import InvalidInputError
 from mcu_quant.fixed_point import INT8_MAX, INT8_MIN
 from mcu_quant.ir import Graph, TrainedQuantization
+from mcu_quant.quantize.activation_types import INT8
 from mcu_quant.quantize.assign import fixed_schemes, union
 from mcu_quant.quantize.operands import equal_scale_groups
 from mcu_quant.quantize.ranges import Ranges
 
 
-def require_trained(graph: Graph, technique: str, calibration: str, per_tensor: bool) -> TrainedQuantization:
-    """What was trained, if the options ask for nothing else. Raises InvalidInputError."""
+def require_trained(
+    graph: Graph, technique: str, calibrations: tuple[str, str], per_tensor: bool
+) -> TrainedQuantization:
+    """What was trained, if the options ask for nothing else. Raises InvalidInputError.
+
+    calibrations: of activations and of weights.
+    """
     trained = graph.trained
     assert trained is not None, graph.name
     if technique != "int8":
@@ -21,11 +27,11 @@ def require_trained(graph: Graph, technique: str, calibration: str, per_tensor: 
             value=f"technique {technique}",
             hint="technique int8, or the float model that prepare_qat was given for the other techniques",
         )
-    if calibration != "minmax":
+    if calibrations != ("minmax", "minmax"):
         raise InvalidInputError(
             "a model that was trained with quantization is not calibrated: it has its ranges",
             layer=graph.name,
-            value=f"calibration {calibration}",
+            value=f"calibration {' and '.join(calibrations)}",
             hint="the call without it",
         )
     if per_tensor and not trained.per_tensor:
@@ -49,7 +55,7 @@ def trained_ranges(graph: Graph) -> Ranges:
     """A range for every activation: its own, or that of the tensors that share its scale."""
     assert graph.trained is not None, graph.name
     ranges = dict(graph.trained.ranges)
-    for name, scheme in fixed_schemes(graph).items():
+    for name, scheme in fixed_schemes(graph, INT8).items():
         (scale,), (zero_point,) = scheme.scale, scheme.zero_point
         ranges[name] = ((INT8_MIN - zero_point) * scale, (INT8_MAX - zero_point) * scale)
     for members in equal_scale_groups(graph).members().values():

@@ -177,6 +177,10 @@ def test_refusals(tmp_path: Path) -> None:
     trained = models.train(prepared, epochs=1)
     with pytest.raises(InvalidInputError, match="prepare_qat\\(model, per_tensor=True\\)"):
         mq.quantize(trained, per_tensor=True)
+    with pytest.raises(InvalidInputError, match="becomes int8"):
+        mq.quantize(trained, technique="int16x8")
+    with pytest.raises(InvalidInputError, match="not calibrated"):
+        mq.quantize(trained, calibration="percentile")
     extended = keras.Model(trained.input, layers.Dense(2, name="mine")(trained.output))
     with pytest.raises(InvalidModelError, match=r"mine.*mcu_quant's layers only"):
         mq.quantize(extended)
