@@ -6,7 +6,8 @@ No TensorFlow here: the layers' classes are known by their registered names, and
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,11 +21,14 @@ from mcu_quant.importers.shapes import input_problem
 from mcu_quant.ir import Graph, Node, Tensor, TrainedQuantization, check
 from mcu_quant.ops import OPERATORS
 from mcu_quant.ops.attributes import attributes_from_json
+from mcu_quant.ops.interpreter import run_graph
 
 _PACKAGE = "mcu_quant>"
 _QUANTIZER, _LINEAR, _OPERATOR = (
     f"{_PACKAGE}{name}" for name in ("FakeQuantize", "FakeQuantizedLinear", "GraphOperator")
 )
+#: Of one activation: far beyond what a microcontroller holds.
+_MAX_ELEMENTS = 1 << 24
 _LINEAR_OPS = ("conv_2d", "depthwise_conv_2d", "fully_connected")
 
 
@@ -38,20 +42,39 @@ def build_trained_graph(model: ModelConfig, weights: WeightSource, name: str) ->
     reader = _Reader(weights)
     for layer in model.layers:
         if layer.class_name == "InputLayer":
-            reader.input(layer)
+            with _as_prepared(layer.name):
+                reader.input(layer)
     for layer, index in execution_order(model):
-        try:
+        with _as_prepared(layer.name):
             reader.read(layer, index)
-        except McuQuantError:
-            raise
-        except (KeyError, TypeError, ValueError, IndexError, ZeroDivisionError, OverflowError) as error:
-            raise InvalidModelError(
-                "the layer must be as mcu_quant.prepare_qat made it",
-                layer=layer.name,
-                value=f"{layer.class_name}, {type(error).__name__}: {error}",
-                hint="prepare the float model again, without layers of your own",
-            ) from error
-    return reader.graph(model, name)
+    graph = reader.graph(model, name)
+    with _as_prepared(name):  # the config may be anybody's: what does not fit together shows here
+        run_graph(graph, [np.zeros((1, *tensor.shape), np.float32) for tensor in graph.input_tensors()])
+    return graph
+
+
+@contextmanager
+def _as_prepared(where: str) -> Iterator[None]:
+    """Errors of a config that prepare_qat cannot have written become the user's."""
+    try:
+        yield
+    except McuQuantError:
+        raise
+    except (
+        AttributeError,
+        IndexError,
+        KeyError,
+        OverflowError,
+        TypeError,
+        ValueError,
+        ZeroDivisionError,
+    ) as error:
+        raise InvalidModelError(
+            "the layer must be as mcu_quant.prepare_qat made it",
+            layer=where,
+            value=f"{type(error).__name__}: {error}",
+            hint="prepare the float model again, without layers of your own",
+        ) from error
 
 
 @dataclass
@@ -131,6 +154,10 @@ class _Reader:
         attrs = attributes_from_json(op, config["attrs"])
         shapes = [self.tensors[i].shape for i in inputs if i is not None]
         (shape,) = OPERATORS[op].output_shapes(attrs, shapes)
+        if any(size < 1 for size in shape) or math.prod(shape) > _MAX_ELEMENTS:
+            raise ValueError(f"an output of shape {list(shape)}")
+        if any(node.name == name for node in self.nodes):
+            raise ValueError(f"two nodes are called {name}")
         dtype = "bool" if OPERATORS[op].quant_rule.output == "raw" else "float32"
         output = self._put(Tensor(str(config["output"]), tuple(int(size) for size in shape), dtype))
         self.nodes.append(Node(name, op, attrs, tuple(inputs), (output,)))
@@ -196,7 +223,8 @@ def _folded(config: Mapping[str, Any], arrays: Sequence[np.ndarray]) -> tuple[np
     if config["epsilon"] is None:
         return kernel, bias
     gamma, beta, mean, variance = rest
-    scale = gamma / np.sqrt(variance + float(config["epsilon"]))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        scale = gamma / np.sqrt(variance + float(config["epsilon"]))
     if not np.isfinite(scale).all():
         raise ValueError("variances must be positive")
     along = kernel.shape[2:] if config["op"] == "depthwise_conv_2d" else (-1,)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, fields
 from typing import Any
@@ -16,7 +17,7 @@ from mcu_quant.ops.leaky_relu import LeakyReluAttrs
 from mcu_quant.ops.logistic import LogisticAttrs
 from mcu_quant.ops.mean import MeanAttrs
 from mcu_quant.ops.pad import PadAttrs
-from mcu_quant.ops.pooling import Pool2DAttrs
+from mcu_quant.ops.pooling import MAX_WINDOW, Pool2DAttrs
 from mcu_quant.ops.relu import ReluAttrs
 from mcu_quant.ops.relu6 import Relu6Attrs
 from mcu_quant.ops.reshape import ReshapeAttrs
@@ -70,6 +71,8 @@ def attributes_from_json(op: str, document: Mapping[str, Any]) -> Any:
     known = {field.name for field in fields(kind)}
     if not set(document) <= known:
         raise ValueError(f"attributes {sorted(set(document) - known)} of {op}")
+    if math.prod(document.get("filter_size", ())) > MAX_WINDOW:
+        raise ValueError(f"windows of {document['filter_size']}")
     try:
         return kind(**{name: _value(name, value) for name, value in document.items()})
     except TypeError as error:
