@@ -22,14 +22,27 @@ __all__ = [
     "McuQuantError",
     "QuantizedModel",
     "affine",
+    "freeze_statistics",
     "generate",
     "load",
+    "load_qat",
+    "prepare_qat",
     "quantize",
 ]
 
 if TYPE_CHECKING:
     from mcu_quant import affine
-    from mcu_quant.api import FloatModel, Generated, QuantizedModel, generate, load, quantize
+    from mcu_quant.api import (
+        FloatModel,
+        Generated,
+        QuantizedModel,
+        freeze_statistics,
+        generate,
+        load,
+        load_qat,
+        prepare_qat,
+        quantize,
+    )
     from mcu_quant.errors import McuQuantError
 
 

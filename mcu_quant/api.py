@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -12,8 +14,9 @@ import numpy as np
 from mcu_quant import pipeline, samples
 from mcu_quant.boards import Board
 from mcu_quant.c_names import c_name, check_c_name
+from mcu_quant.choices import RANGE_KINDS, require_choice
 from mcu_quant.deployment import Deployment, GenerateOptions
-from mcu_quant.errors import BitsDifferError, InvalidInputError
+from mcu_quant.errors import BitsDifferError, InvalidInputError, ToolMissingError
 from mcu_quant.ir import Graph
 from mcu_quant.outputs import check_directory, write_directory, write_file
 from mcu_quant.sections import UNPLACED, Placement, placement_of, read_placement
@@ -158,7 +161,7 @@ def load(source: Any, *, name: str | None = None) -> FloatModel | QuantizedModel
 
 def quantize(
     model: Any,
-    representative_dataset: Any,
+    representative_dataset: Any = None,
     *,
     technique: str = "int8",
     calibration: str = "minmax",
@@ -172,7 +175,8 @@ def quantize(
 
     model: what load() takes, or what it returned. representative_dataset: an array [N, …], a dict of
     arrays by input name, an iterable of samples, a TFLite-style generator function, or the path of a
-    .npz file. technique: "int8", or "int16x8" (int16 activations, int8 weights). calibration: how ranges of
+    .npz file; none for a model that was trained with quantization (prepare_qat), which has its ranges.
+    technique: "int8", or "int16x8" (int16 activations, int8 weights). calibration: how ranges of
     activations are found (see choices.py, or "percentile=99.9"); weights_calibration: "minmax" or "mse".
     input_type, output_type: "int8", "uint8" (int8 only), "int16" (int16x8 only) or "float32"; by default
     what activations are. progress: called with the number of samples seen.
@@ -183,9 +187,87 @@ def quantize(
     options = pipeline.QuantizeOptions(
         technique, calibration, per_tensor, input_type, output_type, weights_calibration
     )
-    dataset = samples.calibration_samples(representative_dataset, loaded.graph)
+    dataset = _dataset(representative_dataset, loaded)
     quantized = pipeline.quantize(loaded.graph, dataset, options, progress=progress)
     return QuantizedModel(replace(quantized, name=loaded.name))
+
+
+def _dataset(given: Any, model: FloatModel) -> Any:
+    """The samples to calibrate with; nothing for a model that was trained with quantization."""
+    if model.graph.trained is not None:
+        if given is not None:
+            warnings.warn(
+                f"{model.name}: the model was trained with quantization: its own ranges are taken, and the "
+                "representative dataset is not looked at.",
+                UserWarning,
+                stacklevel=3,
+            )
+        return ()
+    if given is None:
+        raise InvalidInputError(
+            "a float model needs calibration samples to become int8",
+            layer=model.name,
+            hint="representative_dataset=x, 100 to 500 samples of the data that the model will see",
+        )
+    return samples.calibration_samples(given, model.graph)
+
+
+def prepare_qat(
+    model: Any,
+    representative_dataset: Any = None,
+    *,
+    per_tensor: bool = False,
+    ranges: str = "moving_average",
+    freeze_after: int | None = None,
+) -> Any:
+    """A Keras 3 model, not compiled, that trains with int8 rounding: then quantize(model), without data.
+
+    model: what load() takes, or what it returned. Weights are rounded per channel (per_tensor: per layer) to
+    [-127, 127]; batch normalizations are folded and activations fused as they will be on the chip.
+    ranges: of the activations, "moving_average" of the batches' or "learned" by gradient. They start from
+    representative_dataset (as for quantize), or from the first batch. freeze_after: training batches after
+    which ranges and batch-norm statistics stay as they are. Needs the tensorflow extra; the model is saved
+    by its save() and read by load_qat. Raises McuQuantError as quantize does, and ToolMissingError.
+    """
+    require_choice("kind of ranges", ranges, RANGE_KINDS)
+    if freeze_after is not None and freeze_after < 1:
+        raise InvalidInputError(
+            "statistics freeze after at least one batch", value=f"freeze_after={freeze_after}"
+        )
+    training = _training()
+    loaded = model if isinstance(model, (FloatModel, QuantizedModel)) else load(model)
+    if isinstance(loaded, QuantizedModel):
+        raise InvalidInputError("the model must be a float model", layer=loaded.name, value="a .tflite file")
+    options = training.TrainingOptions(per_tensor, ranges == "learned", freeze_after)
+    prepared = training.training_model(loaded.graph, options)
+    if representative_dataset is not None:
+        training.calibrate_model(prepared, samples.calibration_samples(representative_dataset, loaded.graph))
+    return prepared
+
+
+def load_qat(path: str | Path) -> Any:
+    """A model of prepare_qat from the .keras file that its save() wrote, with the state of its optimizer."""
+    return _training().load_model(path)
+
+
+def freeze_statistics(model: Any, frozen: bool = True) -> None:
+    """Keep the ranges and batch-norm statistics of a model of prepare_qat as they are, in training too.
+
+    frozen=False: let them move again. save() keeps the choice.
+    """
+    _training().freeze_statistics(model, frozen)
+
+
+def _training() -> ModuleType:
+    try:
+        from mcu_quant import training
+    except ImportError as error:
+        raise ToolMissingError(
+            "quantization-aware training needs Keras 3",
+            value=error,
+            hint="pip install 'mcu-quant[tensorflow]'",
+        ) from error
+    return training
 
 
 def generate(

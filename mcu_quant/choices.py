@@ -15,6 +15,8 @@ CALIBRATIONS = ("minmax", "moving_average", "percentile", "mse", "entropy")
 WEIGHTS_CALIBRATIONS = ("minmax", "mse")
 #: The percentile unless one is given.
 PERCENTILE = 99.99
+#: How quantization-aware training finds the ranges of activations.
+RANGE_KINDS = ("moving_average", "learned")
 IO_TYPES = ("int8", "uint8", "int16", "float32")
 
 

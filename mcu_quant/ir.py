@@ -162,8 +162,25 @@ class BoundNode:
 
 
 @dataclass(frozen=True)
+class TrainedQuantization:
+    """What quantization-aware training has settled, of a float graph as it is to be quantized.
+
+    ranges: (range_min, range_max), real numbers, by tensor name; the quantizer gives tensors that share
+    a scale with one of these the same. unseen: tensors whose range never saw data. per_tensor: how the
+    weights were rounded.
+    """
+
+    ranges: Mapping[str, tuple[float, float]]
+    unseen: tuple[str, ...] = ()
+    per_tensor: bool = False
+
+
+@dataclass(frozen=True)
 class Graph:
-    """nodes are in execution order. tensors: by name, constants included."""
+    """nodes are in execution order. tensors: by name, constants included.
+
+    trained: None unless the model was trained with quantization; such a graph needs no passes.
+    """
 
     name: str
     nodes: tuple[Node, ...]
@@ -171,6 +188,7 @@ class Graph:
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     metadata: Mapping[str, str] = field(default_factory=dict)
+    trained: TrainedQuantization | None = None
 
     def bind(self, node: Node) -> BoundNode:
         return BoundNode(

@@ -153,11 +153,25 @@ def model_kind(path: Path) -> str:
 def quantize(
     graph: Graph, samples: Iterable[Any], options: QuantizeOptions, *, progress: Progress | None = None
 ) -> TfliteModel:
-    """Quantize a float graph. samples: one item after another, each with an array per input."""
+    """Quantize a float graph. samples: one item after another, each with an array per input.
+
+    They are not looked at if the graph was trained with quantization.
+    """
     from mcu_quant.exporters.tflite import write_tflite
     from mcu_quant.passes import prepare
-    from mcu_quant.quantize import quantize_int8
+    from mcu_quant.quantize import quantize_int8, quantize_trained
 
+    if graph.trained is not None:
+        quantized = quantize_trained(
+            graph,
+            technique=options.technique,
+            calibration=options.calibration,
+            weights_calibration=options.weights_calibration,
+            per_tensor=options.per_tensor,
+            input_type=options.input_type,
+            output_type=options.output_type,
+        )
+        return read_model(write_tflite(quantized), c_name(graph.name))
     quantized = quantize_int8(
         prepare(graph),
         samples,

@@ -33,7 +33,7 @@ RANKS: tuple[tuple[str, ...], ...] = (
         "npz",
         "outputs",
     ),
-    ("samples",),
+    ("samples", "training"),
     ("pipeline",),
     ("api", "inspection", "building", "demo", "demo_training"),
     ("cli",),
@@ -46,8 +46,9 @@ ALLOWED = {("memory", "addresses"), ("verify", "codegen")}
 #: Modules that belong to another module's stage.
 PART_OF = dict.fromkeys(("addresses", "splitting", "ordering", "fitting", "banding"), "memory")
 
-#: Both run as child processes only: no process of a user's imports TensorFlow because of us.
+#: The first two run as child processes only; training is for users who have imported Keras themselves.
 TENSORFLOW_ALLOWED = {"importers/saved_model_reader.py", "demo_training.py"}
+TENSORFLOW_STAGE = "training"
 HEAVY = ("tensorflow", "keras", "tf_keras")
 
 
@@ -90,7 +91,7 @@ def test_imports_point_one_way(path: Path) -> None:
 
 @pytest.mark.parametrize("path", modules(), ids=lambda path: path.relative_to(PACKAGE).as_posix())
 def test_tensorflow_only_where_allowed(path: Path) -> None:
-    if path.relative_to(PACKAGE).as_posix() in TENSORFLOW_ALLOWED:
+    if path.relative_to(PACKAGE).as_posix() in TENSORFLOW_ALLOWED or stage_of(path) == TENSORFLOW_STAGE:
         return
     for line, name in imported(path):
         assert name.split(".")[0] not in HEAVY, f"{path.relative_to(ROOT)}:{line} imports {name}"

@@ -57,7 +57,8 @@ _QUANTIZING = (
         "--data",
         type=PATH,
         help="Calibration samples: a .npz file with x, or the inputs by name, as [N, …]. Integers are taken "
-        "as real values (0..255 of images, say): scale them as in training.",
+        "as real values (0..255 of images, say): scale them as in training. A model that was trained with "
+        "quantization (mcu_quant.prepare_qat) needs none.",
     ),
     click.option(
         "--technique",
@@ -190,6 +191,8 @@ def quantize_graph(graph: Any, path: Path, quantizing: dict[str, Any], name: str
 
     options = dict(quantizing)
     data = options.pop("data")
+    if graph.trained is not None:
+        return replace(_quantize_trained(graph, path, data, options), name=name)
     if data is None:
         raise InvalidInputError(
             "a float model is quantized first, and that needs calibration samples",
@@ -201,6 +204,15 @@ def quantize_graph(graph: Any, path: Path, quantizing: dict[str, Any], name: str
         chosen = pipeline.QuantizeOptions(**options)
         model = pipeline.quantize(graph, samples, chosen, progress=lambda done, _: advance(done))
     return replace(model, name=name)
+
+
+def _quantize_trained(graph: Any, path: Path, data: Path | None, options: dict[str, Any]) -> TfliteModel:
+    from mcu_quant import pipeline
+    from mcu_quant.cli._output import note
+
+    if data is not None:
+        note(f"{path} was trained with quantization: its own ranges are taken, and --data is not looked at")
+    return pipeline.quantize(graph, (), pipeline.QuantizeOptions(**options))
 
 
 def _refuse_quantizing(path: Path, quantizing: dict[str, Any]) -> None:

@@ -65,7 +65,7 @@ def _facts(path: Path, target: str, generating: dict[str, Any], quantizing: dict
             integer, kind, calibrated = options.load_integer_model(path, quantizing), "tflite", True
         else:
             integer, kind = _quantized(loaded, path, quantizing), "float"
-            calibrated = quantizing["data"] is not None
+            calibrated = quantizing["data"] is not None or loaded.trained is not None
     except UnsupportedModelError as error:
         return {"unsupported": inspection.problems_json(error.problems)}
     facts = inspection.inspect_integer(integer, core, options.generate_options(generating))

@@ -23,6 +23,7 @@ from mcu_quant.importers.keras_functions import (
 )
 from mcu_quant.importers.keras_layers import HANDLERS, ImportBuilder
 from mcu_quant.importers.keras_order import execution_order
+from mcu_quant.importers.keras_trained import build_trained_graph, is_trained_model
 from mcu_quant.importers.keras_unsupported import custom_layer, lambda_layer, unsupported_layer
 from mcu_quant.importers.keras_weights import LayerPath, WeightSource, checked_weights
 from mcu_quant.importers.shapes import MAX_ELEMENTS, input_problem
@@ -42,6 +43,8 @@ _Values = dict[tuple[str, int, int], str | None]
 
 def build_graph(model: ModelConfig, weights: WeightSource, name: str) -> Graph:
     """The float graph, called `name`. Raises UnsupportedModelError with all that it has no form for."""
+    if is_trained_model(model):
+        return build_trained_graph(model, weights, name)
     return _Importer(weights, ImportBuilder(name, OPERATORS)).run(model)
 
 

@@ -158,11 +158,12 @@ def checked_weights(
                 value=list(array.shape),
                 hint="save the whole model again",
             )
-        checked.append(_finite(array, name, label))
+        checked.append(finite_weights(array, name, label))
     return tuple(checked)
 
 
-def _finite(array: np.ndarray, name: str, label: str) -> np.ndarray:
+def finite_weights(array: np.ndarray, name: str, label: str) -> np.ndarray:
+    """The array as float32. Raises InvalidModelError, naming layer `label`, unless all of it is finite."""
     with np.errstate(over="ignore"):
         values = array.astype(np.float32)
     finite = np.isfinite(values)

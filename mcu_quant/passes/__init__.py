@@ -20,6 +20,7 @@ from mcu_quant.passes.normalization_moves import hoist_normalizations, sink_norm
 from mcu_quant.passes.padding import fold_padding
 from mcu_quant.passes.pools import pools_to_means
 from mcu_quant.passes.reshapes import simplify_reshapes
+from mcu_quant.passes.training import Normalizations, set_apart, settle_normalizations
 
 #: In the order in which they run.
 PASSES = (
@@ -43,7 +44,29 @@ PASSES = (
 
 
 def prepare(graph: Graph) -> Graph:
-    """All passes in order; ir.check after each."""
+    """All passes in order; ir.check after each.
+
+    A graph that was trained with quantization has been through them, and is returned as it is.
+    """
+    if graph.trained is not None:
+        return graph
     for rewrite in PASSES:
         graph = check(rewrite(graph))
     return graph
+
+
+def prepare_for_training(graph: Graph) -> tuple[Graph, Normalizations]:
+    """prepare, but for batch normalizations that follow their linear operator: those stay apart.
+
+    Returns the graph, in which such an operator has its own weights and bias, and the normalizations of
+    its output by node name. Folded, they give the graph of `prepare`.
+    """
+    normalizations: Normalizations = {}
+    for rewrite in PASSES:
+        if rewrite is merge_normalizations:
+            graph = check(settle_normalizations(graph))
+        if rewrite is fold_into_previous:
+            graph = check(set_apart(graph, normalizations))
+        else:
+            graph = check(rewrite(graph))
+    return graph, normalizations

@@ -28,7 +28,7 @@ LINEAR = ("conv_2d", "depthwise_conv_2d", "fully_connected")
 
 def fold_into_previous(graph: Graph) -> Graph:
     """A linear operator, then a batch normalization that alone reads it: scaled weights, shifted bias."""
-    return apply_everywhere(graph, _fold_into_previous)
+    return apply_everywhere(graph, fold_into_previous_once)
 
 
 def fold_into_next(graph: Graph) -> Graph:
@@ -109,7 +109,8 @@ def _with_parameters(
     return replace(node.node, **{"inputs": (node.node.inputs[0], w_name, b_name), **changes})
 
 
-def _fold_into_previous(view: View, node: BoundNode) -> Graph | None:
+def fold_into_previous_once(view: View, node: BoundNode) -> Graph | None:
+    """The rule of fold_into_previous."""
     producer = view.private_producer(node.node.inputs[0]) if node.node.op == BATCH_NORMALIZATION else None
     if producer is None or not can_follow(producer):
         return None

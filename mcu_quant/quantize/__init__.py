@@ -36,6 +36,7 @@ from mcu_quant.quantize.edges import (
     convert_outputs,
 )
 from mcu_quant.quantize.integer import integer_graph
+from mcu_quant.quantize.trained import require_trained, trained_ranges
 
 __all__ = [
     "CALIBRATIONS",
@@ -45,6 +46,7 @@ __all__ = [
     "check_quantizable",
     "quantize_int8",
     "quantize_int8_with_ranges",
+    "quantize_trained",
 ]
 
 #: Constants beyond this are as good as infinite: scales must stay normal float32 numbers.
@@ -107,6 +109,34 @@ def quantize_int8_with_ranges(
     quantized = convert_inputs(quantized, input_type or kind.dtype)
     quantized = convert_outputs(quantized, output_type or kind.dtype)
     return require_supported(quantized)
+
+
+def quantize_trained(
+    graph: Graph,
+    *,
+    technique: str = "int8",
+    calibration: str = "minmax",
+    weights_calibration: str = "minmax",
+    per_tensor: bool = False,
+    input_type: str | None = None,
+    output_type: str | None = None,
+) -> Graph:
+    """The integer graph of a graph that was trained with quantization (Graph.trained), of its own ranges.
+
+    Raises InvalidInputError for options that it was not trained for, or ranges that never saw data.
+    """
+    kind = ACTIVATION_TYPES["int8"]
+    check_edge_type("input", input_type or kind.dtype, kind)
+    check_edge_type("output", output_type or kind.dtype, kind)
+    trained = require_trained(graph, technique, (calibration, weights_calibration), per_tensor)
+    check_quantizable(graph)
+    return quantize_int8_with_ranges(
+        graph,
+        trained_ranges(graph),
+        per_tensor=trained.per_tensor,
+        input_type=input_type,
+        output_type=output_type,
+    )
 
 
 def check_quantizable(graph: Graph) -> None:

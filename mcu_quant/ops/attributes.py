@@ -1,0 +1,92 @@
+"""Operators' attributes as plain data, for models that carry graph nodes in their config (training)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, fields
+from typing import Any
+
+from mcu_quant.ops.base import ACTIVATIONS, PADDINGS
+from mcu_quant.ops.binary import ArithmeticAttrs
+from mcu_quant.ops.concatenation import ConcatenationAttrs
+from mcu_quant.ops.conv_2d import Conv2DAttrs
+from mcu_quant.ops.depthwise_conv_2d import DepthwiseConv2DAttrs
+from mcu_quant.ops.fully_connected import FullyConnectedAttrs
+from mcu_quant.ops.leaky_relu import LeakyReluAttrs
+from mcu_quant.ops.logistic import LogisticAttrs
+from mcu_quant.ops.mean import MeanAttrs
+from mcu_quant.ops.pad import PadAttrs
+from mcu_quant.ops.pooling import MAX_WINDOW, Pool2DAttrs
+from mcu_quant.ops.relu import ReluAttrs
+from mcu_quant.ops.relu6 import Relu6Attrs
+from mcu_quant.ops.reshape import ReshapeAttrs
+from mcu_quant.ops.softmax import SoftmaxAttrs
+from mcu_quant.ops.strided_slice import StridedSliceAttrs
+from mcu_quant.ops.tanh import TanhAttrs
+
+#: The attributes' class by operator; None where an operator has no attributes.
+ATTRIBUTES: Mapping[str, type[Any] | None] = {
+    "fully_connected": FullyConnectedAttrs,
+    "conv_2d": Conv2DAttrs,
+    "depthwise_conv_2d": DepthwiseConv2DAttrs,
+    "max_pool_2d": Pool2DAttrs,
+    "average_pool_2d": Pool2DAttrs,
+    "mean": MeanAttrs,
+    "pad": PadAttrs,
+    "softmax": SoftmaxAttrs,
+    "reshape": ReshapeAttrs,
+    "add": ArithmeticAttrs,
+    "sub": ArithmeticAttrs,
+    "mul": ArithmeticAttrs,
+    "minimum": None,
+    "maximum": None,
+    "concatenation": ConcatenationAttrs,
+    "logistic": LogisticAttrs,
+    "tanh": TanhAttrs,
+    "relu": ReluAttrs,
+    "relu6": Relu6Attrs,
+    "leaky_relu": LeakyReluAttrs,
+    "quantize": None,
+    "strided_slice": StridedSliceAttrs,
+    "greater_equal": None,
+    "select_v2": None,
+}
+
+_WORDS: Mapping[str, tuple[str, ...]] = {"activation": ACTIVATIONS, "padding": PADDINGS}
+
+
+def attributes_as_json(attrs: Any) -> dict[str, Any]:
+    """Numbers, strings and lists by field name; {} for None."""
+    return {} if attrs is None else asdict(attrs)
+
+
+def attributes_from_json(op: str, document: Mapping[str, Any]) -> Any:
+    """The attributes that attributes_as_json wrote. Raises ValueError for what it cannot have written."""
+    kind = ATTRIBUTES.get(op)
+    if op not in ATTRIBUTES or (kind is None and document):
+        raise ValueError(f"operator {op} with attributes {sorted(document)}")
+    if kind is None:
+        return None
+    known = {field.name for field in fields(kind)}
+    if not set(document) <= known:
+        raise ValueError(f"attributes {sorted(set(document) - known)} of {op}")
+    if math.prod(document.get("filter_size", ())) > MAX_WINDOW:
+        raise ValueError(f"windows of {document['filter_size']}")
+    try:
+        return kind(**{name: _value(name, value) for name, value in document.items()})
+    except TypeError as error:
+        raise ValueError(f"attributes of {op}: {error}") from error
+
+
+def _value(name: str, value: Any) -> Any:
+    """Lists as tuples, of numbers; strings only where they are one of the field's words."""
+    if isinstance(value, list | tuple):
+        return tuple(_value(name, entry) for entry in value)
+    if isinstance(value, str):
+        if value not in _WORDS.get(name, ()):
+            raise ValueError(f"{name} {value!r}")
+        return value
+    if not isinstance(value, bool | int | float) or abs(value) > 2**31:
+        raise ValueError(f"{name} {value!r}")
+    return value

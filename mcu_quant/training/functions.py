@@ -1,0 +1,96 @@
+"""What each operator means, as Keras operations on batches [N, *shape[1:]]; no quantization here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from keras import ops
+
+from mcu_quant.ops.base import ACTIVATION_BOUNDS
+from mcu_quant.training.arithmetic import KerasTensor
+
+#: (attributes, operands) → output.
+Function = Callable[[Any, Sequence[KerasTensor]], KerasTensor]
+#: Their operands are aligned first.
+BROADCASTING = ("add", "sub", "mul", "minimum", "maximum", "greater_equal", "select_v2")
+
+
+def clamped(y: KerasTensor, activation: str) -> KerasTensor:
+    """A fused activation."""
+    low, high = ACTIVATION_BOUNDS[activation]
+    if low is not None:
+        y = ops.maximum(y, low)
+    return y if high is None else ops.minimum(y, high)
+
+
+def aligned(x: KerasTensor, rank: int) -> KerasTensor:
+    """A batch with axes of 1 behind the batch's, as broadcasting of single samples has it."""
+    missing = rank - len(x.shape)
+    return ops.reshape(x, (-1, *(1,) * missing, *x.shape[1:])) if missing > 0 else x
+
+
+def _binary(combine: Callable[[KerasTensor, KerasTensor], KerasTensor]) -> Function:
+    def function(attrs: Any, operands: Sequence[KerasTensor]) -> KerasTensor:
+        return clamped(combine(*operands), getattr(attrs, "activation", "none"))
+
+    return function
+
+
+def _unary(apply: Callable[[Any, KerasTensor], KerasTensor]) -> Function:
+    return lambda attrs, operands: apply(attrs, operands[0])
+
+
+def _pool(pool: Callable[..., KerasTensor]) -> Function:
+    def function(attrs: Any, operands: Sequence[KerasTensor]) -> KerasTensor:
+        y = pool(operands[0], attrs.filter_size, attrs.strides, attrs.padding, data_format="channels_last")
+        return clamped(y, attrs.activation)
+
+    return function
+
+
+def _reshape(attrs: Any, x: KerasTensor) -> KerasTensor:
+    return ops.reshape(x, (-1, *attrs.shape[1:]))
+
+
+def _pad(attrs: Any, operands: Sequence[KerasTensor]) -> KerasTensor:
+    paddings = [list(pair) for pair in attrs.paddings]
+    if len(operands) == 1:
+        return ops.pad(operands[0], paddings)
+    value = ops.reshape(operands[1], ())
+    return ops.pad(operands[0] - value, paddings) + value
+
+
+def _slice(attrs: Any, x: KerasTensor) -> KerasTensor:
+    index: list[Any] = [slice(None)]
+    for first, stride, size in zip(attrs.begin[1:], attrs.strides[1:], attrs.sizes[1:], strict=True):
+        last = first + size * stride
+        index.append(slice(first, last if last >= 0 else None, stride))
+    y = x[tuple(index)]
+    return ops.squeeze(y, axis=attrs.dropped) if attrs.dropped else y
+
+
+#: By the operator's name in the graph. Linear operators have a layer of their own (linear.py).
+FUNCTIONS: dict[str, Function] = {
+    "add": _binary(ops.add),
+    "sub": _binary(ops.subtract),
+    "mul": _binary(ops.multiply),
+    "minimum": _binary(ops.minimum),
+    "maximum": _binary(ops.maximum),
+    "greater_equal": _binary(ops.greater_equal),
+    "max_pool_2d": _pool(ops.max_pool),
+    "average_pool_2d": _pool(ops.average_pool),
+    "mean": _unary(lambda attrs, x: ops.mean(x, axis=attrs.axes, keepdims=attrs.keepdims)),
+    "pad": _pad,
+    "reshape": _unary(_reshape),
+    "strided_slice": _unary(_slice),
+    "concatenation": lambda attrs, operands: ops.concatenate(operands, axis=attrs.axis),
+    "select_v2": lambda attrs, operands: ops.where(*operands),
+    "softmax": _unary(lambda attrs, x: ops.softmax(x * attrs.beta, axis=-1)),
+    "logistic": _unary(lambda attrs, x: ops.sigmoid(x)),
+    "tanh": _unary(lambda attrs, x: ops.tanh(x)),
+    "relu": _unary(lambda attrs, x: ops.maximum(x, 0.0)),
+    "relu6": _unary(lambda attrs, x: clamped(x, "relu6")),
+    "leaky_relu": _unary(lambda attrs, x: ops.maximum(x, 0.0) + attrs.alpha * ops.minimum(x, 0.0)),
+    "quantize": _unary(lambda attrs, x: x),
+}
