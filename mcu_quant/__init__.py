@@ -22,6 +22,8 @@ __all__ = [
     "McuQuantError",
     "QuantizedModel",
     "affine",
+    "compare",
+    "diagnose",
     "generate",
     "load",
     "quantize",
@@ -29,7 +31,16 @@ __all__ = [
 
 if TYPE_CHECKING:
     from mcu_quant import affine
-    from mcu_quant.api import FloatModel, Generated, QuantizedModel, generate, load, quantize
+    from mcu_quant.api import (
+        FloatModel,
+        Generated,
+        QuantizedModel,
+        compare,
+        diagnose,
+        generate,
+        load,
+        quantize,
+    )
     from mcu_quant.errors import McuQuantError
 
 
