@@ -87,7 +87,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters |= {"number": number, "percent": percent}
+    environment.filters |= {"number": number, "percent": percent, "sentence": sentence}
     return environment
 
 
@@ -122,6 +122,10 @@ def number(value: float | None, form: str = ".1f") -> str:
 
 def percent(share: float) -> str:
     return f"{100 * share:.2g} %" if share else "0"
+
+
+def sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}."
 
 
 def _overview(layers: Sequence[LayerFacts], at_fault: set[str]) -> list[dict[str, Any]]:

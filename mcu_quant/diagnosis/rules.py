@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from mcu_quant.diagnosis.layers import LayerFacts
-from mcu_quant.evaluation.candidates import axes, combined, remedies
+from mcu_quant.evaluation.candidates import Candidate, axes, combined, remedies
 from mcu_quant.evaluation.fidelity import Fidelity
 from mcu_quant.pipeline import QuantizeOptions
 
@@ -354,20 +354,24 @@ def _poor(sqnr_db: float | None, good: float = GOOD_ACTIVATION_DB) -> bool:
 
 
 def _per_channel(options: QuantizeOptions) -> tuple[str, ...]:
-    return tuple(c.name for c in remedies(options) if c.changes.get("per_tensor") is False)
+    return tuple(c.name for c in _changing("per_tensor", options))
 
 
 def _calibrations(options: QuantizeOptions) -> tuple[str, ...]:
-    return tuple(c.name for c in remedies(options) if "calibration" in c.changes)
+    return tuple(c.name for c in _changing("calibration", options))
 
 
 def _weights_calibrations(options: QuantizeOptions) -> tuple[str, ...]:
-    return tuple(c.name for c in remedies(options) if "weights_calibration" in c.changes)
+    return tuple(c.name for c in _changing("weights_calibration", options))
+
+
+def _changing(field: str, options: QuantizeOptions) -> list[Candidate]:
+    return [c for c in remedies(options) if field in c.changes and not c.changes_technique]
 
 
 def _repairs(options: QuantizeOptions, word: str) -> tuple[str, ...]:
     offered = [axis for axis in axes() if axis.field == "repairs" and word in axis.words]
-    parts = [c for c in remedies(options) if offered and word in c.changes.get("repairs", ())]
+    parts = [c for c in _changing("repairs", options) if offered and word in c.changes["repairs"]]
     return (combined(options, parts).name,) if parts else ()
 
 

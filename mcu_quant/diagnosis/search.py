@@ -167,7 +167,7 @@ def search(
             layer=calibration.where,
             value=calibration.count,
         )
-    judge = calibration.part(lambda positions: _judges(positions))
+    judge = calibration.part(_judges)
     fit = calibration.part(lambda positions: ~_judges(positions))
     bench = _Bench(graph, prepared, options, fit, judge, metric, board, budget, progress)
     own = Candidate(name_of(options), {})
@@ -217,8 +217,8 @@ def _together(
     options: pipeline.QuantizeOptions, singles: Sequence[Candidate], trials: dict[str, Trial], own: Trial
 ) -> Iterator[Candidate]:
     """The changes that helped, best first: the first two together, the first three, and so on."""
-    helped = [c for c in singles if c.name in trials and trials[c.name].score > own.score]
-    helped = [c for c in helped if "technique" not in c.changes]
+    tried = [c for c in singles if c.name in trials and not c.changes_technique]
+    helped = [c for c in tried if trials[c.name].score > own.score]
     helped.sort(key=lambda c: trials[c.name].score, reverse=True)
     chosen: list[Candidate] = []
     for candidate in helped:

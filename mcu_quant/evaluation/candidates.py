@@ -58,6 +58,10 @@ class Candidate:
     def needs_data(self) -> bool:
         return self.technique in CALIBRATED
 
+    @property
+    def changes_technique(self) -> bool:
+        return "technique" in self.changes
+
     def options(self, base: QuantizeOptions) -> QuantizeOptions:
         return replace(base, **self.changes)
 
@@ -125,7 +129,7 @@ def side_by_side() -> list[Candidate]:
 
 
 def remedies(base: QuantizeOptions) -> list[Candidate]:
-    """Single changes to base, every word of every axis, then the other techniques."""
+    """Single changes to base, every word of every axis, then the other techniques as they usually are."""
     found = [_changed(base, {"per_tensor": False})] if base.per_tensor else []
     for axis in axes():
         if base.technique not in axis.techniques:
@@ -135,7 +139,9 @@ def remedies(base: QuantizeOptions) -> list[Candidate]:
             if word == now or (axis.several and word in now):
                 continue
             found.append(_changed(base, {axis.field: (*now, word) if axis.several else word}))
-    found += [parse(name) for name in techniques() if name != base.technique]
+    usual = QuantizeOptions()
+    plain = {"per_tensor": False} | {axis.field: getattr(usual, axis.field) for axis in axes()}
+    found += [Candidate(t, {**plain, "technique": t}) for t in techniques() if t != base.technique]
     return found
 
 
