@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -22,7 +22,14 @@ from mcu_quant.outputs import check_directory, write_directory, write_file
 from mcu_quant.sections import UNPLACED, Placement, placement_of, read_placement
 from mcu_quant.verify.compare import Comparison
 
+if TYPE_CHECKING:
+    from mcu_quant.comparison import Comparison as ComparedTechniques
+    from mcu_quant.diagnosis import Diagnosis
+    from mcu_quant.evaluation.metrics import UserMetric
+
 Array = np.ndarray
+#: progress(what is being done, samples done, samples in all).
+PhaseProgress = Callable[[str, int, int], None]
 #: Inputs: an array [N, …] (one input), a list with one array per input, or a dict of them by input name.
 Inputs = Array | Sequence[Array] | Mapping[str, Array]
 
@@ -181,9 +188,7 @@ def quantize(
     input_type, output_type: "int8", "uint8" (int8 only), "int16" (int16x8 only) or "float32"; by default
     what activations are. progress: called with the number of samples seen.
     """
-    loaded = model if isinstance(model, (FloatModel, QuantizedModel)) else load(model)
-    if isinstance(loaded, QuantizedModel):
-        raise InvalidInputError("the model must be a float model", layer=loaded.name, value="a .tflite file")
+    loaded = float_model(model)
     options = pipeline.QuantizeOptions(
         technique, calibration, per_tensor, input_type, output_type, weights_calibration
     )
@@ -268,6 +273,149 @@ def _training() -> ModuleType:
             hint="pip install 'mcu-quant[tensorflow]'",
         ) from error
     return training
+
+
+def diagnose(
+    model: Any,
+    representative_dataset: Any,
+    *,
+    test: Any = None,
+    metric: str | UserMetric | None = None,
+    auto: bool = False,
+    budget: int = 12,
+    board: str | None = None,
+    progress: PhaseProgress = lambda what, done, total: None,
+    **options: Any,
+) -> Diagnosis:
+    """Quantize a float model and say what that did to each layer: `diagnose`.
+
+    test: what figures are taken of, in place of the calibration samples: a .npz file, a dict with x and y,
+    or samples. metric: "top1", "auc", "mse" or a function of (outputs, labels), larger is better.
+    auto: try up to `budget` remedies on calibration data, measured on the board if one is given.
+    options: quantize's (technique, calibration, per_tensor, …). Returns what as_json(), save_html() and its
+    fields show.
+    """
+    from mcu_quant import diagnosis
+    from mcu_quant.diagnosis.search import search
+    from mcu_quant.evaluation.datasets import dataset_of
+    from mcu_quant.evaluation.metrics import metric_for
+    from mcu_quant.passes import prepare
+
+    loaded = float_model(model)
+    chosen = pipeline.QuantizeOptions(**options)
+    target = None if board is None else pipeline.board_named(board)
+    prepared = prepare(loaded.graph)
+    calibration = dataset_of(representative_dataset, prepared, "representative_dataset")
+    tested = None if test is None else dataset_of(test, prepared, "test")
+    factory = metric_for(metric, calibration if tested is None else tested)
+    given = samples.calibration_samples(representative_dataset, loaded.graph)
+    quantized = pipeline.quantize(
+        loaded.graph,
+        given,
+        chosen,
+        progress=lambda done, _: progress("calibrating", done, calibration.count),
+    )
+    named = replace(quantized, name=loaded.name)
+    found = diagnosis.diagnose(prepared, named, chosen, calibration, tested, factory, progress)
+    if not auto:
+        return found
+    # Test data must not even decide what is tried first.
+    own = found if tested is None else diagnosis.diagnose(prepared, named, chosen, calibration, None, None)
+    suggested = [name for finding in own.faults for name in finding.candidates]
+    judging = metric_for(metric, calibration) if calibration.labels_shape is not None else None
+    tried = search(loaded.graph, prepared, chosen, suggested, calibration, judging, target, budget, progress)
+    return replace(found, search=tried)
+
+
+def compare(
+    model: Any,
+    representative_dataset: Any = None,
+    *,
+    test: Any = None,
+    board: str | None = None,
+    techniques: Sequence[str] | None = None,
+    metric: str | UserMetric | None = None,
+    also: Mapping[str, QuantizedModel | str | Path] | None = None,
+    max_loss: float = 1.0,
+    input_type: str | None = None,
+    output_type: str | None = None,
+    generating: GenerateOptions | None = None,
+    progress: PhaseProgress = lambda what, done, total: None,
+) -> ComparedTechniques:
+    """Quantize a float model by each technique and say what each costs and keeps: `compare`.
+
+    representative_dataset: None if there is none, and then only techniques that need none are tried.
+    test, metric: as for diagnose. techniques: TECHNIQUE[+per-tensor][+CALIBRATION][+REPAIR…] each; all by
+    default. also: finished models, by the name of their row. max_loss: what accuracy may be lost, percent.
+    input_type, output_type: by default what each technique's activations are.
+    """
+    from mcu_quant import comparison
+    from mcu_quant.evaluation.candidates import parse, side_by_side
+    from mcu_quant.evaluation.datasets import dataset_of
+    from mcu_quant.evaluation.metrics import metric_for
+    from mcu_quant.passes import prepare
+
+    loaded = float_model(model)
+    candidates = side_by_side() if techniques is None else [parse(name) for name in techniques]
+    finished = {name: _finished(name, source) for name, source in (also or {}).items()}
+    _require_distinct([candidate.name for candidate in candidates] + list(finished))
+    chosen = None if board is None else pipeline.board_named(board)
+    prepared = prepare(loaded.graph)
+    data = representative_dataset
+    calibration = None if data is None else dataset_of(data, prepared, "representative_dataset")
+    tested = None if test is None else dataset_of(test, prepared, "test")
+    measured = calibration if tested is None else tested
+    if measured is None and metric is not None:
+        raise InvalidInputError("a metric needs samples with labels", value=metric, hint="test data with y")
+    request = comparison.Request(
+        graph=loaded.graph,
+        prepared=prepared,
+        candidates=candidates,
+        options=_with_edges(input_type, output_type),
+        calibration=calibration,
+        test=tested,
+        metric=None if measured is None else metric_for(metric, measured),
+        board=chosen,
+        generating=generating or GenerateOptions(),
+        finished=finished,
+        max_loss=max_loss,
+    )
+    return comparison.compare(request, progress)
+
+
+def float_model(model: Any) -> FloatModel:
+    """What load() takes, or what it returned, if it is a float model; else InvalidInputError."""
+    loaded = model if isinstance(model, (FloatModel, QuantizedModel)) else load(model)
+    if isinstance(loaded, QuantizedModel):
+        where = str(model) if isinstance(model, (str, Path)) else loaded.name
+        raise InvalidInputError(
+            "the model must be a float Keras model",
+            layer=where,
+            value="a .tflite file",
+            hint="the .keras model that it was made from; or `mcu-quant generate`, if it is an integer model",
+        )
+    return loaded
+
+
+def _with_edges(input_type: str | None, output_type: str | None) -> pipeline.QuantizeOptions:
+    """The usual options, with those types where they are given."""
+    options = pipeline.QuantizeOptions()
+    if input_type is not None:
+        options = replace(options, input_type=input_type)
+    return options if output_type is None else replace(options, output_type=output_type)
+
+
+def _finished(name: str, source: QuantizedModel | str | Path) -> pipeline.TfliteModel:
+    loaded = source if isinstance(source, QuantizedModel) else load(source)
+    if isinstance(loaded, FloatModel):
+        raise InvalidInputError("what is compared as it is must be a .tflite file", layer=name)
+    return loaded.model
+
+
+def _require_distinct(names: Sequence[str]) -> None:
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise InvalidInputError("each row of a comparison must have its own name", value=", ".join(twice))
 
 
 def generate(

@@ -8,6 +8,8 @@ from mcu_quant.errors import InvalidInputError
 
 OPTIMIZE_MODES = ("time", "balanced", "size")
 KERNEL_CHOICES = ("auto", "portable")
+#: What is measured with labels.
+METRICS = ("top1", "auc", "mse")
 TECHNIQUES = ("int8", "int16x8")
 #: How the ranges of activations are found; percentile also as percentile=99.9.
 CALIBRATIONS = ("minmax", "moving_average", "percentile", "mse", "entropy")

@@ -35,6 +35,8 @@ RANKS: tuple[tuple[str, ...], ...] = (
     ),
     ("samples", "training"),
     ("pipeline",),
+    ("evaluation",),
+    ("diagnosis", "comparison"),
     ("api", "inspection", "building", "demo", "demo_training"),
     ("cli",),
     ("__main__",),

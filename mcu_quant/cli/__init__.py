@@ -14,7 +14,20 @@ from mcu_quant import __version__
 from mcu_quant.errors import McuQuantError
 
 #: In the order of a user's day.
-VERBS = ("quantize", "inspect", "generate", "run", "verify", "profile", "build", "boards", "doctor", "demo")
+VERBS = (
+    "quantize",
+    "compare",
+    "diagnose",
+    "inspect",
+    "generate",
+    "run",
+    "verify",
+    "profile",
+    "build",
+    "boards",
+    "doctor",
+    "demo",
+)
 
 
 class _Verbs(click.Group):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -12,13 +12,16 @@ from mcu_quant.choices import (
     CALIBRATIONS,
     IO_TYPES,
     KERNEL_CHOICES,
+    METRICS,
     OPTIMIZE_MODES,
     TECHNIQUES,
     WEIGHTS_CALIBRATIONS,
 )
 
 if TYPE_CHECKING:
+    from mcu_quant.api import FloatModel
     from mcu_quant.deployment import GenerateOptions
+    from mcu_quant.errors import McuQuantError
     from mcu_quant.pipeline import TfliteModel
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -51,15 +54,27 @@ INPUTS = click.option(
     help=f"A .npz file: inputs by the model's input names or in0, in1, …, as [N, …]. {RAW_OR_REAL}",
 )
 
+DATA = click.option(
+    "--data",
+    type=PATH,
+    help="Calibration samples: a .npz file with x, or the inputs by name, as [N, …]. Integers are taken "
+    "as real values (0..255 of images, say): scale them as in training. A model that was trained with "
+    "quantization (mcu_quant.prepare_qat) needs none.",
+)
+TEST = click.option(
+    "--test",
+    type=PATH,
+    metavar="FILE",
+    help="Test samples: a .npz file with x, or the inputs by name, and their labels as y.",
+)
+METRIC = click.option(
+    "--metric",
+    type=click.Choice(METRICS),
+    help="What is measured with the labels; by default top1 for classes, mse for values.",
+)
 _IO_TYPE = click.Choice(IO_TYPES)
 _QUANTIZING = (
-    click.option(
-        "--data",
-        type=PATH,
-        help="Calibration samples: a .npz file with x, or the inputs by name, as [N, …]. Integers are taken "
-        "as real values (0..255 of images, say): scale them as in training. A model that was trained with "
-        "quantization (mcu_quant.prepare_qat) needs none.",
-    ),
+    DATA,
     click.option(
         "--technique",
         type=click.Choice(TECHNIQUES),
@@ -186,7 +201,6 @@ def quantize_graph(graph: Any, path: Path, quantizing: dict[str, Any], name: str
 
     from mcu_quant import pipeline
     from mcu_quant.cli._output import progress
-    from mcu_quant.errors import InvalidInputError
     from mcu_quant.samples import CalibrationFile
 
     options = dict(quantizing)
@@ -194,11 +208,7 @@ def quantize_graph(graph: Any, path: Path, quantizing: dict[str, Any], name: str
     if graph.trained is not None:
         return replace(_quantize_trained(graph, path, data, options), name=name)
     if data is None:
-        raise InvalidInputError(
-            "a float model is quantized first, and that needs calibration samples",
-            layer=str(path),
-            hint="--data CALIB.npz with 100 to 500 samples as x, made by numpy.savez",
-        )
+        raise needs_data(path)
     samples = CalibrationFile(data, graph)
     with progress("calibrating", samples.count) as advance:
         chosen = pipeline.QuantizeOptions(**options)
@@ -213,6 +223,34 @@ def _quantize_trained(graph: Any, path: Path, data: Path | None, options: dict[s
     if data is not None:
         note(f"{path} was trained with quantization: its own ranges are taken, and --data is not looked at")
     return pipeline.quantize(graph, (), pipeline.QuantizeOptions(**options))
+
+
+def needs_data(path: Path) -> McuQuantError:
+    """What is raised where a float model comes without calibration samples."""
+    from mcu_quant.errors import InvalidInputError
+
+    return InvalidInputError(
+        "a float model is quantized first, and that needs calibration samples",
+        layer=str(path),
+        hint="--data CALIB.npz with 100 to 500 samples as x, made by numpy.savez",
+    )
+
+
+def float_model(path: Path) -> FloatModel:
+    """A float model by its path; a .tflite file is refused."""
+    from mcu_quant import api
+
+    return api.float_model(path)
+
+
+def named_files(paths: Sequence[Path]) -> dict[str, Path]:
+    """Files by their names without suffix, which must differ."""
+    from mcu_quant.errors import InvalidInputError
+
+    named = {path.stem: path for path in paths}
+    if len(named) != len(paths):
+        raise InvalidInputError("the files' names must differ", value=", ".join(map(str, paths)))
+    return named
 
 
 def _refuse_quantizing(path: Path, quantizing: dict[str, Any]) -> None:

@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from mcu_quant.errors import McuQuantError, Problem
 
@@ -51,8 +51,10 @@ def _plain(value: Any) -> Any:
     return value.item() if hasattr(value, "item") else str(value)
 
 
-def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """A table on stdout. Columns of numbers, and only those, are set right."""
+def print_table(
+    title: str, columns: Sequence[str], rows: Iterable[Sequence[object]], right: Sequence[str] = ()
+) -> None:
+    """A table on stdout. Columns of numbers are set right, and those named in `right`."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -62,8 +64,9 @@ def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[obje
         bool(listed) and all(isinstance(row[i], (int, float)) for row in listed) for i in range(len(columns))
     ]
     table = Table(title=title, title_justify="left", box=None, pad_edge=False)
-    for name, right in zip(columns, numeric, strict=True):
-        table.add_column(name, justify="right" if right else "left", overflow="fold")
+    for name, is_numeric in zip(columns, numeric, strict=True):
+        justify: Literal["right", "left"] = "right" if is_numeric or name in right else "left"
+        table.add_column(name, justify=justify, overflow="fold")
     for row in listed:
         table.add_row(*(Text(_shown(value)) for value in row))
     out = Console(highlight=False)
@@ -104,3 +107,34 @@ def print_error(kind: str, exit_code: int, message: str, problems: Sequence[Prob
     """The one object of --json where something is wrong."""
     listed = [{"layer": p.layer, "rule": p.rule, "value": p.value, "hint": p.hint} for p in problems]
     print_json({"error": {"kind": kind, "exit_code": exit_code, "message": message, "problems": listed}})
+
+
+@contextmanager
+def phases() -> Iterator[Callable[[str, int, int], None]]:
+    """Yields a function that is told what is being done, how much of it is done, and how much there is.
+
+    On a terminal each phase has a bar; elsewhere it is named once, when it begins.
+    """
+    if not sys.stderr.isatty():
+        named: set[str] = set()
+
+        def name(what: str, done: int, total: int) -> None:
+            if what not in named:
+                named.add(what)
+                note(what)
+
+        yield name
+        return
+    from rich.progress import Progress, TaskID
+
+    with Progress(console=console(), transient=True) as bar:
+        tasks: dict[str, TaskID] = {}
+
+        def update(what: str, done: int, total: int) -> None:
+            if what not in tasks:
+                for task in tasks.values():
+                    bar.update(task, visible=False)
+                tasks[what] = bar.add_task(what, total=total or None)
+            bar.update(tasks[what], completed=done)
+
+        yield update

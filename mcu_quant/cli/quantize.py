@@ -19,21 +19,13 @@ from mcu_quant.cli._output import note, print_json
 @options.JSON
 def command(model: Path, output: Path, quantizing: dict[str, Any], force: bool, as_json: bool) -> None:
     """Quantize a Keras MODEL to a standard .tflite file."""
-    from mcu_quant import pipeline
     from mcu_quant.c_names import c_name
-    from mcu_quant.errors import InvalidInputError
     from mcu_quant.outputs import check_output, write_file
 
     check_output(output, force=force)
-    graph = pipeline.load(model)
-    if isinstance(graph, pipeline.TfliteModel):
-        raise InvalidInputError(
-            "the model must be a float Keras model",
-            layer=str(model),
-            value="a .tflite file",
-            hint="the .keras model that it was made from; or `mcu-quant generate`, if it is an integer model",
-        )
-    quantized = options.quantize_graph(graph, model, quantizing, c_name(model.stem))
+    quantized = options.quantize_graph(
+        options.float_model(model).graph, model, quantizing, c_name(model.stem)
+    )
     write_file(output, quantized.data, force=force)
     facts = {
         "model": str(model),

@@ -15,7 +15,20 @@ import pytest
 from tests.cli.conftest import only_json
 from tests.conftest import Run, require_tools
 
-VERBS = ("quantize", "inspect", "generate", "run", "verify", "profile", "build", "boards", "doctor", "demo")
+VERBS = (
+    "quantize",
+    "compare",
+    "diagnose",
+    "inspect",
+    "generate",
+    "run",
+    "verify",
+    "profile",
+    "build",
+    "boards",
+    "doctor",
+    "demo",
+)
 
 
 @pytest.mark.skipif(os.name != "posix", reason="CPU time of children as POSIX has it")

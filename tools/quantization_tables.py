@@ -1,0 +1,109 @@
+"""Compare the techniques on the published models and put the tables into docs/QUANTIZATION.md.
+
+    python tools/quantization_tables.py [--board BOARD] [--techniques LIST] [--qat DIRECTORY] [MODEL ...]
+
+Models and data are at ../shared. --qat: a directory with MODEL_qat.tflite or MODEL_qat.keras, made by
+quantization-aware training; it is a row named "QAT". Each model is calibrated with 200 training samples.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from measure import ROOT, SHARED, versions, write_between
+
+import mcu_quant as mq
+from mcu_quant.comparison import Comparison
+from mcu_quant.comparison.table import markdown, unmeasured
+
+BEGIN, END = "<!-- measured by tools/quantization_tables.py -->", "<!-- end -->"
+SAMPLES = 200
+Split = tuple[np.ndarray, np.ndarray]
+
+
+def stored(file: str) -> dict[str, np.ndarray]:
+    with np.load(SHARED / "data" / file) as data:
+        return {name: data[name] for name in data.files if data[name].dtype.kind in "iuf"}
+
+
+def images(train: str, test: str, scale: float) -> tuple[np.ndarray, Split]:
+    """(calibration samples, (test samples, labels)), both scaled as in training."""
+    held_out = stored(test)
+    calibration = stored(train)["x"][:SAMPLES].astype(np.float32) / scale
+    return calibration, (held_out["x"].astype(np.float32) / scale, held_out["y"])
+
+
+def speech() -> tuple[np.ndarray, Split]:
+    data = stored("fsdd_features.npz")
+
+    def prepared(features: np.ndarray) -> np.ndarray:
+        return ((features.astype(np.float32) + 7) / 5)[..., None]
+
+    every = data["logmel_train"]  # sorted by digit
+    calibration = every[:: len(every) // SAMPLES][:SAMPLES]
+    return prepared(calibration), (prepared(data["logmel_test"]), data["y_test"])
+
+
+MODELS = {
+    "pretrainedResnet": lambda: images(
+        "cifar10_train6000_lossless.npz", "cifar10_test_lossless.npz", np.float32(1)
+    ),
+    "fashion_dscnn": lambda: images(
+        "fashion_mnist_train10000.npz", "fashion_mnist_test5000.npz", np.float32(255)
+    ),
+    "fsdd_dscnn": speech,
+}
+
+
+def compare(model: str, board: str, techniques: list[str] | None, qat: Path | None) -> Comparison:
+    calibration, (x, y) = MODELS[model]()
+    also: dict[str, Any] = {}
+    if qat is not None:
+        found = [path for suffix in ("tflite", "keras") if (path := qat / f"{model}_qat.{suffix}").exists()]
+        if found:
+            trained = found[0]
+            # A trained model brings its ranges along.
+            also["QAT"] = trained if trained.suffix == ".tflite" else mq.quantize(trained, calibration)
+    return mq.compare(
+        SHARED / "models" / f"{model}.keras",
+        calibration,
+        test={"x": x, "y": y},
+        board=board,
+        techniques=techniques,
+        also=also,
+        progress=lambda what, done, total: done or print(model, what, file=sys.stderr),
+    )
+
+
+def section(model: str, result: Comparison) -> str:
+    lines = [f"**{model}** on {result.board} ({result.core}), {result.samples:,} test samples:", ""]
+    lines += [markdown(result), *(f"{text}  " for text in unmeasured(result)), " ".join(result.advice.steps)]
+    return "\n".join([*lines, ""])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("models", nargs="*", metavar="MODEL", help=", ".join(MODELS))
+    parser.add_argument("--board", default="mps2_an386")
+    parser.add_argument("--techniques", help="as for `mcu-quant compare`")
+    parser.add_argument("--qat", type=Path)
+    parser.add_argument("--print", action="store_true", help="print the tables and change no file")
+    arguments = parser.parse_args()
+    chosen = None if arguments.techniques is None else arguments.techniques.split(",")
+    models = arguments.models or list(MODELS)
+    results = {m: compare(m, arguments.board, chosen, arguments.qat) for m in models}
+    body = "\n".join([*(section(m, r) for m, r in results.items()), f"{versions()}."])
+    if arguments.print:
+        print(body)
+    else:
+        write_between(ROOT / "docs" / "QUANTIZATION.md", BEGIN, END, body)
+
+
+if __name__ == "__main__":
+    main()
