@@ -231,7 +231,7 @@ DEPTHWISE = [
     Guard(
         "depthwise_conv_1d_s8_mve",
         "the axis or the stride is too long",
-        _line(3, 1, (1, 249, 1, 16)),
+        _line(3, 1, (1, 245, 1, 16)),
         _line(3, 1, (1, 244, 1, 16)),
     ),
     *_ratios("depthwise_conv_1d_s8_mve", depthwise, _LINE, (1, 3, 1, 16)),
