@@ -139,6 +139,11 @@ EQUIVALENT: tuple[Equivalent, ...] = (
         "Two pixels: lanes 1, 2 and 3 are stored to one address, 3 last.",
     ),
     Equivalent(
+        "mq_max_pool_2d_s8_mve_function_t",
+        r"max_pool_any_6, line 45: bne 1b -> left out",
+        "The loop over windows of a row: rows of two pixels at a stride of two have one.",
+    ),
+    Equivalent(
         "mq_mve_dots_function_t",
         r"dots_4, line 107: add r3, r3, #24 -> add lr, r3, #24",
         "This goes on to the next group of pixels. Two pixels at once are best only where there are but two.",

@@ -1,7 +1,7 @@
 """Inputs that bring a case's sums and results where its arithmetic has the least room.
 
 A linear operator's: windows whose sum is exactly the last or the first one of an output, those first
-that are nearest to a tie, and windows that give the largest and least sums. Operands of sums and
+that are nearest to a tie; windows that give the largest and least sums, and any between. Operands of sums and
 products: pairs of bytes whose exact result is nearly a tie.
 """
 
@@ -28,7 +28,7 @@ _PAIRS_TRIED = 24
 
 
 def with_hard_inputs(rng: np.random.Generator, case: Case, samples: int, hard: int) -> Case:
-    """The case with `samples` random inputs, and `hard` hard ones where it has weights.
+    """The case with `samples` random inputs, and twice `hard` hard ones where it has weights.
 
     Of sums and products all inputs are hard.
     """
@@ -40,8 +40,9 @@ def with_hard_inputs(rng: np.random.Generator, case: Case, samples: int, hard: i
     if not has_weights(case):
         return case
     (usual,) = case.samples_of_inputs()
-    hard = _Windows.of(case.node()).samples(rng, hard)
-    return replace(case, data=(np.concatenate([usual, hard]),))
+    windows = _Windows.of(case.node())
+    placed = [windows.samples(rng, hard, spread) for spread in (False, True)]
+    return replace(case, data=(np.concatenate([usual, *placed]),))
 
 
 def _near_ties(rng: np.random.Generator, case: Case, samples: int) -> tuple[np.ndarray, ...]:
@@ -96,13 +97,15 @@ class _Windows:
     """Windows of a linear operator's input, as images [height, width, channels].
 
     filters: [output channels, filter_h, filter_w, depth]; channels: which inputs each depth reads; targets:
-    sums worth having of each output channel, without its bias.
+    sums worth having of each output channel; low, high: its least and largest one. All without its bias.
     """
 
     node: BoundNode
     filters: IntArray
     channels: IntArray
     targets: list[IntArray]
+    low: IntArray
+    high: IntArray
 
     @classmethod
     def of(cls, node: BoundNode) -> _Windows:
@@ -114,16 +117,19 @@ class _Windows:
         within = (near >= low) & (near <= high)
         near = near - start
         targets = [near[within[:, o], o][:_NEAREST_SUMS] for o in range(len(filters))]
-        return cls(node, filters, np.broadcast_to(channels, (len(filters), channels.shape[1])), targets)
+        channels = np.broadcast_to(channels, (len(filters), channels.shape[1]))
+        return cls(node, filters, channels, targets, low - start, high - start)
 
-    def samples(self, rng: np.random.Generator, count: int) -> np.ndarray:
-        """int8 [count, *shape]."""
+    def samples(self, rng: np.random.Generator, count: int, spread: bool) -> np.ndarray:
+        """int8 [count, *shape]. spread: sums anywhere in their range, not the targets."""
         shape = self.node.input(0).shape
         columns = self.filters.shape[3] if self.node.node.op == "fully_connected" else shape[-1]
         image = (-1, 1, columns) if self.node.node.op == "fully_connected" else shape[1:]
-        return np.stack([self._sample(rng, image).reshape(shape) for _ in range(count)]).astype(np.int8)
+        return np.stack([self._sample(rng, image, spread).reshape(shape) for _ in range(count)]).astype(
+            np.int8
+        )
 
-    def _sample(self, rng: np.random.Generator, image: tuple[int, ...]) -> IntArray:
+    def _sample(self, rng: np.random.Generator, image: tuple[int, ...], spread: bool) -> IntArray:
         zero_point = self.node.input(0).zero_point
         count = self.node.input(0).elements
         x = rng.integers(INT8_MIN, INT8_MAX + 1, count).reshape(image)
@@ -137,7 +143,7 @@ class _Windows:
                 if taken[place].any():
                     continue
                 weights = self.filters[output][taps]
-                x[place] = self._filled(rng, x[place], weights, output)
+                x[place] = self._filled(rng, x[place], weights, output, spread)
                 taken[place] = True
             placed += 1
             if placed == _WINDOWS:
@@ -168,14 +174,16 @@ class _Windows:
         order = rng.permutation(len(self.filters))
         return order if self.node.node.op == "depthwise_conv_2d" else order[:1]
 
-    def _filled(self, rng: np.random.Generator, x: IntArray, weights: IntArray, output: int) -> IntArray:
-        """Inputs of a window: for one of the channel's targets, or for its largest or least sum."""
-        kind, targets = rng.random(), self.targets[output]
-        if kind < 0.2 or not len(targets):
+    def _filled(
+        self, rng: np.random.Generator, x: IntArray, weights: IntArray, output: int, spread: bool
+    ) -> IntArray:
+        """Inputs of a window: for one of the channel's targets, for any sum, or for its largest or least."""
+        targets = self.targets[output]
+        if not spread and (rng.random() < 0.2 or not len(targets)):
             return np.where((weights > 0) == (rng.random() < 0.5), INT8_MAX, INT8_MIN)
-        zero_point = self.node.input(0).zero_point
-        flat = x.reshape(-1).copy()
-        target = int(rng.choice(targets)) + zero_point * int(weights.sum())
+        target = rng.integers(self.low[output], self.high[output] + 1) if spread else rng.choice(targets)
+        flat, zero_point = x.reshape(-1).copy(), self.node.input(0).zero_point
+        target = int(target) + zero_point * int(weights.sum())
         return solved(rng, flat, weights.reshape(-1), target).reshape(x.shape)
 
 
