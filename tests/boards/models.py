@@ -23,6 +23,8 @@ PUBLISHED = (
     "hello_world_int8",
     "micro_speech_quantized",
     "person_detect",
+    "fashion_dscnn_tf221_int16x8",
+    "kws_ref_model_tf221_int16x8",
 )
 
 

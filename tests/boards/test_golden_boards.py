@@ -14,7 +14,7 @@ from tests.boards.models import PUBLISHED, deploy, golden_samples, published
 
 #: What 256 kB of flash and 14 kB of RAM cannot hold, even in bands of rows.
 TOO_LARGE = {
-    "microbit": {"ad01_int8", "pretrainedResnet_quant", "vww_96_int8"},
+    "microbit": {"ad01_int8", "pretrainedResnet_quant", "vww_96_int8", "kws_ref_model_tf221_int16x8"},
 }
 
 

@@ -23,6 +23,7 @@ from mcu_quant.pipeline import TfliteModel
 from mcu_quant.verify.image import build_images
 from tests.boards.models import deploy, tiny_model
 from tests.conftest import Run, require_tools
+from tests.hunter.int16 import int16_graph
 
 M4 = load_board("mps2_an386")
 
@@ -71,6 +72,15 @@ def test_make_and_make_run_on_every_board_in_a_path_with_spaces(board_name: str,
 def test_every_level_of_optimization_is_free_of_warnings_and_right(level: str, tmp_path: Path) -> None:
     folder = write(tmp_path, with_vectors(M4, [tiny_model()]))
     result = make(folder, "validate", f"OPTIMIZE={level}", "CFLAGS=-Werror")
+    assert result.returncode == 0 and "0 bytes differ" in result.stderr, result.stderr
+
+
+@pytest.mark.qemu
+@pytest.mark.parametrize("board_name", ["mps2_an386", "mps2_an385_m0plus"])
+def test_vectors_of_int16(board_name: str, tmp_path: Path) -> None:
+    board, model = load_board(board_name), tiny_model()
+    model = TfliteModel("tiny", b"tiny", int16_graph(model.graph))
+    result = make(write(tmp_path, with_vectors(board, [model])), "validate", "CFLAGS=-Werror")
     assert result.returncode == 0 and "0 bytes differ" in result.stderr, result.stderr
 
 

@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -77,10 +78,18 @@ def test_quantize_json(files: Path, tmp_path: Path, mcu_quant: Run) -> None:
     assert output.read_bytes()[4:8] == b"TFL3"
 
 
-@pytest.mark.parametrize("io_type", ["int8", "uint8", "float32"])
-def test_input_and_output_types(io_type: str, files: Path, tmp_path: Path, mcu_quant: Run) -> None:
+TYPES = [
+    *(("int8", io_type) for io_type in ("int8", "uint8", "float32")),
+    *(("int16x8", io_type) for io_type in ("int16", "int8", "float32")),
+]
+
+
+@pytest.mark.parametrize(("technique", "io_type"), TYPES)
+def test_input_and_output_types(
+    technique: str, io_type: str, files: Path, tmp_path: Path, mcu_quant: Run
+) -> None:
     output = tmp_path / "out.tflite"
-    types = ("--input-type", io_type, "--output-type", io_type)
+    types = ("--technique", technique, "--input-type", io_type, "--output-type", io_type)
     assert (
         mcu_quant(
             "quantize", files / "dense.keras", "-o", output, "--data", files / "x.npz", *types
@@ -89,6 +98,27 @@ def test_input_and_output_types(io_type: str, files: Path, tmp_path: Path, mcu_q
     )
     facts = only_json(mcu_quant("inspect", output, "--json"))
     assert [tensor["type"] for tensor in (*facts["inputs"], *facts["outputs"])] == [io_type, io_type]
+
+
+def test_int16x8_from_keras_to_c(files: Path, tmp_path: Path, mcu_quant: Run) -> None:
+    output = tmp_path / "out.tflite"
+    quantizing = ("--technique", "int16x8", "--data", files / "x.npz")
+    done = mcu_quant("quantize", files / "dense.keras", "-o", output, *quantizing, "--json")
+    assert only_json(done)["technique"] == "int16x8"
+    facts = only_json(mcu_quant("inspect", files / "dense.keras", *quantizing, "--json"))
+    assert [t["type"] for t in (*facts["inputs"], *facts["outputs"])] == ["int16", "int16"]
+    assert facts["layers"][0]["kernel"] == "fully_connected_s16"
+    assert facts["memory"] == only_json(mcu_quant("inspect", output, "--json"))["memory"]
+    assert only_json(mcu_quant("verify", output, "--on", "host", "--json"))
+
+
+def test_edge_types_that_the_technique_does_not_have(
+    files: Path, tmp_path: Path, refuses: Callable[..., str]
+) -> None:
+    begin = ("quantize", files / "dense.keras", "-o", tmp_path / "out.tflite", "--data", files / "x.npz")
+    for technique, io_type, others in (("int8", "int16", "uint8"), ("int16x8", "uint8", "int16")):
+        error = refuses(*begin, "--technique", technique, "--output-type", io_type)
+        assert "output type" in error and io_type in error and others in error
 
 
 def test_inspect(files: Path, tflite: Path, mcu_quant: Run) -> None:

@@ -33,7 +33,7 @@ OWN = (
     FullyConnectedDspS8("fully_connected_dsp_straight_s8", "time", 8, few_weights=0),
     FullyConnectedDspS8("fully_connected_dsp_looped_s8", "balanced", 1, few_weights=0),
 )
-DSP = [kernel for kernel in KERNELS if kernel.family == "dsp" and set(kernel.ops) & set(MAKERS)]
+DSP = [k for k in KERNELS if k.family == "dsp" and "int8" in k.forms and set(k.ops) & set(MAKERS)]
 #: In mode size all is shared; elsewhere OWN says more.
 ON_BOARD = [kernel for kernel in DSP if "size" in kernel.modes or isinstance(kernel, WinogradDspS8)] + [*OWN]
 #: The cores run the same code; `make prove` has thousands of cases.
