@@ -15,6 +15,8 @@ TECHNIQUES = ("int8", "int16x8")
 CALIBRATIONS = ("minmax", "moving_average", "percentile", "mse", "entropy")
 #: How the weights' scales are found.
 WEIGHTS_CALIBRATIONS = ("minmax", "mse")
+#: What may be done about lost accuracy without training.
+REPAIRS = ("equalize", "adaround", "bias")
 #: The percentile unless one is given.
 PERCENTILE = 99.99
 #: How quantization-aware training finds the ranges of activations.
@@ -46,6 +48,14 @@ def split_calibration(text: str) -> tuple[str, float | None]:
         raise InvalidInputError(
             "the percentile must be a number", value=text, hint="percentile=99.9"
         ) from error
+
+
+def split_repairs(text: str) -> tuple[str, ...]:
+    """The repairs of "equalize,bias"; none of "". InvalidInputError for one that is unknown."""
+    repairs = tuple(name.strip() for name in text.split(",")) if text else ()
+    for repair in repairs:
+        require_choice("repair", repair, REPAIRS)
+    return repairs
 
 
 def check_percentile(percent: float) -> float:

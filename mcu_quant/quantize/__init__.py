@@ -7,7 +7,7 @@ symmetric, and bias int64.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -36,6 +36,8 @@ from mcu_quant.quantize.edges import (
     convert_outputs,
 )
 from mcu_quant.quantize.integer import integer_graph
+from mcu_quant.quantize.layerwise import repaired
+from mcu_quant.quantize.repair import check_repairs, equalize, repair_inputs
 from mcu_quant.quantize.trained import require_trained, trained_ranges
 
 __all__ = [
@@ -62,14 +64,16 @@ def quantize_int8(
     input_type: str | None = None,
     output_type: str | None = None,
     weights_calibration: str = "minmax",
+    repairs: Sequence[str] = (),
     progress: Progress | None = None,
     activations: str = "int8",
 ) -> Graph:
     """The integer graph of a float graph (after passes.prepare), calibrated on samples.
 
     samples: an iterable of tuples of float arrays, one per graph input, each [n, *shape],
-    [n, *shape[1:]] or one sample shape[1:]; it is run through once and never held whole. The same
-    samples give the same bytes however they are split. progress(done, total or None).
+    [n, *shape[1:]] or one sample shape[1:]; it is run through once, with repairs several times, and
+    never held whole. The same samples give the same bytes however they are split.
+    repairs: of choices.REPAIRS, in any order (repair.py). progress(done, total or None), in each pass.
     activations: "int8", or "int16" (the technique int16x8). input_type, output_type: that type if None.
     Raises UnsupportedModelError naming every operator without an integer form, InvalidModelError
     for weights or activations that are not finite, InvalidInputError for the data or the options.
@@ -78,16 +82,17 @@ def quantize_int8(
     check_edge_type("input", input_type or kind.dtype, kind)
     check_edge_type("output", output_type or kind.dtype, kind)
     check_quantizable(graph)
+    check_repairs(repairs, samples)
+    if "equalize" in repairs:
+        graph = equalize(graph, samples, per_tensor, progress)
     ranges = calibrate(graph, samples, method=calibration, progress=progress)
-    return quantize_int8_with_ranges(
-        graph,
-        ranges,
-        per_tensor=per_tensor,
-        input_type=input_type,
-        output_type=output_type,
-        weights_calibration=weights_calibration,
-        activations=activations,
-    )
+    graph, ranges = separate_fixed_outputs(graph, ranges, kind)
+    constants = LinearConstants(per_tensor, weights_calibration, kind)
+    layerwise = [repair for repair in repairs if repair != "equalize"]
+    if layerwise:
+        schemes, inputs = assign_schemes(graph, ranges, constants), repair_inputs(graph, samples)
+        graph, constants = repaired(graph, schemes, constants, inputs, layerwise)
+    return _integers(graph, ranges, constants, input_type, output_type)
 
 
 def quantize_int8_with_ranges(
@@ -104,6 +109,17 @@ def quantize_int8_with_ranges(
     kind = ACTIVATION_TYPES[activations]
     graph, ranges = separate_fixed_outputs(graph, ranges, kind)
     constants = LinearConstants(per_tensor, weights_calibration, kind)
+    return _integers(graph, ranges, constants, input_type, output_type)
+
+
+def _integers(
+    graph: Graph,
+    ranges: Ranges,
+    constants: LinearConstants,
+    input_type: str | None,
+    output_type: str | None,
+) -> Graph:
+    kind = constants.kind
     schemes = assign_schemes(graph, ranges, constants)
     quantized = check(integer_graph(graph, schemes, constants))
     quantized = convert_inputs(quantized, input_type or kind.dtype)
