@@ -13,6 +13,8 @@ METRICS = ("top1", "auc", "mse")
 TECHNIQUES = ("int8", "int16x8")
 #: How the ranges of activations are found; percentile also as percentile=99.9.
 CALIBRATIONS = ("minmax", "moving_average", "percentile", "mse", "entropy")
+#: Those that choose a range for the steps of int8 in it.
+INT8_CALIBRATIONS = ("mse", "entropy")
 #: How the weights' scales are found.
 WEIGHTS_CALIBRATIONS = ("minmax", "mse")
 #: What may be done about lost accuracy without training.

@@ -49,7 +49,7 @@ def unequal_model(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
     """A .keras file: the model of tests/models/unequal.py, trained in a process of its own."""
     output = tmp_path_factory.mktemp("models") / "unequal.keras"
     command = [sys.executable, "-m", "tests.models.unequal", str(shared / "data"), str(output)]
-    subprocess.run(command, check=True, cwd=ROOT, capture_output=True, timeout=280)
+    subprocess.run(command, check=True, cwd=ROOT, capture_output=True, timeout=900)
     return output
 
 

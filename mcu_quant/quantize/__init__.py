@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from mcu_quant.errors import InvalidModelError, Problem, UnsupportedModelError
+from mcu_quant.choices import INT8_CALIBRATIONS, split_calibration
+from mcu_quant.errors import InvalidInputError, InvalidModelError, Problem, UnsupportedModelError
 from mcu_quant.ir import Graph, check
 from mcu_quant.ops import OPERATORS
 from mcu_quant.ops.base import Operator
@@ -82,6 +83,7 @@ def quantize_int8(
     check_edge_type("input", input_type or kind.dtype, kind)
     check_edge_type("output", output_type or kind.dtype, kind)
     check_quantizable(graph)
+    _check_calibration(calibration, activations)
     check_repairs(repairs, samples)
     if "equalize" in repairs:
         graph = equalize(graph, samples, per_tensor, progress)
@@ -91,7 +93,7 @@ def quantize_int8(
     layerwise = [repair for repair in repairs if repair != "equalize"]
     if layerwise:
         schemes, inputs = assign_schemes(graph, ranges, constants), repair_inputs(graph, samples)
-        graph, constants = repaired(graph, schemes, constants, inputs, layerwise)
+        graph, constants = repaired(graph, schemes, constants, inputs, layerwise, progress)
     return _integers(graph, ranges, constants, input_type, output_type)
 
 
@@ -153,6 +155,15 @@ def quantize_trained(
         input_type=input_type,
         output_type=output_type,
     )
+
+
+def _check_calibration(calibration: str, activations: str) -> None:
+    if activations != "int8" and split_calibration(calibration)[0] in INT8_CALIBRATIONS:
+        raise InvalidInputError(
+            f"the calibration methods {' and '.join(INT8_CALIBRATIONS)} weigh the steps of int8 activations",
+            value=f"{calibration} for {activations}",
+            hint="minmax: the steps of int16 are fine enough for the whole range",
+        )
 
 
 def check_quantizable(graph: Graph) -> None:

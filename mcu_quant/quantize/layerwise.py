@@ -21,8 +21,8 @@ from mcu_quant.quantize.integer import integer_graph
 from mcu_quant.quantize.operands import key, rule_of
 from mcu_quant.quantize.schemes import quantize_activation_constant
 
-#: Told how many linear nodes are repaired, and how many there are.
-NodeProgress = Callable[[int, int], None]
+#: Told how far it is, in samples.
+Progress = Callable[[int, "int | None"], None]
 
 
 def repaired(
@@ -31,7 +31,7 @@ def repaired(
     constants: LinearConstants,
     inputs: Sequence[np.ndarray],
     repairs: Sequence[str],
-    progress: NodeProgress | None = None,
+    progress: Progress | None = None,
 ) -> tuple[Graph, LinearConstants]:
     """(the float graph with corrected biases, the constants with adapted rounding).
 
@@ -41,7 +41,7 @@ def repaired(
     total = sum(is_linear(node) for node in graph.bound_nodes())
     for done, _ in enumerate(run.nodes(inputs), 1):
         if progress is not None:
-            progress(done, total)
+            progress(len(inputs[0]) * done // total, len(inputs[0]))
     return run.graph, run.constants
 
 

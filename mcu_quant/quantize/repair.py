@@ -41,7 +41,7 @@ def equalize(graph: Graph, samples: Iterable[Any], per_tensor: bool, progress: P
     if not any(pairs(graph)):
         return graph
     finder = PeakFinder(graph)
-    observe_all(graph, samples, finder.observe, progress)
+    observe_all(graph, samples, finder.observe, progress, sampling.count(graph, samples))
     return equalized(graph, finder.peaks, per_tensor)
 
 

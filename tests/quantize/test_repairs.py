@@ -217,6 +217,23 @@ def test_layerwise_repairs_lower_the_error(repairs: tuple[str, ...]) -> None:
     assert error(graph, quantize_int8(graph, [DATA], per_tensor=True, repairs=repairs)) < 0.9 * naive
 
 
+def test_progress_goes_on_through_repairs() -> None:
+    seen: list[tuple[int, int | None]] = []
+    repairs = ("equalize", "adaround")
+    quantize_int8(chain("relu"), [DATA], repairs=repairs, progress=lambda *told: seen.append(told))
+    assert seen == [(64, 64), (64, 64), (16, 64), (32, 64), (48, 64), (64, 64)]
+
+
+def test_repairs_of_int16() -> None:
+    graph = chain("relu", spread=3.0)
+    repairs = ("equalize", "adaround", "bias")
+    quantized = quantize_int8(graph, [DATA], repairs=repairs, activations="int16", per_tensor=True)
+    q = np.rint(DATA / quantized.input_tensors()[0].scale).clip(-32768, 32767).astype(np.int16)
+    (y,), (expected,) = run_graph(quantized, [q]), run_graph(graph, [DATA])
+    real = y * np.float64(quantized.output_tensors()[0].scale)
+    assert ((real - expected) ** 2).mean() < 1e-3 * expected.var()
+
+
 def test_bias_correction_brings_the_mean_back() -> None:
     graph = chain("none", spread=4.0)
     (expected,) = run_graph(graph, [DATA])

@@ -16,7 +16,8 @@ from mcu_quant.quantize import quantize_int8
 from tests.keras_models import calibration_data, held_out_data, needs_models, quantize_input
 from tests.oracles import tflm
 
-pytestmark = [needs_models, pytest.mark.slow]
+#: Training takes half a minute, but not on a busy machine.
+pytestmark = [needs_models, pytest.mark.slow, pytest.mark.timeout(900)]
 
 REPAIRS = ("equalize", "adaround", "bias")
 
