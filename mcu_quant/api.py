@@ -176,6 +176,7 @@ def quantize(
     input_type: str | None = None,
     output_type: str | None = None,
     weights_calibration: str = "minmax",
+    repairs: Sequence[str] = (),
     progress: pipeline.Progress | None = None,
 ) -> QuantizedModel:
     """Quantize a float model to integers.
@@ -185,12 +186,13 @@ def quantize(
     .npz file; none for a model that was trained with quantization (prepare_qat), which has its ranges.
     technique: "int8", or "int16x8" (int16 activations, int8 weights). calibration: how ranges of
     activations are found (see choices.py, or "percentile=99.9"); weights_calibration: "minmax" or "mse".
+    repairs: of "equalize", "adaround" and "bias"; they run through the dataset several times.
     input_type, output_type: "int8", "uint8" (int8 only), "int16" (int16x8 only) or "float32"; by default
     what activations are. progress: called with the number of samples seen.
     """
     loaded = float_model(model)
     options = pipeline.QuantizeOptions(
-        technique, calibration, per_tensor, input_type, output_type, weights_calibration
+        technique, calibration, per_tensor, input_type, output_type, weights_calibration, ",".join(repairs)
     )
     dataset = _dataset(representative_dataset, loaded)
     quantized = pipeline.quantize(loaded.graph, dataset, options, progress=progress)

@@ -13,8 +13,12 @@ METRICS = ("top1", "auc", "mse")
 TECHNIQUES = ("int8", "int16x8")
 #: How the ranges of activations are found; percentile also as percentile=99.9.
 CALIBRATIONS = ("minmax", "moving_average", "percentile", "mse", "entropy")
+#: Those that choose a range for the steps of int8 in it.
+INT8_CALIBRATIONS = ("mse", "entropy")
 #: How the weights' scales are found.
 WEIGHTS_CALIBRATIONS = ("minmax", "mse")
+#: What may be done about lost accuracy without training.
+REPAIRS = ("equalize", "adaround", "bias")
 #: The percentile unless one is given.
 PERCENTILE = 99.99
 #: How quantization-aware training finds the ranges of activations.
@@ -46,6 +50,14 @@ def split_calibration(text: str) -> tuple[str, float | None]:
         raise InvalidInputError(
             "the percentile must be a number", value=text, hint="percentile=99.9"
         ) from error
+
+
+def split_repairs(text: str) -> tuple[str, ...]:
+    """The repairs of "equalize,bias"; none of "". InvalidInputError for one that is unknown."""
+    repairs = tuple(name.strip() for name in text.split(",")) if text else ()
+    for repair in repairs:
+        require_choice("repair", repair, REPAIRS)
+    return repairs
 
 
 def check_percentile(percent: float) -> float:

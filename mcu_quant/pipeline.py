@@ -18,6 +18,7 @@ from mcu_quant.choices import (
     WEIGHTS_CALIBRATIONS,
     require_choice,
     split_calibration,
+    split_repairs,
 )
 from mcu_quant.deployment import Deployment, GenerateOptions
 from mcu_quant.errors import (
@@ -52,6 +53,7 @@ class QuantizeOptions:
     """The options of `quantize`, and of every verb that is given a float model.
 
     input_type, output_type: None is the type of the activations, int8 or int16.
+    calibration: a method, or percentile=99.9. repair: names of choices.REPAIRS, with commas between them.
     """
 
     technique: str = "int8"
@@ -60,11 +62,13 @@ class QuantizeOptions:
     input_type: str | None = None
     output_type: str | None = None
     weights_calibration: str = "minmax"
+    repair: str = ""
 
     def __post_init__(self) -> None:
         require_choice("technique", self.technique, TECHNIQUES)
         split_calibration(self.calibration)
         require_choice("weights' calibration", self.weights_calibration, WEIGHTS_CALIBRATIONS)
+        split_repairs(self.repair)
         for what, value in (("input type", self.input_type), ("output type", self.output_type)):
             if value is not None:
                 require_choice(what, value, IO_TYPES)
@@ -180,6 +184,7 @@ def quantize(
         input_type=options.input_type,
         output_type=options.output_type,
         weights_calibration=options.weights_calibration,
+        repairs=split_repairs(options.repair),
         progress=progress,
         activations="int16" if options.technique == "int16x8" else "int8",
     )

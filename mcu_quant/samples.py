@@ -6,6 +6,7 @@ A model's input of shape [1, ...] is given as [N, ...] or [N, 1, ...]; engines t
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -238,17 +239,33 @@ def calibration_samples(dataset: Any, graph: Graph) -> Iterable[Any]:
         require_same_count(arrays, where)
         step = CALIBRATION_BATCH
         return [tuple(a[i : i + step] for a in arrays) for i in range(0, len(arrays[0]), step)]
-    source = dataset() if callable(dataset) else dataset
-    if not isinstance(source, Iterable):
+    if not callable(dataset) and not isinstance(dataset, Iterable):
         raise InvalidInputError(
             "the representative dataset must be an array, a dict of arrays, an iterable of samples or a "
             "generator function",
             value=type(dataset).__name__,
         )
-    return (
-        tuple(in_order(item, tensors, f"{where}, sample {index}")) if isinstance(item, Mapping) else item
-        for index, item in enumerate(source)
-    )
+    again = callable(dataset) or iter(dataset) is not dataset
+    return _Samples(dataset, tensors, where) if again else iter(_Samples(dataset, tensors, where))
+
+
+@dataclass(frozen=True)
+class _Samples:
+    """Samples that can be run through again: of a generator function, or of an iterable."""
+
+    source: Any
+    tensors: Sequence[Tensor]
+    where: str
+
+    def __iter__(self) -> Iterator[Any]:
+        samples = self.source() if callable(self.source) else self.source
+        if not isinstance(samples, Iterable):
+            raise InvalidInputError(
+                "a generator function must give an iterable of samples", value=type(samples).__name__
+            )
+        for index, item in enumerate(samples):
+            where = f"{self.where}, sample {index}"
+            yield tuple(in_order(item, self.tensors, where)) if isinstance(item, Mapping) else item
 
 
 def in_order(arrays: Mapping[Any, Any], tensors: Sequence[Tensor], where: str) -> list[Any]:

@@ -44,6 +44,15 @@ def shared() -> Path:
     return SHARED
 
 
+@pytest.fixture(scope="session")
+def unequal_model(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A .keras file: the model of tests/models/unequal.py, trained in a process of its own."""
+    output = tmp_path_factory.mktemp("models") / "unequal.keras"
+    command = [sys.executable, "-m", "tests.models.unequal", str(shared / "data"), str(output)]
+    subprocess.run(command, check=True, cwd=ROOT, capture_output=True, timeout=900)
+    return output
+
+
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 

@@ -14,6 +14,7 @@ from mcu_quant.choices import (
     KERNEL_CHOICES,
     METRICS,
     OPTIMIZE_MODES,
+    REPAIRS,
     TECHNIQUES,
     WEIGHTS_CALIBRATIONS,
 )
@@ -97,6 +98,12 @@ _QUANTIZING = (
         help="How far weights reach: to the largest, or as far as their squared error is least.",
     ),
     click.option(
+        "--repair",
+        metavar="NAMES",
+        default="",
+        help=f"What to do about lost accuracy, without training: any of {', '.join(REPAIRS)}, with commas.",
+    ),
+    click.option(
         "--per-tensor",
         is_flag=True,
         help="One scale for all of a layer's weights, instead of one per channel.",
@@ -144,6 +151,7 @@ _QUANTIZING_NAMES = (
     "technique",
     "calibration",
     "weights_calibration",
+    "repair",
     "per_tensor",
     "input_type",
     "output_type",

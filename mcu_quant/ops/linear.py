@@ -204,6 +204,18 @@ def filters_of(node: BoundNode) -> tuple[IntArray, IntArray]:
     return data, np.arange(outputs)[:, None] // per_group * depth + np.arange(depth)[None]
 
 
+def input_channels(node: BoundNode, channels: int) -> np.ndarray:
+    """Which input channel each weight multiplies: integers that broadcast against the weights."""
+    shape = node.input(1).shape
+    if node.node.op == "depthwise_conv_2d":
+        return np.arange(shape[3]) // (shape[3] // channels)
+    if node.node.op == "fully_connected":
+        return np.arange(shape[1]) % channels
+    per_group = shape[3]
+    group = np.arange(shape[0]) // (shape[0] // (channels // per_group))
+    return group[:, None, None, None] * per_group + np.arange(per_group)
+
+
 def tap_cases(node: BoundNode) -> tuple[IntArray, IntArray]:
     """Which taps lie inside the input: the cases (1 or 0) along height and width, [cases, filter size].
 

@@ -17,6 +17,7 @@ from mcu_quant.ops import OPERATORS
 from mcu_quant.ops.batch_normalization import BatchNormalizationAttrs, scale_and_shift
 from mcu_quant.ops.conv_2d import axes_of
 from mcu_quant.ops.depthwise_conv_2d import DepthwiseConv2DAttrs
+from mcu_quant.ops.linear import input_channels
 from mcu_quant.ops.reshape import ReshapeAttrs
 from mcu_quant.passes.rewrite import View, apply_everywhere
 
@@ -130,24 +131,12 @@ def _fold_into_next(view: View, node: BoundNode) -> Graph | None:
     if reader is None or not can_precede(reader, node.output.name, shift):
         return None
     weights, bias = _parameters(reader)
-    channel = _input_channel(reader, len(scale))
+    channel = input_channels(reader, len(scale))
     others = tuple(axis for axis in range(weights.ndim) if axis != _output_axis(reader))
     bias = bias + (weights * shift[channel]).sum(axis=others)
     merged = _with_parameters(view, reader, weights * scale[channel], bias)
     merged = replace(merged, inputs=(node.node.inputs[0], *merged.inputs[1:]))
     return view.replaced({node.name: [], reader.name: [merged]})
-
-
-def _input_channel(node: BoundNode, channels: int) -> np.ndarray:
-    """Which input channel each weight multiplies: integers that broadcast against the weights."""
-    shape = node.input(1).shape
-    if node.node.op == "depthwise_conv_2d":
-        return np.arange(shape[3]) // (shape[3] // channels)
-    if node.node.op == "fully_connected":
-        return np.arange(shape[1]) % channels
-    per_group = shape[3]
-    group = np.arange(shape[0]) // (shape[0] // (channels // per_group))
-    return group[:, None, None, None] * per_group + np.arange(per_group)
 
 
 def _merge(view: View, node: BoundNode) -> Graph | None:

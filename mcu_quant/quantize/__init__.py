@@ -7,12 +7,13 @@ symmetric, and bias int64.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
-from mcu_quant.errors import InvalidModelError, Problem, UnsupportedModelError
+from mcu_quant.choices import INT8_CALIBRATIONS, split_calibration
+from mcu_quant.errors import InvalidInputError, InvalidModelError, Problem, UnsupportedModelError
 from mcu_quant.ir import Graph, check
 from mcu_quant.ops import OPERATORS
 from mcu_quant.ops.base import Operator
@@ -36,6 +37,8 @@ from mcu_quant.quantize.edges import (
     convert_outputs,
 )
 from mcu_quant.quantize.integer import integer_graph
+from mcu_quant.quantize.layerwise import repaired
+from mcu_quant.quantize.repair import check_repairs, equalize, repair_inputs
 from mcu_quant.quantize.trained import require_trained, trained_ranges
 
 __all__ = [
@@ -62,14 +65,16 @@ def quantize_int8(
     input_type: str | None = None,
     output_type: str | None = None,
     weights_calibration: str = "minmax",
+    repairs: Sequence[str] = (),
     progress: Progress | None = None,
     activations: str = "int8",
 ) -> Graph:
     """The integer graph of a float graph (after passes.prepare), calibrated on samples.
 
     samples: an iterable of tuples of float arrays, one per graph input, each [n, *shape],
-    [n, *shape[1:]] or one sample shape[1:]; it is run through once and never held whole. The same
-    samples give the same bytes however they are split. progress(done, total or None).
+    [n, *shape[1:]] or one sample shape[1:]; it is run through once, with repairs several times, and
+    never held whole. The same samples give the same bytes however they are split.
+    repairs: of choices.REPAIRS, in any order (repair.py). progress(done, total or None), in each pass.
     activations: "int8", or "int16" (the technique int16x8). input_type, output_type: that type if None.
     Raises UnsupportedModelError naming every operator without an integer form, InvalidModelError
     for weights or activations that are not finite, InvalidInputError for the data or the options.
@@ -78,16 +83,18 @@ def quantize_int8(
     check_edge_type("input", input_type or kind.dtype, kind)
     check_edge_type("output", output_type or kind.dtype, kind)
     check_quantizable(graph)
+    _check_calibration(calibration, activations)
+    check_repairs(repairs, samples)
+    if "equalize" in repairs:
+        graph = equalize(graph, samples, per_tensor, progress)
     ranges = calibrate(graph, samples, method=calibration, progress=progress)
-    return quantize_int8_with_ranges(
-        graph,
-        ranges,
-        per_tensor=per_tensor,
-        input_type=input_type,
-        output_type=output_type,
-        weights_calibration=weights_calibration,
-        activations=activations,
-    )
+    graph, ranges = separate_fixed_outputs(graph, ranges, kind)
+    constants = LinearConstants(per_tensor, weights_calibration, kind)
+    layerwise = [repair for repair in repairs if repair != "equalize"]
+    if layerwise:
+        schemes, inputs = assign_schemes(graph, ranges, constants), repair_inputs(graph, samples)
+        graph, constants = repaired(graph, schemes, constants, inputs, layerwise, progress)
+    return _integers(graph, ranges, constants, input_type, output_type)
 
 
 def quantize_int8_with_ranges(
@@ -104,6 +111,17 @@ def quantize_int8_with_ranges(
     kind = ACTIVATION_TYPES[activations]
     graph, ranges = separate_fixed_outputs(graph, ranges, kind)
     constants = LinearConstants(per_tensor, weights_calibration, kind)
+    return _integers(graph, ranges, constants, input_type, output_type)
+
+
+def _integers(
+    graph: Graph,
+    ranges: Ranges,
+    constants: LinearConstants,
+    input_type: str | None,
+    output_type: str | None,
+) -> Graph:
+    kind = constants.kind
     schemes = assign_schemes(graph, ranges, constants)
     quantized = check(integer_graph(graph, schemes, constants))
     quantized = convert_inputs(quantized, input_type or kind.dtype)
@@ -137,6 +155,15 @@ def quantize_trained(
         input_type=input_type,
         output_type=output_type,
     )
+
+
+def _check_calibration(calibration: str, activations: str) -> None:
+    if activations != "int8" and split_calibration(calibration)[0] in INT8_CALIBRATIONS:
+        raise InvalidInputError(
+            f"the calibration methods {' and '.join(INT8_CALIBRATIONS)} weigh the steps of int8 activations",
+            value=f"{calibration} for {activations}",
+            hint="minmax: the steps of int16 are fine enough for the whole range",
+        )
 
 
 def check_quantizable(graph: Graph) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
+import numpy as np
+
 from mcu_quant.errors import Problem, UnsupportedModelError
 from mcu_quant.ir import BoundNode, Graph, Node, QuantParams, Tensor, check, unique_name
 from mcu_quant.ops import OPERATORS
@@ -45,6 +47,7 @@ class LinearConstants:
     calibration: str = "minmax"
     kind: ActivationType = INT8
     known: dict[tuple[str, QuantParams], tuple[Constant, Constant | None]] = field(default_factory=dict)
+    rounded: dict[str, Constant] = field(default_factory=dict)
 
     def get(self, node: BoundNode, x: QuantParams) -> tuple[Constant, Constant | None]:
         rule = rule_of(node)
@@ -60,8 +63,18 @@ class LinearConstants:
                 self.per_tensor,
                 self.calibration,
                 self.kind,
+                self.rounded.get(node.name),
             )
         return self.known[where]
+
+    def round_as(self, name: str, weights: np.ndarray, quant: QuantParams) -> None:
+        """From now on that node has these int8 weights, wherever their scale is the node's."""
+        self.rounded[name] = (weights, quant)
+        self.forget(name)
+
+    def forget(self, name: str) -> None:
+        """The node changed."""
+        self.known = {where: value for where, value in self.known.items() if where[0] != name}
 
 
 def is_linear(node: BoundNode) -> bool:

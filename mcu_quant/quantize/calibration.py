@@ -68,19 +68,20 @@ def calibrate(
     for index in range(calibrator.passes):
         if index:
             calibrator.next_pass()
-        _one_pass(graph, samples, observe, progress, total)
+        observe_all(graph, samples, observe, progress, total)
     ranges = calibrator.ranges()
     _warn_of_constant_inputs(graph, ranges)
     return ranges
 
 
-def _one_pass(
+def observe_all(
     graph: Graph,
     samples: Iterable[Any],
     observe: Callable[[str, np.ndarray], None],
     progress: Progress | None,
-    total: int | None,
+    total: int | None = None,
 ) -> None:
+    """Run the float graph over all samples in batches; observe(tensor, [N, *shape]) for every activation."""
     done = 0
     for batch in sampling.batches(graph, samples):
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):

@@ -72,10 +72,12 @@ def quantize_linear_constants(
     per_tensor: bool,
     calibration: str = "minmax",
     kind: ActivationType = INT8,
+    rounded: Constant | None = None,
 ) -> tuple[Constant, Constant | None]:
     """(int8 weights, bias or None), each with its scheme, safe for the accumulators of that type.
 
-    calibration: how far the weights reach (weights.weight_peaks).
+    calibration: how far the weights reach (weights.weight_peaks). rounded: the integers to take instead of
+    the nearest ones, if their scheme is the one that comes out and no sum can overflow.
     Weights are symmetric in [-127, 127]. Where the bias or a sum could overflow for some
     input, the scale is widened until it provably cannot. The bias is rounded in units of
     double(s_in) * double(s_w[c]), which is what the arithmetic uses; its stored scale is that
@@ -94,6 +96,8 @@ def quantize_linear_constants(
         scales = [_safe_scale(x, row, b, usual, float(peak), kind) for row, b, peak in channelwise]
         quant = QuantParams.per_channel(scales, channel_axis)
     q_weights = _clipped(weights.data / quant.broadcast_scale(weights.data.ndim)).astype(np.int8)
+    if rounded is not None and rounded[1] == quant and _fits(x, rounded, real_bias, channel_axis, kind):
+        q_weights = rounded[0]
     if bias is None:
         return (q_weights, quant), None
     units = x.scale[0] * np.asarray(quant.scale)
@@ -128,6 +132,16 @@ def _accumulator_bound(
     """The largest |accumulator| of weights [outputs, K] and bias [outputs] under that scale."""
     sums = np.abs(_clipped(weights / scale)).sum(axis=1) * widest(x.zero_point[0], kind.dtype)
     return float((sums + np.abs(_round(bias / (x.scale[0] * scale)))).max())
+
+
+def _fits(
+    x: QuantParams, weights: Constant, bias: np.ndarray, channel_axis: int, kind: ActivationType
+) -> bool:
+    """Whether no accumulator can overflow."""
+    rows = np.moveaxis(weights[0].astype(np.float64), channel_axis, 0).reshape(len(bias), -1)
+    sums = np.abs(rows).sum(axis=1) * widest(x.zero_point[0], kind.dtype)
+    units = x.scale[0] * np.asarray(weights[1].scale)
+    return bool((sums + np.abs(_round(bias / units))).max() <= kind.accumulator_max)
 
 
 def _clipped(values: np.ndarray) -> np.ndarray:

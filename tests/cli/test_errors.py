@@ -268,4 +268,5 @@ def test_calibration_methods(refuses: Refuses, files: Path, tmp_path: Path) -> N
     command = quantize(files / "dense.keras", files / "x.npz", tmp_path / "out.tflite")
     assert "at most 100 (seen: 200)" in refuses(*command, "--calibration", "percentile=200")
     assert "moving_average" in refuses(*command, "--calibration", "nearest")
+    assert "equalize" in refuses(*command, "--repair", "magic")
     assert not (tmp_path / "out.tflite").exists()

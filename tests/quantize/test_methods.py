@@ -172,6 +172,12 @@ def test_unknown_methods(text: str, says: str) -> None:
         calibrate(GRAPH, [np.ones((1, 2))], method=text)
 
 
+def test_ranges_for_int8_are_none_for_int16() -> None:
+    for method in ("mse", "entropy"):
+        with pytest.raises(InvalidInputError, match=f"int8 activations.*{method} for int16.*minmax"):
+            quantize_int8(GRAPH, [np.ones((3, 2))], calibration=method, activations="int16")
+
+
 @pytest.mark.parametrize("per_tensor", [False, True])
 def test_mse_weights(per_tensor: bool) -> None:
     """Never worse than minmax, better where one weight is far out, and within the integers."""
