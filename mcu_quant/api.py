@@ -199,10 +199,10 @@ def quantize(
     return QuantizedModel(replace(quantized, name=loaded.name))
 
 
-def _dataset(given: Any, model: FloatModel) -> Any:
+def _dataset(given: Any, model: FloatModel, *, warn: bool = True) -> Any:
     """The samples to calibrate with; nothing for a model that was trained with quantization."""
     if model.graph.trained is not None:
-        if given is not None:
+        if given is not None and warn:
             warnings.warn(
                 f"{model.name}: the model was trained with quantization: its own ranges are taken, and the "
                 "representative dataset is not looked at.",
@@ -301,16 +301,19 @@ def diagnose(
     from mcu_quant.diagnosis.search import search
     from mcu_quant.evaluation.datasets import dataset_of
     from mcu_quant.evaluation.metrics import metric_for
-    from mcu_quant.passes import prepare
+    from mcu_quant.evaluation.reference import reference_graph
 
     loaded = float_model(model)
     chosen = pipeline.QuantizeOptions(**options)
     target = None if board is None else pipeline.board_named(board)
-    prepared = prepare(loaded.graph)
+    prepared = reference_graph(loaded.graph)
+    trained = loaded.graph.trained is not None
+    if representative_dataset is None and trained:
+        representative_dataset = test
+    given = _dataset(representative_dataset, loaded, warn=False)
     calibration = dataset_of(representative_dataset, prepared, "representative_dataset")
     tested = None if test is None else dataset_of(test, prepared, "test")
     factory = metric_for(metric, calibration if tested is None else tested)
-    given = samples.calibration_samples(representative_dataset, loaded.graph)
     quantized = pipeline.quantize(
         loaded.graph,
         given,
@@ -337,7 +340,7 @@ def compare(
     board: str | None = None,
     techniques: Sequence[str] | None = None,
     metric: str | UserMetric | None = None,
-    also: Mapping[str, QuantizedModel | str | Path] | None = None,
+    also: Mapping[str, QuantizedModel | FloatModel | str | Path] | None = None,
     max_loss: float = 1.0,
     input_type: str | None = None,
     output_type: str | None = None,
@@ -348,21 +351,22 @@ def compare(
 
     representative_dataset: None if there is none, and then only techniques that need none are tried.
     test, metric: as for diagnose. techniques: TECHNIQUE[+per-tensor][+CALIBRATION][+REPAIR…] each; all by
-    default. also: finished models, by the name of their row. max_loss: what accuracy may be lost, percent.
+    default. also: finished models, and models that were trained with quantization, by the name of their
+    row. max_loss: what accuracy may be lost, percent.
     input_type, output_type: by default what each technique's activations are.
     """
     from mcu_quant import comparison
     from mcu_quant.evaluation.candidates import parse, side_by_side
     from mcu_quant.evaluation.datasets import dataset_of
     from mcu_quant.evaluation.metrics import metric_for
-    from mcu_quant.passes import prepare
+    from mcu_quant.evaluation.reference import reference_graph
 
     loaded = float_model(model)
     candidates = side_by_side() if techniques is None else [parse(name) for name in techniques]
     finished = {name: _finished(name, source) for name, source in (also or {}).items()}
     _require_distinct([candidate.name for candidate in candidates] + list(finished))
     chosen = None if board is None else pipeline.board_named(board)
-    prepared = prepare(loaded.graph)
+    prepared = reference_graph(loaded.graph)
     data = representative_dataset
     calibration = None if data is None else dataset_of(data, prepared, "representative_dataset")
     tested = None if test is None else dataset_of(test, prepared, "test")
@@ -407,11 +411,16 @@ def _with_edges(input_type: str | None, output_type: str | None) -> pipeline.Qua
     return options if output_type is None else replace(options, output_type=output_type)
 
 
-def _finished(name: str, source: QuantizedModel | str | Path) -> pipeline.TfliteModel:
-    loaded = source if isinstance(source, QuantizedModel) else load(source)
-    if isinstance(loaded, FloatModel):
-        raise InvalidInputError("what is compared as it is must be a .tflite file", layer=name)
-    return loaded.model
+def _finished(name: str, source: QuantizedModel | FloatModel | str | Path) -> pipeline.TfliteModel:
+    loaded = source if isinstance(source, (FloatModel, QuantizedModel)) else load(source)
+    if isinstance(loaded, QuantizedModel):
+        return loaded.model
+    if loaded.graph.trained is not None:
+        return quantize(loaded).model
+    raise InvalidInputError(
+        "what is compared as it is must be a .tflite file, or a model that was trained with quantization",
+        layer=name,
+    )
 
 
 def _require_distinct(names: Sequence[str]) -> None:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     type=options.PATH,
     multiple=True,
     metavar="FILE",
-    help="A .tflite file to compare too: another converter's, or one trained with quantization.",
+    help="A .tflite file to compare too, or a .keras model that was trained with quantization.",
 )
 @click.option(
     "--max-loss",

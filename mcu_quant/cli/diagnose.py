@@ -64,7 +64,7 @@ def command(
     arguments = dict(quantizing)
     data = arguments.pop("data")
     source = options.float_model(model)
-    if data is None:
+    if data is None and (source.graph.trained is None or test is None):
         raise options.needs_data(model)
     with phases() as progress:
         found = api.diagnose(

@@ -11,7 +11,7 @@ from mcu_quant.boards import Board
 from mcu_quant.comparison.advice import Advice, Situation, advise
 from mcu_quant.comparison.rows import Cost, Row
 from mcu_quant.deployment import GenerateOptions
-from mcu_quant.errors import DoesNotFitError, McuQuantError, UnsupportedModelError
+from mcu_quant.errors import DoesNotFitError, InvalidInputError, McuQuantError, UnsupportedModelError
 from mcu_quant.evaluation.candidates import Candidate
 from mcu_quant.evaluation.datasets import Dataset
 from mcu_quant.evaluation.fidelity import measure
@@ -26,7 +26,7 @@ Progress = Callable[[str, int, int], None]
 
 @dataclass(frozen=True)
 class Request:
-    """What to compare. graph: the float model as loaded; prepared: after passes.prepare.
+    """What to compare. graph: the float model as loaded; prepared: as evaluation.reference has it.
 
     calibration: None if there is none. test: what accuracy and agreement are measured on; calibration's
     samples if None. finished: models that are quantized already, by the name of their row.
@@ -80,6 +80,8 @@ class Comparison:
 
 def compare(request: Request, progress: Progress = lambda what, done, total: None) -> Comparison:
     """Quantize by every candidate, measure all of them on the same data, and each on the board."""
+    if request.calibration is not None:
+        _check(request.calibration)
     made = [_made(request, candidate, progress) for candidate in request.candidates]
     made += [
         (Row(name, _technique_of(model.graph), None, file_bytes=len(model.data)), model)
@@ -101,6 +103,7 @@ def compare(request: Request, progress: Progress = lambda what, done, total: Non
         calibration_samples=0 if request.calibration is None else request.calibration.count,
         board=None if request.board is None else request.board.name,
         core=None if request.board is None else pipeline.core_named(request.board.core),
+        trained=request.graph.trained is not None,
         max_loss=request.max_loss,
     )
     return Comparison(
@@ -118,9 +121,14 @@ def compare(request: Request, progress: Progress = lambda what, done, total: Non
 def _made(
     request: Request, candidate: Candidate, progress: Progress
 ) -> tuple[Row, pipeline.TfliteModel | None]:
-    options = candidate.options(request.options)
+    trained = request.graph.trained is not None
+    try:
+        options = candidate.options(request.options)
+    except InvalidInputError as error:
+        row = Row(candidate.name, candidate.technique)
+        return replace(row, status="unsupported", reason=_reason(error)), None
     row = Row(candidate.name, candidate.technique, asdict(options))
-    if candidate.needs_data and request.calibration is None:
+    if candidate.needs_data and request.calibration is None and not trained:
         return replace(row, status="needs_data", reason="there are no calibration samples (--data)"), None
     what = f"quantizing: {candidate.name}"
     total = 0 if request.calibration is None else request.calibration.count
@@ -130,9 +138,15 @@ def _made(
         model = pipeline.quantize(
             request.graph, given, options, progress=lambda done, _: progress(what, done, total)
         )
-    except UnsupportedModelError as error:
+    except (UnsupportedModelError, InvalidInputError) as error:
         return replace(row, status="unsupported", reason=_reason(error)), None
     return replace(row, file_bytes=len(model.data)), model
+
+
+def _check(data: Dataset) -> None:
+    """Raise for unusable samples now: what a technique refuses later are options, and that is its row."""
+    for _ in data.batches():
+        pass
 
 
 def _with_fidelity(

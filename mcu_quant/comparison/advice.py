@@ -39,13 +39,17 @@ _FLOAT = ("float32", "float16", "dynamic")
 
 @dataclass(frozen=True)
 class Situation:
-    """All that the advice depends on. core, board: None where none was chosen."""
+    """All that the advice depends on. core, board: None where none was chosen.
+
+    trained: the model was trained with quantization and needs no samples.
+    """
 
     rows: tuple[Row, ...]
     float_accuracy: Measured | None
     calibration_samples: int
     board: str | None = None
     core: Core | None = None
+    trained: bool = False
     max_loss: float = MAX_LOSS
 
     @property
@@ -62,9 +66,9 @@ class Situation:
         return None if row.fidelity is None else loss_percent(row.fidelity, self.float_accuracy)
 
     def keeps(self, row: Row) -> bool:
-        """Whether what is lost is allowed; unmeasured, float techniques are taken to keep all."""
+        """Whether what is lost is allowed; unmeasured, float and trained models are taken to keep all."""
         loss = self.loss(row)
-        return row.technique in _FLOAT if loss is None else loss <= self.max_loss
+        return row.technique in _FLOAT or self.trained if loss is None else loss <= self.max_loss
 
 
 @dataclass(frozen=True)
@@ -95,9 +99,12 @@ def loss_percent(fidelity: Fidelity, before: Measured | None) -> float:
 
 def advise(situation: Situation) -> Advice:
     """Walk down the tree."""
-    if not situation.calibration_samples:
+    if situation.trained:
+        data = "Data to calibrate with? None is needed: the model was trained with quantization."
+    elif situation.calibration_samples:
+        data = f"Data to calibrate with? Yes, {situation.calibration_samples:,} samples."
+    else:
         return _without_data(situation)
-    data = f"Data to calibrate with? Yes, {situation.calibration_samples:,} samples."
     runnable = situation.runnable()
     if not runnable:
         return _nothing_runs(situation, [data])

@@ -28,7 +28,8 @@ class Cost:
 
 @dataclass(frozen=True)
 class Row:
-    """name: the candidate's, or that of a finished model (whose options are None).
+    """name: the candidate's, or that of a finished model (whose options are None,
+    as they are where the technique does not take them).
 
     status: one of STATUSES, with the reason in words. fidelity: None where nothing was run.
     cost: None without a board, or if it does not run there.

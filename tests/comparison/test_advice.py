@@ -150,6 +150,13 @@ def test_no_data_and_nothing_without() -> None:
     says(advice, "Nothing runs without data")
 
 
+def test_trained_with_quantization_needs_no_data() -> None:
+    rows = [replace(row("int8"), fidelity=None), row("int16x8", status="unsupported")]
+    advice = advise(replace(situation(*rows, samples=0), float_accuracy=None, trained=True))
+    assert (advice.leaf, advice.choice) == ("int8", "int8")
+    says(advice, "None is needed: the model was trained with quantization")
+
+
 def test_without_a_board_the_smallest_file() -> None:
     rows = [replace(r, cost=None) for r in everything(int8=700, int8_equalize=750)]
     advice = advise(situation(*rows, core=None))

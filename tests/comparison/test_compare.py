@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,12 @@ import mcu_quant as mq
 from mcu_quant.choices import TECHNIQUES
 from mcu_quant.comparison.table import markdown
 from mcu_quant.errors import InvalidInputError
+from mcu_quant.ir import TrainedQuantization
 from mcu_quant.ops import OPERATORS
 from mcu_quant.ops.conv_2d import Conv2DAttrs
 from mcu_quant.ops.keras import GraphBuilder
+from mcu_quant.passes import prepare
+from mcu_quant.quantize import calibrate
 from tests.diagnosis.planted import Planted, data, labels
 
 TEST = {"x": data(200, seed=2), "y": labels(200)}
@@ -79,6 +83,39 @@ def test_finished_models_are_rows_too(tmp_path: Path) -> None:
         assert {key: other[key] for key in ("file_bytes", "agreement", "accuracy", "output_sqnr_db")} == {
             key: own[key] for key in ("file_bytes", "agreement", "accuracy", "output_sqnr_db")
         }
+
+
+def trained() -> mq.FloatModel:
+    """As quantization-aware training leaves it: with ranges, here those of minmax."""
+    graph = prepare(Planted().model().graph)
+    ranges = calibrate(graph, [(data(),)])
+    return mq.FloatModel(replace(graph, trained=TrainedQuantization(ranges)), "trained")
+
+
+def test_a_trained_model_is_a_row() -> None:
+    found = mq.compare(Planted().model(), data(), test=TEST, techniques=["int8"], also={"QAT": trained()})
+    own, qat = (row.as_json() for row in found.rows)
+    assert qat["file_bytes"] == own["file_bytes"] and qat["accuracy"] == own["accuracy"]
+
+
+def test_a_trained_model_needs_no_data() -> None:
+    found = mq.compare(trained(), test=TEST)
+    rows = {row.name: row for row in found.rows}
+    assert rows["int8"].status == "ok" and rows["int8"].fidelity is not None
+    assert rows["int16x8"].status == "unsupported" and "becomes int8" in rows["int16x8"].reason
+    assert found.advice.choice == "int8"
+
+
+def test_a_trained_model_is_diagnosed() -> None:
+    found = mq.diagnose(trained(), None, test=TEST)
+    usual = mq.diagnose(Planted().model(), data(), test=TEST)
+    assert [layer.as_json() for layer in found.layers] == [layer.as_json() for layer in usual.layers]
+
+
+def test_options_that_a_technique_does_not_take() -> None:
+    found = mq.compare(Planted().model(), data(), techniques=["int8", "int16x8"], input_type="uint8")
+    assert [row.status for row in found.rows] == ["ok", "unsupported"]
+    assert "int16" in found.rows[1].reason
 
 
 def test_user_s_metric() -> None:
