@@ -75,6 +75,8 @@ _MODULES = (
     "dsp.fully_connected_dsp_s8",
     "dsp.depthwise_planar_s8",
     "dsp.depthwise_lines_s8",
+    "dsp.conv_2d_dsp_hybrid",
+    "dsp.fully_connected_dsp_hybrid",
     "dsp.add_s8_dsp",
     "dsp.binary_s8_dsp",
     "dsp.average_pool_2d_s8_dsp",

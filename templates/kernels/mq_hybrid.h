@@ -43,20 +43,38 @@ static inline mq_hybrid_quant_t mq_hybrid_quant(float low, float high, int32_t a
     return quant;
 }
 
-/* output[i], int8, from input[i], for i < count. output may begin where input does. */
-static inline mq_hybrid_quant_t
-mq_hybrid_quantize(const float *input, int32_t count, int32_t asymmetric, int8_t *output) {
+/* Those of count values, and of 0. */
+static inline mq_hybrid_quant_t mq_hybrid_quant_of(const float *input, int32_t count, int32_t asymmetric) {
     float low = 0.0f;
     float high = 0.0f;
     for (int32_t i = 0; i < count; i++) {
         low = input[i] < low ? input[i] : low;
         high = input[i] > high ? input[i] : high;
     }
-    const mq_hybrid_quant_t quant = mq_hybrid_quant(low, high, asymmetric);
+    return mq_hybrid_quant(low, high, asymmetric);
+}
+
+/* output[i], int8, from input[i], for i < count. output may begin where input does. */
+static inline mq_hybrid_quant_t
+mq_hybrid_quantize(const float *input, int32_t count, int32_t asymmetric, int8_t *output) {
+    const mq_hybrid_quant_t quant = mq_hybrid_quant_of(input, count, asymmetric);
     const float inverse = 1.0f / quant.scale;
     const float zero_point = (float)quant.zero_point;
     for (int32_t i = 0; i < count; i++) {
         output[i] = (int8_t)mq_hybrid_round(input[i] * inverse + zero_point);
+    }
+    return quant;
+}
+
+/* The same less the zero_point, as int16: what sums are of. */
+static inline mq_hybrid_quant_t
+mq_hybrid_steps(const float *input, int32_t count, int32_t asymmetric, int16_t *output) {
+    const mq_hybrid_quant_t quant = mq_hybrid_quant_of(input, count, asymmetric);
+    const float inverse = 1.0f / quant.scale;
+    const float zero_point = (float)quant.zero_point;
+    for (int32_t i = 0; i < count; i++) {
+        const int16_t step = (int16_t)(mq_hybrid_round(input[i] * inverse + zero_point) - quant.zero_point);
+        memcpy(output + i, &step, sizeof step); /* where floats may be that are yet to be read */
     }
     return quant;
 }

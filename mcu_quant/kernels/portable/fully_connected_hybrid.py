@@ -13,14 +13,17 @@ class FullyConnectedHybrid(HybridKernel):
     ops = ("fully_connected",)
 
     def call(self, node: BoundNode) -> KernelCall:
+        return self.hybrid_call(node, self.sizes(node))
+
+    def sizes(self, node: BoundNode) -> Params:
+        """Everything but the bounds of the activation."""
         units, in_size = node.input(1).shape
-        params: Params = {
+        return {
             "rows": node.input(0).elements // in_size,
             "input_size": in_size,
             "output_size": units,
             "asymmetric": int(node.attrs.asymmetric),
         }
-        return self.hybrid_call(node, params)
 
     def overlap(self, node: BoundNode) -> tuple[int | None, ...]:
         """A row of the output may begin where that of the input did, and ends where the next one begins."""
