@@ -52,7 +52,7 @@ class FloatModel:
 
 @dataclass(frozen=True)
 class QuantizedModel:
-    """An integer model: the bytes of a .tflite file, and their meaning."""
+    """A model ready to be generated: the bytes of a .tflite file, and their meaning."""
 
     model: pipeline.TfliteModel
 
@@ -111,7 +111,7 @@ class Generated:
         names = list(engines) if engines is not None else ["host"] + ([self.board] if self.board else [])
         arrays = self._inputs(inputs, 8)
         results = pipeline.verify(self.model, names, arrays, self.deployment.options)
-        different = [str(result) for result in results if not result.identical]
+        different = [str(result) for result in results if not result.passed]
         if different:
             raise BitsDifferError("all engines must give the reference's bytes", value="; ".join(different))
         return results
@@ -177,24 +177,34 @@ def quantize(
     output_type: str | None = None,
     weights_calibration: str = "minmax",
     repairs: Sequence[str] = (),
+    dynamic_range: str | None = None,
     progress: pipeline.Progress | None = None,
 ) -> QuantizedModel:
-    """Quantize a float model to integers.
+    """Quantize a float model to integers; or, with a float technique, only its weights or nothing.
 
     model: what load() takes, or what it returned. representative_dataset: an array [N, …], a dict of
     arrays by input name, an iterable of samples, a TFLite-style generator function, or the path of a
-    .npz file; none for a model that was trained with quantization (prepare_qat), which has its ranges.
-    technique: "int8", or "int16x8" (int16 activations, int8 weights). calibration: how ranges of
-    activations are found (see choices.py, or "percentile=99.9"); weights_calibration: "minmax" or "mse".
-    repairs: of "equalize", "adaround" and "bias"; they run through the dataset several times.
-    input_type, output_type: "int8", "uint8" (int8 only), "int16" (int16x8 only) or "float32"; by default
-    what activations are. progress: called with the number of samples seen.
+    .npz file; none for a model that was trained with quantization (prepare_qat), which has its ranges, nor
+    for techniques that keep activations in float32, which do not read it.
+    technique: "int8"; "int16x8" (int16 activations, int8 weights); "float32", "float16" (weights as halves)
+    or "dynamic" (int8 weights). calibration: how ranges of activations are found (see choices.py, or
+    "percentile=99.9"); weights_calibration: "minmax" or "mse". repairs: of "equalize", "adaround" and
+    "bias"; they run through the dataset several times. input_type, output_type: "int8", "uint8" (int8
+    only), "int16" (int16x8 only) or "float32"; by default what activations are. dynamic_range: of
+    "dynamic", "hybrid" (default) or "weights". progress: called with the number of samples seen.
     """
     loaded = float_model(model)
     options = pipeline.QuantizeOptions(
-        technique, calibration, per_tensor, input_type, output_type, weights_calibration, ",".join(repairs)
+        technique=technique,
+        calibration=calibration,
+        per_tensor=per_tensor,
+        input_type=input_type,
+        output_type=output_type,
+        weights_calibration=weights_calibration,
+        repair=",".join(repairs),
+        dynamic_range=dynamic_range,
     )
-    dataset = _dataset(representative_dataset, loaded)
+    dataset = () if options.is_float else _dataset(representative_dataset, loaded)
     quantized = pipeline.quantize(loaded.graph, dataset, options, progress=progress)
     return QuantizedModel(replace(quantized, name=loaded.name))
 

@@ -10,7 +10,11 @@ OPTIMIZE_MODES = ("time", "balanced", "size")
 KERNEL_CHOICES = ("auto", "portable")
 #: What is measured with labels.
 METRICS = ("top1", "auc", "mse")
-TECHNIQUES = ("int8", "int16x8")
+#: Those that keep activations in float32 and need no calibration data.
+FLOAT_TECHNIQUES = ("dynamic", "float16", "float32")
+TECHNIQUES = ("int8", "int16x8", *FLOAT_TECHNIQUES)
+#: How `dynamic` computes with int8 weights: sums of integers, or of floats.
+DYNAMIC_RANGES = ("hybrid", "weights")
 #: How the ranges of activations are found; percentile also as percentile=99.9.
 CALIBRATIONS = ("minmax", "moving_average", "percentile", "mse", "entropy")
 #: Those that choose a range for the steps of int8 in it.

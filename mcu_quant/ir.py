@@ -14,7 +14,8 @@ from typing import Any
 
 import numpy as np
 
-DTYPES = ("float32", "int8", "uint8", "int16", "int32", "int64", "bool")
+#: float16 is for constants only: it is widened where it is used.
+DTYPES = ("float32", "float16", "int8", "uint8", "int16", "int32", "int64", "bool")
 
 
 @dataclass(frozen=True)
@@ -267,6 +268,7 @@ def check(graph: Graph) -> Graph:
 def _check_tensor(name: str, tensor: Tensor) -> None:
     assert tensor.name == name, f"{tensor.name} is filed under {name}"
     assert tensor.dtype in DTYPES, f"{name}: dtype {tensor.dtype}"
+    assert tensor.is_constant or tensor.dtype != "float16", f"{name}: float16 that is computed"
     assert all(isinstance(size, int) and size > 0 for size in tensor.shape), f"{name}: {tensor.shape}"
     if tensor.data is not None:
         assert tensor.data.shape == tensor.shape, f"{name}: {tensor.data.shape} != {tensor.shape}"

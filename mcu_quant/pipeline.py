@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from mcu_quant.c_names import c_name
 from mcu_quant.choices import (
+    DYNAMIC_RANGES,
+    FLOAT_TECHNIQUES,
     IO_TYPES,
     TECHNIQUES,
     WEIGHTS_CALIBRATIONS,
@@ -63,6 +65,7 @@ class QuantizeOptions:
     output_type: str | None = None
     weights_calibration: str = "minmax"
     repair: str = ""
+    dynamic_range: str | None = None
 
     def __post_init__(self) -> None:
         require_choice("technique", self.technique, TECHNIQUES)
@@ -72,6 +75,30 @@ class QuantizeOptions:
         for what, value in (("input type", self.input_type), ("output type", self.output_type)):
             if value is not None:
                 require_choice(what, value, IO_TYPES)
+        require_choice("dynamic range", self.dynamic_range or DYNAMIC_RANGES[0], DYNAMIC_RANGES)
+        if self.is_float:
+            self._require_float_options()
+        if self.dynamic_range is not None and self.technique != "dynamic":
+            self._refuse("dynamic_range", self.dynamic_range)
+
+    @property
+    def is_float(self) -> bool:
+        """Whether activations stay in float32, so that there is nothing to calibrate."""
+        return self.technique in FLOAT_TECHNIQUES
+
+    def _require_float_options(self) -> None:
+        for name, value in (("input_type", self.input_type), ("output_type", self.output_type)):
+            if value not in (None, "float32"):
+                self._refuse(name, value)
+        if self.per_tensor and self.technique != "dynamic":
+            self._refuse("per_tensor", True)
+
+    def _refuse(self, option: str, value: object) -> None:
+        raise InvalidInputError(
+            "an option must have a meaning for the technique",
+            value=f"{option}={value} with {self.technique}",
+            hint="leave it out, or another technique",
+        )
 
 
 @dataclass(frozen=True)
@@ -159,12 +186,21 @@ def quantize(
 ) -> TfliteModel:
     """Quantize a float graph. samples: one item after another, each with an array per input.
 
-    They are not looked at if the graph was trained with quantization.
+    They are not looked at by techniques that keep activations in float32, nor if the graph was trained with
+    quantization.
     """
     from mcu_quant.exporters.tflite import write_tflite
     from mcu_quant.passes import prepare
-    from mcu_quant.quantize import quantize_int8, quantize_trained
+    from mcu_quant.quantize import quantize_float, quantize_int8, quantize_trained
 
+    if options.is_float:
+        quantized = quantize_float(
+            graph if graph.trained is not None else prepare(graph),
+            options.technique,
+            per_tensor=options.per_tensor,
+            dynamic_range=options.dynamic_range or DYNAMIC_RANGES[0],
+        )
+        return read_model(write_tflite(quantized), c_name(graph.name))
     if graph.trained is not None:
         quantized = quantize_trained(
             graph,
@@ -384,11 +420,16 @@ def verify(
     inputs: Sequence[np.ndarray],
     options: GenerateOptions,
 ) -> list[Comparison]:
-    """Each engine's outputs against the reference's, byte for byte."""
+    """Each engine's outputs against the reference's: byte for byte, float layers within their tolerance."""
+    from mcu_quant.ops.tolerance import output_tolerances
     from mcu_quant.verify.compare import compare
 
     expected = engine_named("reference", model, options).run(inputs)
-    return [compare(name, expected, engine_named(name, model, options).run(inputs)) for name in engines]
+    tolerances = output_tolerances(model.graph)
+    return [
+        compare(name, expected, engine_named(name, model, options).run(inputs), tolerances)
+        for name in engines
+    ]
 
 
 def profile(

@@ -261,7 +261,8 @@ def _call(kernel: Kernel, call: KernelCall, views: dict[str, np.ndarray], scratc
             pointers.append(getattr(library, f"address_of_{argument.twin}")())
             continue
         if isinstance(argument, Constant):
-            assert c_type == _SCALAR_TYPES[argument.data.dtype.name], f"{kernel.name}: {argument.label}"
+            allowed = (_SCALAR_TYPES[argument.data.dtype.name], "void")
+            assert c_type in allowed, f"{kernel.name}: {argument.label}"
         kept.append(_argument(argument, views, scratch))
         pointers.append(ffi.cast(f"{c_type} *", kept[-1].ctypes.data))
     getattr(library, f"call_{kernel.function}")(params, *pointers)

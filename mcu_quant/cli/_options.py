@@ -10,6 +10,7 @@ import click
 
 from mcu_quant.choices import (
     CALIBRATIONS,
+    DYNAMIC_RANGES,
     IO_TYPES,
     KERNEL_CHOICES,
     METRICS,
@@ -81,7 +82,8 @@ _QUANTIZING = (
         type=click.Choice(TECHNIQUES),
         default="int8",
         show_default=True,
-        help="What activations become; int16x8 keeps int8 weights.",
+        help="What activations become; int16x8 keeps int8 weights. float32, float16 (weights as halves) and "
+        "dynamic (int8 weights) keep activations in float32 and need no --data.",
     ),
     click.option(
         "--calibration",
@@ -108,8 +110,14 @@ _QUANTIZING = (
         is_flag=True,
         help="One scale for all of a layer's weights, instead of one per channel.",
     ),
-    click.option("--input-type", type=_IO_TYPE, help="By default int8; int16 with --technique int16x8."),
-    click.option("--output-type", type=_IO_TYPE, help="By default int8; int16 with --technique int16x8."),
+    click.option("--input-type", type=_IO_TYPE, help="By default the type of activations."),
+    click.option("--output-type", type=_IO_TYPE, help="By default the type of activations."),
+    click.option(
+        "--dynamic-range",
+        type=click.Choice(DYNAMIC_RANGES),
+        help="Of dynamic. hybrid (default): the input of each layer is quantized as it comes, sums are of "
+        "integers. weights: int8 is only how weights are stored.",
+    ),
 )
 _GENERATING = (
     click.option(
@@ -155,6 +163,7 @@ _QUANTIZING_NAMES = (
     "per_tensor",
     "input_type",
     "output_type",
+    "dynamic_range",
 )
 _GENERATING_NAMES = ("optimize", "kernels", "keep_constant_channels", "keep_input", "ram", "placement")
 
@@ -208,18 +217,22 @@ def quantize_graph(graph: Any, path: Path, quantizing: dict[str, Any], name: str
     from dataclasses import replace
 
     from mcu_quant import pipeline
-    from mcu_quant.cli._output import progress
+    from mcu_quant.cli._output import note, progress
     from mcu_quant.samples import CalibrationFile
 
     options = dict(quantizing)
     data = options.pop("data")
+    chosen = pipeline.QuantizeOptions(**options)
+    if chosen.is_float:
+        if data is not None:
+            note(f"{chosen.technique} needs no calibration: {data} is not read")
+        return replace(pipeline.quantize(graph, (), chosen), name=name)
     if graph.trained is not None:
         return replace(_quantize_trained(graph, path, data, options), name=name)
     if data is None:
         raise needs_data(path)
     samples = CalibrationFile(data, graph)
     with progress("calibrating", samples.count) as advance:
-        chosen = pipeline.QuantizeOptions(**options)
         model = pipeline.quantize(graph, samples, chosen, progress=lambda done, _: advance(done))
     return replace(model, name=name)
 

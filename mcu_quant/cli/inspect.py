@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from mcu_quant.choices import FLOAT_TECHNIQUES
 from mcu_quant.cli import _options as options
 from mcu_quant.cli._output import note, note_fitting, print_json, print_table
 
@@ -65,7 +66,8 @@ def _facts(path: Path, target: str, generating: dict[str, Any], quantizing: dict
             integer, kind, calibrated = options.load_integer_model(path, quantizing), "tflite", True
         else:
             integer, kind = _quantized(loaded, path, quantizing), "float"
-            calibrated = quantizing["data"] is not None or loaded.trained is not None
+            needs_none = quantizing["technique"] in FLOAT_TECHNIQUES or loaded.trained is not None
+            calibrated = quantizing["data"] is not None or needs_none
     except UnsupportedModelError as error:
         return {"unsupported": inspection.problems_json(error.problems)}
     facts = inspection.inspect_integer(integer, core, options.generate_options(generating))
@@ -78,7 +80,7 @@ def _quantized(graph: Graph, path: Path, quantizing: dict[str, Any]) -> Any:
     from mcu_quant import inspection, pipeline
     from mcu_quant.c_names import c_name
 
-    if quantizing["data"] is not None:
+    if quantizing["data"] is not None or quantizing["technique"] in FLOAT_TECHNIQUES:
         return options.quantize_graph(graph, path, quantizing, c_name(path.stem))
     chosen = pipeline.QuantizeOptions(**{key: value for key, value in quantizing.items() if key != "data"})
     return pipeline.quantize(graph, inspection.synthetic_samples(graph), chosen)

@@ -53,14 +53,15 @@ def command(
     else:
         arrays = samples.read_inputs(inputs, integer.graph)
     results = pipeline.verify(integer, engines or ("host",), arrays, options.generate_options(generating))
-    different = [result for result in results if not result.identical]
+    different = [result for result in results if not result.passed]
     if as_json:
         comparisons = [result.as_json() for result in results]
         print_json(
             {
                 "model": str(model),
                 "samples": len(arrays[0]),
-                "identical": not different,
+                "identical": all(result.identical for result in results),
+                "passed": not different,
                 "engines": comparisons,
             }
         )

@@ -33,8 +33,11 @@ def integer(value: int) -> str:
 
 
 def real(value: float) -> str:
+    """Infinities by math.h's name: no bound."""
     single = np.float32(value)
-    assert math.isfinite(single), value
+    if math.isinf(single):
+        return "INFINITY" if single > 0 else "-INFINITY"
+    assert not math.isnan(single), value
     text = np.format_float_positional(single, unique=True, trim="0")
     if len(text) > 14:
         text = np.format_float_scientific(single, unique=True, trim="0")

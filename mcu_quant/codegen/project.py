@@ -15,11 +15,12 @@ import numpy as np
 
 from mcu_quant.boards import RAM_SECTION, Board, Section
 from mcu_quant.codegen.library import library_tables, render_library
-from mcu_quant.codegen.literals import C_TYPES
+from mcu_quant.codegen.literals import C_TYPES, real
 from mcu_quant.codegen.templates import environment
 from mcu_quant.deployment import ARENA_ALIGN, Deployment
 from mcu_quant.ir import Tensor
 from mcu_quant.ops.interpreter import run_graph
+from mcu_quant.ops.tolerance import output_tolerances
 
 #: The compiler's level for each --optimize. In mode "time" every call of a kernel is inlined already: -O3
 #: then doubles the code (kws on Cortex-M4: 12.7 kB for 5.8) for -3 to +6 % of the instructions.
@@ -172,8 +173,26 @@ def _model_facts(deployment: Deployment) -> dict[str, Any]:
         "fast_arena_bytes": deployment.plan.fast_arena_bytes,
         "argument_type": f"const {deployment.name}_arenas_t *" if deployment.plan.is_split else "void *",
         "inputs": [_tensor_facts(i, tensor) for i, tensor in enumerate(graph.input_tensors())],
-        "outputs": [_tensor_facts(i, tensor) for i, tensor in enumerate(graph.output_tensors())],
+        "outputs": _output_facts(deployment),
     }
+
+
+def _output_facts(deployment: Deployment) -> list[dict[str, Any]]:
+    """tolerance: how far a float output may be off, relative to its largest value; steps: an integer one."""
+    facts = []
+    tolerances = output_tolerances(deployment.reference)
+    for index, tensor in enumerate(deployment.graph.output_tensors()):
+        allowed = tolerances[index]
+        is_float = tensor.dtype == "float32"
+        facts.append(
+            _tensor_facts(index, tensor)
+            | {
+                "tolerance": real(allowed.relative) if is_float and allowed is not None else None,
+                "absolute": real(allowed.absolute) if is_float and allowed is not None else None,
+                "steps": int(allowed.absolute) if tensor.bytes == tensor.elements and allowed else 0,
+            }
+        )
+    return facts
 
 
 def _tensor_facts(index: int, tensor: Tensor) -> dict[str, Any]:

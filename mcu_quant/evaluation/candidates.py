@@ -63,6 +63,9 @@ class Candidate:
         return "technique" in self.changes
 
     def options(self, base: QuantizeOptions) -> QuantizeOptions:
+        """base, changed; without the types of its edges where activations stay in float32."""
+        if self.technique in choices.FLOAT_TECHNIQUES:
+            base = replace(base, input_type=None, output_type=None)
         return replace(base, **self.changes)
 
 

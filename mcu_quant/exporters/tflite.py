@@ -9,6 +9,7 @@ import flatbuffers
 import numpy as np
 
 from mcu_quant.errors import Problem, UnsupportedModelError
+from mcu_quant.exporters.constants import with_biases, with_dequantized_constants
 from mcu_quant.ir import BoundNode, Graph, QuantParams, Tensor
 from mcu_quant.ops import OPERATORS
 from mcu_quant.ops.base import TfliteForm
@@ -48,7 +49,7 @@ class _Writer:
         import tflite
 
         self.schema = tflite
-        self.graph = graph
+        self.graph = graph = with_dequantized_constants(with_biases(graph))
         self.forms = tflite_forms(graph)
         self.builder = flatbuffers.Builder(1 << 16)
         self.buffers: list[bytes] = [b""]  # by schema.fbs, buffer 0 is empty and means "no data"

@@ -21,10 +21,12 @@ from mcu_quant.importers.tflite_shapes import shape_value
 from mcu_quant.ir import BoundNode, Graph, Node, QuantParams, Tensor, check
 from mcu_quant.ops import OPERATORS
 from mcu_quant.ops.base import TfliteNode
+from mcu_quant.ops.storage import real_values
 from mcu_quant.ops.support import node_problems
 
 _TYPES = {
     "FLOAT32": "float32",
+    "FLOAT16": "float16",
     "INT8": "int8",
     "UINT8": "uint8",
     "INT16": "int16",
@@ -36,7 +38,6 @@ _TYPE_HINTS = {
     "INT4": "quantize the weights to 8 bits",
     "UINT4": "quantize the weights to 8 bits",
     "INT2": "quantize the weights to 8 bits",
-    "FLOAT16": "convert without float16 quantization",
 }
 _ZERO_POINTS = {"int8": (-128, 127), "uint8": (0, 255), "int16": (-(2**15), 2**15 - 1)}
 #: More elements than any microcontroller holds, and few enough for 64-bit sums anywhere.
@@ -79,6 +80,8 @@ class _Reader:
     tensors: dict[str, Tensor] = field(default_factory=dict)
     node_names: set[str] = field(default_factory=set)
     repeats: dict[str, int] = field(default_factory=dict)
+    #: Tensors of the file that are constants behind a DEQUANTIZE.
+    dequantized: set[int] = field(default_factory=set)
 
     def graph(self) -> Graph:
         if self.file.subgraphs != 1:
@@ -196,7 +199,10 @@ class _Reader:
             if file_op.builtin not in _BY_BUILTIN:
                 self.problems.append(_unsupported_operator(name, file_op))
                 return None
-            return self.convert(tflite_node)
+            if file_op.builtin == "DEQUANTIZE" and (stored := inputs[0]) is not None and stored.is_constant:
+                by_index[file_op.outputs[0]] = self.dequantize(file_op.outputs[0], outputs[0], stored)
+                return None
+            return self.convert(tflite_node, weights_are_real=self.has_real_weights(file_op))
         except InvalidModelError:
             if not self.problems:  # else it may follow from one of them
                 raise
@@ -217,10 +223,30 @@ class _Reader:
         self.tensors[tensor.name] = tensor = replace(tensor, data=value)
         return tensor
 
-    def convert(self, tflite_node: TfliteNode) -> Node:
-        """The node, once its shapes and rules are known to hold (or are among the problems)."""
+    def dequantize(self, index: int, output: Tensor, stored: Tensor) -> Tensor:
+        """The constant itself, where it can stay as it is stored; else its float32 values."""
+        reads = ((op, i, at) for op in self.file.operators for i, at in enumerate(op.inputs))
+        uses = [_is_weights(op, i) for op, i, at in reads if at == index]
+        symmetric = stored.quant is not None and not any(stored.quant.zero_point)
+        can_stay = stored.dtype == "float16" or (stored.dtype == "int8" and symmetric and all(uses))
+        self.dequantized.add(index)
+        if can_stay and index not in self.file.outputs:
+            return stored
+        assert stored.data is not None
+        return self.constant(output, real_values(stored, stored.data))
+
+    def has_real_weights(self, file_op: FileOperator) -> bool:
+        return any(_is_weights(file_op, i) and at in self.dequantized for i, at in enumerate(file_op.inputs))
+
+    def convert(self, tflite_node: TfliteNode, weights_are_real: bool = False) -> Node:
+        """The node, once its shapes and rules are known to hold (or are among the problems).
+
+        weights_are_real: they are int8 behind a DEQUANTIZE, so there is nothing hybrid about the node.
+        """
         operator = _BY_BUILTIN[tflite_node.builtin]
         attrs, kept = operator.from_tflite(tflite_node)
+        if weights_are_real:
+            attrs = replace(attrs, hybrid=False)
         inputs = tuple(None if tensor is None else self.file_under(tensor) for tensor in kept)
         shapes = operator.output_shapes(attrs, [tensor.shape for tensor in inputs if tensor is not None])
         declared = tuple(tensor.shape for tensor in tflite_node.outputs)
@@ -249,6 +275,13 @@ class _Reader:
         return tensor
 
 
+def _is_weights(file_op: FileOperator, index: int) -> bool:
+    """Whether the input at that position is the weights of a linear operator."""
+    operator = _BY_BUILTIN.get(file_op.builtin)
+    rule = None if operator is None else operator.quant_rule.weights
+    return rule is not None and rule.index == index
+
+
 def _name(tensor: Tensor | None) -> str:
     assert tensor is not None
     return tensor.name
@@ -270,6 +303,8 @@ def _tensor_problem(name: str, tensor: FileTensor) -> Problem | None:
         return Problem("the type must be a supported one", name, tensor.type_name, hint)
     if tensor.is_sparse:
         return Problem("tensors must be dense", name, "sparsity", "convert without EXPERIMENTAL_SPARSITY")
+    if tensor.type_name == "FLOAT16" and tensor.data is None:
+        return Problem("what is computed must not be float16", name, "FLOAT16", "float32 activations")
     if tensor.is_variable:
         return Problem("tensors that keep state are not supported", name, "variable", "a model without state")
     return None
@@ -298,7 +333,7 @@ def _constant(name: str, tensor: FileTensor, dtype: str) -> np.ndarray:
             hint="export the model again",
         )
     array = np.frombuffer(tensor.data, np.dtype(dtype).newbyteorder("<")).reshape(tensor.shape)
-    if dtype == "float32" and not np.isfinite(array).all():
+    if dtype in ("float32", "float16") and not np.isfinite(array).all():
         raise InvalidModelError(
             "weights must be finite",
             layer=name,

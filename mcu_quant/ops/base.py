@@ -235,7 +235,7 @@ class Operator(ABC):
         return attrs
 
     def problems(self, node: BoundNode) -> list[Problem]:
-        """The constraints that a quantized node breaks."""
+        """The constraints that a node breaks."""
         form = form_of(node)
         return [
             Problem(rule.text, node.name, str(rule.value(node)), rule.hint)

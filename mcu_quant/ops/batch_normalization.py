@@ -12,6 +12,7 @@ import numpy as np
 
 from mcu_quant.ir import BoundNode
 from mcu_quant.ops.base import Constraint, Operator, Shape
+from mcu_quant.ops.forms import FORMS
 from mcu_quant.ops.keras import GraphBuilder, KerasLayer, LayerRefused
 
 
@@ -32,6 +33,7 @@ class BatchNormalization(Operator):
         Constraint(
             "batch normalization must have been folded",
             lambda node: False,
+            forms=FORMS,
             hint="quantize the float model with mcu-quant quantize",
         ),
     )

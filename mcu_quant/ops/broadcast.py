@@ -8,6 +8,7 @@ import numpy as np
 
 from mcu_quant.ir import BoundNode
 from mcu_quant.ops.base import Constraint, Shape
+from mcu_quant.ops.forms import FORMS
 
 #: Axes that the C kernels walk, once adjacent axes that broadcast alike are merged.
 MAX_AXES = 5
@@ -72,4 +73,5 @@ BROADCASTS = Constraint(
     lambda node: len(merged_axes(node.output.shape, _operand_shapes(node))) <= MAX_AXES,
     lambda node: " and ".join(map(str, _operand_shapes(node))),
     "reshape the operands",
+    forms=FORMS,
 )

@@ -10,6 +10,7 @@ import numpy as np
 from mcu_quant.errors import InvalidModelError, Problem, UnsupportedModelError
 from mcu_quant.ir import BoundNode, Tensor
 from mcu_quant.ops.base import ACTIVATIONS, Constraint, Operator, QuantRule, Shape, TfliteForm, TfliteNode
+from mcu_quant.ops.forms import FORMS
 from mcu_quant.ops.keras import GraphBuilder, KerasLayer, LayerRefused
 from mcu_quant.ops.raw import ONE_SCALE
 
@@ -38,6 +39,7 @@ class Concatenation(Operator):
             lambda node: len(node.inputs) <= MAX_INPUTS,
             lambda node: len(node.inputs),
             "concatenate in several steps",
+            forms=FORMS,
         ),
     )
 

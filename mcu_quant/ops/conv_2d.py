@@ -19,6 +19,7 @@ from mcu_quant.ops.base import (
     TfliteNode,
     WeightRule,
 )
+from mcu_quant.ops.forms import FORMS
 from mcu_quant.ops.keras import GraphBuilder, KerasLayer
 from mcu_quant.ops.keras_spatial import dimensions_of, over_space, padding_of, pair
 from mcu_quant.ops.pad import PadAttrs
@@ -27,7 +28,7 @@ from mcu_quant.ops.windows import Padding, WindowAxes, images, window_axes, wind
 
 @dataclass(frozen=True)
 class Conv2DAttrs:
-    """strides, dilation: (height, width). padding: "same" or "valid".
+    """strides, dilation: (height, width). padding: "same" or "valid". hybrid: see linear.LinearOperator.
 
     The groups follow from the shapes: input channels / weights.shape[3].
     """
@@ -36,6 +37,7 @@ class Conv2DAttrs:
     padding: Padding = "same"
     dilation: tuple[int, int] = (1, 1)
     activation: str = "none"
+    hybrid: bool = False
 
 
 class Conv2D(linear.LinearOperator):
@@ -50,6 +52,7 @@ class Conv2D(linear.LinearOperator):
             "input channels must be a multiple of the filters' channels, and output channels of the groups",
             lambda node: groups_fit(node.input(0).shape, node.input(1).shape),
             lambda node: f"input {node.input(0).shape}, weights {node.input(1).shape}",
+            forms=FORMS,
         ),
         *linear.CONSTRAINTS,
     )
@@ -100,12 +103,14 @@ class Conv2D(linear.LinearOperator):
             padding=PADDINGS[node.option("Padding")],
             dilation=(node.option("DilationHFactor", 1), node.option("DilationWFactor", 1)),
             activation=ACTIVATIONS[node.option("FusedActivationFunction")],
+            hybrid=linear.is_hybrid(node),
         )
         weights = node.inputs[1]
         return attrs, linear.bias_that_is_implied(node, 0 if weights is None else weights.shape[0])
 
     def to_tflite(self, node: BoundNode) -> TfliteForm:
-        return TfliteForm("CONV_2D", 3, "Conv2DOptions", window_options(node.attrs))
+        version = 5 if node.attrs.hybrid else 3
+        return TfliteForm("CONV_2D", version, "Conv2DOptions", window_options(node.attrs))
 
     def sums(self, node: BoundNode, x: np.ndarray, weights: np.ndarray) -> np.ndarray:
         axes = axes_of(node)

@@ -21,6 +21,7 @@ from mcu_quant.ops.base import (
     WeightRule,
 )
 from mcu_quant.ops.conv_2d import axes_of, window_options
+from mcu_quant.ops.forms import FORMS
 from mcu_quant.ops.keras import GraphBuilder, KerasLayer
 from mcu_quant.ops.keras_spatial import dimensions_of, over_space, padding_of, pair
 from mcu_quant.ops.windows import Padding, images, window_axes
@@ -28,7 +29,7 @@ from mcu_quant.ops.windows import Padding, images, window_axes
 
 @dataclass(frozen=True)
 class DepthwiseConv2DAttrs:
-    """strides, dilation: (height, width). padding: "same" or "valid".
+    """strides, dilation: (height, width). padding: "same" or "valid". hybrid: see linear.LinearOperator.
 
     The depth multiplier follows from the shapes; output channel = input channel * multiplier + m.
     """
@@ -37,6 +38,7 @@ class DepthwiseConv2DAttrs:
     padding: Padding = "same"
     dilation: tuple[int, int] = (1, 1)
     activation: str = "none"
+    hybrid: bool = False
 
 
 class DepthwiseConv2D(linear.LinearOperator):
@@ -51,6 +53,7 @@ class DepthwiseConv2D(linear.LinearOperator):
             "output channels must be a multiple of input channels",
             lambda node: node.input(1).shape[3] % node.input(0).shape[3] == 0,
             lambda node: f"input {node.input(0).shape}, weights {node.input(1).shape}",
+            forms=FORMS,
         ),
         *linear.DEPTHWISE_CONSTRAINTS,
     )
@@ -97,12 +100,14 @@ class DepthwiseConv2D(linear.LinearOperator):
             padding=PADDINGS[node.option("Padding")],
             dilation=(node.option("DilationHFactor", 1), node.option("DilationWFactor", 1)),
             activation=ACTIVATIONS[node.option("FusedActivationFunction")],
+            hybrid=linear.is_hybrid(node),
         )
         return attrs, node.inputs
 
     def to_tflite(self, node: BoundNode) -> TfliteForm:
         options = {**window_options(node.attrs), "DepthMultiplier": depth_multiplier(node)}
-        return TfliteForm("DEPTHWISE_CONV_2D", 3, "DepthwiseConv2DOptions", options)
+        version = 6 if node.attrs.hybrid else 3
+        return TfliteForm("DEPTHWISE_CONV_2D", version, "DepthwiseConv2DOptions", options)
 
     def channel_sources(self, node: BoundNode) -> IntArray | None:
         return np.arange(node.output.shape[-1]) // depth_multiplier(node)

@@ -33,7 +33,10 @@ class Dequantize(Operator):
         return None, node.inputs
 
     def to_tflite(self, node: BoundNode) -> TfliteForm:
-        return TfliteForm("DEQUANTIZE", 2, "DequantizeOptions")
+        x = node.input(0)
+        per_channel = x.quant is not None and x.quant.channel_axis is not None
+        version = 5 if per_channel else 3 if x.dtype == "float16" else 2
+        return TfliteForm("DEQUANTIZE", version, "DequantizeOptions")
 
     def run_float(self, node: BoundNode, inputs: Sequence[np.ndarray | None]) -> tuple[np.ndarray, ...]:
         (x,) = inputs

@@ -8,6 +8,8 @@ from mcu_quant.ir import BoundNode, Tensor
 #: quantized on the fly for sums with int8 weights. int8 and int16: quantized activations of that type (uint8,
 #: which only occurs at a model's edges, counts as int8), also where one side of the node is float32.
 FORMS = ("float", "hybrid", "int8", "int16")
+#: Those whose activations are float32.
+FLOAT_FORMS = ("float", "hybrid")
 
 
 def form_of(node: BoundNode) -> str:

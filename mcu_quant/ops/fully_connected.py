@@ -23,10 +23,15 @@ from mcu_quant.ops.keras import GraphBuilder, KerasLayer
 
 @dataclass(frozen=True)
 class FullyConnectedAttrs:
-    """keep_num_dims: the output keeps the input's leading axes; else it is [rows, units]."""
+    """keep_num_dims: the output keeps the input's leading axes; else it is [rows, units].
+
+    hybrid: see linear.LinearOperator. asymmetric: how it then quantizes its input.
+    """
 
     activation: str = "none"
     keep_num_dims: bool = False
+    hybrid: bool = False
+    asymmetric: bool = True
 
 
 class FullyConnected(linear.LinearOperator):
@@ -57,6 +62,8 @@ class FullyConnected(linear.LinearOperator):
         attrs = FullyConnectedAttrs(
             activation=ACTIVATIONS[node.option("FusedActivationFunction")],
             keep_num_dims=bool(node.option("KeepNumDims", False)),
+            hybrid=(hybrid := linear.is_hybrid(node)),
+            asymmetric=bool(node.option("AsymmetricQuantizeInputs", False)) if hybrid else True,
         )
         weights = node.inputs[1]
         return attrs, linear.bias_that_is_implied(node, 0 if weights is None else weights.shape[0])
@@ -68,12 +75,17 @@ class FullyConnected(linear.LinearOperator):
             "FusedActivationFunction": ACTIVATIONS.index(node.attrs.activation),
             "KeepNumDims": node.attrs.keep_num_dims,
         }
-        version = 12 if per_channel else 5
+        if node.attrs.hybrid and node.attrs.asymmetric:
+            options["AsymmetricQuantizeInputs"] = True
+        version = 12 if per_channel else 9 if node.attrs.hybrid else 5
         return TfliteForm("FULLY_CONNECTED", version, "FullyConnectedOptions", options)
 
     def sums(self, node: BoundNode, x: np.ndarray, weights: np.ndarray) -> np.ndarray:
         rows = x.reshape(-1, weights.shape[1])
         return (rows @ weights.T).reshape(len(x), *node.output.shape)
+
+    def hybrid_rows(self, node: BoundNode) -> int:
+        return node.input(0).elements // node.input(1).shape[1]
 
     def temporary_elements(self, node: BoundNode) -> int:
         return node.input(0).elements + node.output.elements

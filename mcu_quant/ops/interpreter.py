@@ -9,6 +9,7 @@ import numpy as np
 from mcu_quant.ir import BoundNode, Graph, Tensor
 from mcu_quant.ops import OPERATORS
 from mcu_quant.ops.forms import form_of
+from mcu_quant.ops.storage import real_values
 
 Observer = Callable[[str, np.ndarray], None]
 
@@ -52,8 +53,13 @@ def run_node(node: BoundNode, operands: Sequence[np.ndarray | None]) -> tuple[np
     """The outputs of one node, in the form that its tensors give it."""
     operator, form = OPERATORS[node.node.op], form_of(node)
     if form == "float":
-        return operator.run_float(node, operands)
+        return operator.run_float(node, [_real(*pair) for pair in zip(node.inputs, operands, strict=True)])
     return operator.run_hybrid(node, operands) if form == "hybrid" else operator.run_integer(node, operands)
+
+
+def _real(tensor: Tensor | None, value: np.ndarray | None) -> np.ndarray | None:
+    """A float node's operand: what constants are stored as is widened."""
+    return value if tensor is None or value is None or not tensor.is_constant else real_values(tensor, value)
 
 
 def _output(tensor: Tensor, values: dict[str, np.ndarray], samples: int) -> np.ndarray:

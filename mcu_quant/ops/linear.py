@@ -25,7 +25,10 @@ from mcu_quant.ops.base import (
     float_activation,
     scale_ratio,
 )
-from mcu_quant.ops.ranges import range_of
+from mcu_quant.ops.forms import FLOAT_FORMS, form_of
+from mcu_quant.ops.hybrid import quantize_rows
+from mcu_quant.ops.ranges import full_range, range_of
+from mcu_quant.ops.storage import STORED, real_values
 from mcu_quant.ops.windows import BandPadding, sample_chunks, window_axes
 
 #: Largest magnitudes up to which floating-point sums of integers are exact.
@@ -38,8 +41,17 @@ _INT32 = 2
 INT64_ACCUMULATOR_MAX = 2**47 - 1
 
 
+def is_hybrid(node: TfliteNode) -> bool:
+    """Whether a file says that float32 activations meet int8 weights: they are then quantized on the fly."""
+    x, weights = node.inputs[:2]
+    return x is not None and weights is not None and (x.dtype, weights.dtype) == ("float32", "int8")
+
+
 class LinearOperator(Operator):
     """Sums of inputs times constant weights, plus a bias, then a fused activation.
+
+    Among floats, weights may be stored as halves or int8 and are widened, unless attrs.hybrid is set: the
+    input is then quantized to int8 for each sample, or row, and the sums are those of integers.
 
     Inputs: x, weights, bias or absent. The sums are the same for the float meaning and for the
     bits: integers are summed in floating point, exactly, because that is what BLAS is fast at.
@@ -55,6 +67,8 @@ class LinearOperator(Operator):
 
     def value_range(self, node: BoundNode) -> tuple[ValueRange | None, ...]:
         """Requantization is monotone, where the accumulator's left shift does not wrap."""
+        if form_of(node) in FLOAT_FORMS:
+            return (full_range(node.output),)
         low, high = accumulator_range(node)
         ends = requantize_accumulator(node, np.stack([low, high]), None).astype(np.int64)
         wraps = _wraps(node, np.maximum(-low, high))
@@ -70,6 +84,31 @@ class LinearOperator(Operator):
                 sums += bias
             y[part] = float_activation(sums, node.attrs.activation)
         return (y,)
+
+    def run_hybrid(self, node: BoundNode, inputs: Sequence[np.ndarray | None]) -> tuple[np.ndarray, ...]:
+        """float32 throughout but for the sums: acc * (s_x * s_w[c]) + bias[c]. ARITHMETIC section 14."""
+        x, weights, bias = operands(inputs)
+        dtype, channels = exact_dtype(hybrid_bound(node)), node.output.shape[-1]
+        exact_weights = weights.astype(dtype)
+        scales = node.input(1).quant
+        assert scales is not None
+        scale_w = np.broadcast_to(np.asarray(scales.scale, np.float32), (channels,))
+        rows = self.hybrid_rows(node)
+        y = np.empty((len(x), *node.output.shape), np.float32)
+        for part in sample_chunks(len(x), self.temporary_elements(node)):
+            values = np.ascontiguousarray(x[part]).reshape(len(x[part]) * rows, -1)
+            q, scale_x, zero_point = quantize_rows(values, getattr(node.attrs, "asymmetric", True))
+            steps = (q.astype(np.int32) - zero_point).astype(dtype).reshape(x[part].shape)
+            sums = self.sums(node, steps, exact_weights).astype(np.float32).reshape(len(values), -1, channels)
+            sums *= scale_x[:, None] * scale_w
+            if bias is not None:
+                sums += real_values(node.input(2), bias)
+            y[part] = float_activation(sums, node.attrs.activation).reshape(-1, *node.output.shape)
+        return (y,)
+
+    def hybrid_rows(self, node: BoundNode) -> int:
+        """How many parts of an input are quantized apart from each other."""
+        return 1
 
     def run_integer(self, node: BoundNode, inputs: Sequence[np.ndarray | None]) -> tuple[np.ndarray, ...]:
         x, weights, bias = operands(inputs)
@@ -87,6 +126,11 @@ def operands(inputs: Sequence[np.ndarray | None]) -> tuple[np.ndarray, np.ndarra
     x, weights = inputs[0], inputs[1]
     assert x is not None and weights is not None
     return x, weights, inputs[2] if len(inputs) > 2 else None
+
+
+def hybrid_bound(node: BoundNode) -> int:
+    """The largest |sum| of a hybrid node: inputs are at most 255 steps from their zero_point."""
+    return int(_absolute_sums_of_channels(node).max()) * 255
 
 
 def exact_dtype(bound: int) -> type[np.float32] | type[np.float64]:
@@ -154,16 +198,22 @@ def _wraps(node: BoundNode, bound: IntArray) -> IntArray:
 
 def accumulator_bound(node: BoundNode, with_bias: bool = True) -> int:
     """The largest |accumulator| that any input can give."""
-    x, weights, bias = node.input(0), node.input(1), node.optional_input(2)
-    assert weights.data is not None
-    # Weights that have a filter for each output channel have that channel first; 1HWO has it last.
-    channel_axis = 3 if node.node.op == "depthwise_conv_2d" else 0
-    others = tuple(axis for axis in range(len(weights.shape)) if axis != channel_axis)
-    sums = np.abs(weights.data.astype(np.int64)).sum(axis=others) * widest(x.zero_point, x.dtype)
+    x, bias = node.input(0), node.optional_input(2)
+    sums = _absolute_sums_of_channels(node) * widest(x.zero_point, x.dtype)
     if with_bias and bias is not None and bias.data is not None:
         # The magnitude of the least int64 is none: half of it is beyond every limit, too.
         sums = sums + np.abs(np.clip(bias.data.astype(np.int64), -(2**62), 2**62))
     return int(sums.max())
+
+
+def _absolute_sums_of_channels(node: BoundNode) -> IntArray:
+    """The sum of |weights| for each output channel, int64."""
+    weights = node.input(1)
+    assert weights.data is not None
+    # Weights that have a filter for each output channel have that channel first; 1HWO has it last.
+    channel_axis = 3 if node.node.op == "depthwise_conv_2d" else 0
+    others = tuple(axis for axis in range(len(weights.shape)) if axis != channel_axis)
+    return np.abs(weights.data.astype(np.int64)).sum(axis=others)
 
 
 def accumulator_range(node: BoundNode) -> tuple[IntArray, IntArray]:
@@ -259,7 +309,31 @@ def bias_rule(types: tuple[str, ...], form: str) -> Constraint:
     )
 
 
+def _is_storable(node: BoundNode) -> bool:
+    """Whether the constants of a float node have a form here."""
+    weights, bias = node.input(1), node.optional_input(2)
+    symmetric = weights.dtype != "int8" or (weights.quant is not None and not any(weights.quant.zero_point))
+    stored = weights.is_constant and weights.dtype in STORED and symmetric
+    return stored and (bias is None or (bias.is_constant and bias.dtype in ("float32", "float16")))
+
+
 _COMMON = (
+    Constraint(
+        "weights must be constant float32, float16 or symmetric int8, a bias constant and float",
+        _is_storable,
+        lambda node: ", ".join(
+            f"{t.dtype}{'' if t.is_constant else ', computed'}" for t in node.inputs[1:] if t is not None
+        ),
+        "weights that training has fixed",
+        forms=FLOAT_FORMS,
+    ),
+    Constraint(
+        "no input may overflow the int32 sums of a hybrid layer",
+        lambda node: node.input(1).data is None or hybrid_bound(node) <= INT32_MAX,
+        hybrid_bound,
+        "fewer inputs per output, or float weights",
+        forms=("hybrid",),
+    ),
     Constraint(
         "weights must be constant int8",
         lambda node: node.input(1).is_constant and node.input(1).dtype == "int8",

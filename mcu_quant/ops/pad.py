@@ -12,6 +12,7 @@ from mcu_quant.errors import InvalidModelError, Problem, UnsupportedModelError
 from mcu_quant.fixed_point import IntArray
 from mcu_quant.ir import BoundNode, Tensor
 from mcu_quant.ops.base import SAME_SCALE, Constraint, Operator, QuantRule, Shape, TfliteForm, TfliteNode
+from mcu_quant.ops.forms import FORMS
 from mcu_quant.ops.keras import GraphBuilder, KerasLayer, LayerRefused, require_channels_last
 from mcu_quant.ops.keras_spatial import dimensions_of
 
@@ -41,10 +42,19 @@ class Pad(Operator):
             lambda node: node.input(1),
         ),
         Constraint(
+            "the border's value must be one constant",
+            lambda node: (
+                (value := node.optional_input(1)) is None or (value.is_constant and value.elements == 1)
+            ),
+            lambda node: node.input(1).shape,
+            forms=FORMS,
+        ),
+        Constraint(
             "at most 4 axes",
             lambda node: len(node.input(0).shape) <= 4,
             lambda node: node.input(0).shape,
             "reshape before and after padding",
+            forms=FORMS,
         ),
     )
 

@@ -10,6 +10,7 @@ import numpy as np
 from mcu_quant.ir import BoundNode, Tensor, ValueRange
 from mcu_quant.ops.base import Constraint, Operator, QuantRule, Shape, TfliteForm, TfliteNode
 from mcu_quant.ops.broadcast import BROADCASTS, broadcast_shape
+from mcu_quant.ops.forms import FORMS
 from mcu_quant.ops.ranges import channels_of, full_range, range_of, spanned
 from mcu_quant.ops.raw import ONE_SCALE
 
@@ -28,6 +29,7 @@ class SelectV2(Operator):
             lambda node: node.input(0).dtype == "bool",
             lambda node: node.input(0).dtype,
             "a comparison in front of it",
+            forms=FORMS,
         ),
     )
 

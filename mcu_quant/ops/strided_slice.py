@@ -11,6 +11,7 @@ from mcu_quant.errors import InvalidModelError, Problem, UnsupportedModelError
 from mcu_quant.fixed_point import IntArray
 from mcu_quant.ir import BoundNode, Tensor
 from mcu_quant.ops.base import SAME_SCALE, Constraint, Operator, QuantRule, Shape, TfliteForm, TfliteNode
+from mcu_quant.ops.forms import FORMS
 
 MAX_AXES = 5
 
@@ -41,6 +42,7 @@ class StridedSlice(Operator):
             lambda node: len(node.input(0).shape) <= MAX_AXES,
             lambda node: node.input(0).shape,
             "reshape before and after slicing",
+            forms=FORMS,
         ),
     )
 

@@ -7,48 +7,60 @@ from collections.abc import Iterator
 from mcu_quant.errors import Problem, UnsupportedModelError
 from mcu_quant.ir import BoundNode, Graph, Tensor
 from mcu_quant.ops import OPERATORS
-from mcu_quant.ops.forms import form_of
+from mcu_quant.ops.forms import FLOAT_FORMS, form_of
 
 _CONVERTERS = ("quantize", "dequantize")
 _CONVERTED = ("int8", "uint8", "int16", "float32")
 _QUANTIZED = ("int8", "uint8", "int16")
-#: What a float graph consists of; conditions are bool in any graph.
-_FLOAT_GRAPH = ("float32", "bool")
 _FULL_INT8 = "quantize the model to full int8, as mcu-quant quantize does"
 _FULL_INT16 = "quantize the model to int16x8, as mcu-quant quantize does"
 
 
 def find_problems(graph: Graph) -> list[Problem]:
-    """Every broken rule of every integer node, in order; nodes that are all float have no rules."""
+    """Every broken rule of every node, in order."""
     return [problem for node in graph.bound_nodes() for problem in node_problems(node)]
 
 
 def require_supported(graph: Graph) -> Graph:
-    """The graph, if it has integer arithmetic throughout and keeps every rule.
-
-    Raises UnsupportedModelError with all that find_problems finds, and with every float node.
-    """
-    problems = find_problems(graph) + [
-        Problem("the operator must have an integer form", node.name, f"{node.node.op} in float32", _FULL_INT8)
-        for node in graph.bound_nodes()
-        if is_float(node)
-    ]
-    if problems:
+    """The graph, if it keeps every rule. Raises UnsupportedModelError with all that find_problems finds."""
+    if problems := find_problems(graph):
         raise UnsupportedModelError(problems)
     return graph
 
 
-def is_float(node: BoundNode) -> bool:
-    return all(tensor is None or tensor.dtype in _FLOAT_GRAPH for tensor in (*node.inputs, *node.outputs))
-
-
 def node_problems(node: BoundNode) -> list[Problem]:
-    """The rules that one node breaks; none if it is all float."""
+    """The rules that one node breaks."""
     tensors = [tensor for tensor in (*node.inputs, *node.outputs) if tensor is not None]
-    if is_float(node):
-        return []
+    shared = _float_problems if form_of(node) in FLOAT_FORMS else _shared_problems
     # An operator's own rules may assume the shared ones.
-    return list(_shared_problems(node, tensors)) or OPERATORS[node.node.op].problems(node)
+    return list(shared(node, tensors)) or OPERATORS[node.node.op].problems(node)
+
+
+def _float_problems(node: BoundNode, tensors: list[Tensor]) -> Iterator[Problem]:
+    """What is computed is float32, or a condition; constants may be narrower, of int8 weights alone."""
+    rule = OPERATORS[node.node.op].quant_rule.weights
+    for tensor, index, is_condition in _places(node):
+        stored = ("float16", "int8") if rule is not None and index == rule.index else ("float16",)
+        allowed = ("bool",) if is_condition else ("float32", *(stored if tensor.is_constant else ()))
+        if tensor.dtype not in allowed:
+            what = f"{tensor.name} must be {' or '.join(allowed)}"
+            yield Problem(what, node.name, tensor.dtype, _FULL_INT8)
+    yield from _constant_problems(node)
+    yield from _axis_problems(node)
+
+
+def _places(node: BoundNode) -> Iterator[tuple[Tensor, int | None, bool]]:
+    """(tensor, its index among the inputs or None, whether it is a condition) of what a node has."""
+    for index, tensor in enumerate(node.inputs):
+        if tensor is not None:
+            yield tensor, index, node.node.op == "select_v2" and index == 0
+    yield from ((tensor, None, node.node.op == "greater_equal") for tensor in node.outputs)
+
+
+def _constant_problems(node: BoundNode) -> Iterator[Problem]:
+    if all(tensor is None or tensor.is_constant for tensor in node.inputs):
+        hint = "let the converter fold constants"
+        yield Problem("an operator must have an input that is not constant", node.name, node.node.op, hint)
 
 
 def _shared_problems(node: BoundNode, tensors: list[Tensor]) -> Iterator[Problem]:
@@ -57,9 +69,7 @@ def _shared_problems(node: BoundNode, tensors: list[Tensor]) -> Iterator[Problem
         yield Problem("an operator must be all integer or all float", node.name, types, _FULL_INT8)
     else:
         yield from _type_problems(node)
-    if all(tensor is None or tensor.is_constant for tensor in node.inputs):
-        hint = "let the converter fold constants"
-        yield Problem("an operator must have an input that is not constant", node.name, node.node.op, hint)
+    yield from _constant_problems(node)
     for tensor in tensors:
         if tensor.dtype in _QUANTIZED and tensor.quant is None:
             yield Problem("every integer tensor must have a scale", node.name, tensor.name, _FULL_INT8)

@@ -8,6 +8,7 @@ from mcu_quant.optimize.constant_channels import remove_constant_channels
 from mcu_quant.optimize.constant_filters import clear_constant_filters
 from mcu_quant.optimize.identities import remove_identities
 from mcu_quant.optimize.ranges import annotate_ranges
+from mcu_quant.optimize.storage import widen_constants
 
 
 def optimize(graph: Graph, options: GenerateOptions) -> Graph:
@@ -15,6 +16,7 @@ def optimize(graph: Graph, options: GenerateOptions) -> Graph:
 
     graph: quantized, and supported (ops/support.py). Inputs and outputs stay as they are.
     """
+    graph = check(widen_constants(graph))
     rewrites = [remove_identities]
     if not options.keep_constant_channels:
         rewrites += [clear_constant_filters, remove_constant_channels]

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from mcu_quant.fixed_point import IntArray
 from mcu_quant.ir import BoundNode, Graph, Node, Tensor
 from mcu_quant.ops import OPERATORS
+from mcu_quant.ops.forms import FLOAT_FORMS, form_of
 from mcu_quant.ops.linear import bias_dtype, filters_of, tap_cases
 from mcu_quant.ops.ranges import range_of
 from mcu_quant.optimize.rewrite import ConstantWriter, chosen_quant
@@ -60,10 +61,10 @@ def _spread(graph: Graph, kept: dict[str, Kept]) -> bool:
 
 
 def _spread_over(node: BoundNode, kept: dict[str, Kept]) -> None:
-    if has_filters(node):
+    if form_of(node) not in FLOAT_FORMS and has_filters(node):
         kept[node.input(0).name] |= ~spare_inputs(node, kept[node.output.name])
         return
-    sources = _sources(node)
+    sources = None if form_of(node) in FLOAT_FORMS else _sources(node)
     if sources is not None:
         x, y = kept[node.input(0).name], kept[node.output.name]
         x[sources[y]] = True

@@ -10,13 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-import numpy as np
-
 from mcu_quant.choices import INT8_CALIBRATIONS, split_calibration
-from mcu_quant.errors import InvalidInputError, InvalidModelError, Problem, UnsupportedModelError
+from mcu_quant.errors import InvalidInputError
 from mcu_quant.ir import Graph, check
-from mcu_quant.ops import OPERATORS
-from mcu_quant.ops.base import Operator
 from mcu_quant.ops.support import require_supported
 from mcu_quant.quantize.activation_types import ACTIVATION_TYPES
 from mcu_quant.quantize.assign import (
@@ -31,11 +27,13 @@ from mcu_quant.quantize.calibration import (
     Ranges,
     calibrate,
 )
+from mcu_quant.quantize.checks import check_quantizable
 from mcu_quant.quantize.edges import (
     check_edge_type,
     convert_inputs,
     convert_outputs,
 )
+from mcu_quant.quantize.floats import quantize_float
 from mcu_quant.quantize.integer import integer_graph
 from mcu_quant.quantize.layerwise import repaired
 from mcu_quant.quantize.repair import check_repairs, equalize, repair_inputs
@@ -47,13 +45,11 @@ __all__ = [
     "Ranges",
     "calibrate",
     "check_quantizable",
+    "quantize_float",
     "quantize_int8",
     "quantize_int8_with_ranges",
     "quantize_trained",
 ]
-
-#: Constants beyond this are as good as infinite: scales must stay normal float32 numbers.
-_LARGEST_CONSTANT = 2.0**60
 
 
 def quantize_int8(
@@ -163,35 +159,4 @@ def _check_calibration(calibration: str, activations: str) -> None:
             f"the calibration methods {' and '.join(INT8_CALIBRATIONS)} weigh the steps of int8 activations",
             value=f"{calibration} for {activations}",
             hint="minmax: the steps of int16 are fine enough for the whole range",
-        )
-
-
-def check_quantizable(graph: Graph) -> None:
-    """Raise unless every operator has an integer form and every constant is finite."""
-    problems = [
-        Problem(
-            "there must be an integer form of every operator",
-            node.name,
-            node.op,
-            "a layer from SUPPORTED_OPS.md in its place",
-        )
-        for node in graph.nodes
-        if type(OPERATORS[node.op]).to_tflite is Operator.to_tflite
-    ]
-    if problems:
-        raise UnsupportedModelError(problems)
-    for node in graph.bound_nodes():
-        for tensor in node.inputs:
-            if tensor is not None and tensor.data is not None and tensor.dtype == "float32":
-                _check_constant(node.name, tensor.name, tensor.data)
-
-
-def _check_constant(layer: str, tensor: str, data: np.ndarray) -> None:
-    bad = int(np.count_nonzero(~(np.abs(data) <= _LARGEST_CONSTANT)))
-    if bad:
-        raise InvalidModelError(
-            "weights must be finite (and below 1e18)",
-            layer=layer,
-            value=f"{bad} of {data.size} values of {tensor} are not",
-            hint="a checkpoint from before the training diverged",
         )

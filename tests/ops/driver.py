@@ -181,9 +181,14 @@ def reference(case: Case) -> list[np.ndarray]:
 
 def float_outputs(case: Case) -> np.ndarray:
     """[N, *shape]: what the operator means of the dequantized inputs."""
+    real = real_operands(case)
+    return np.asarray(OPERATORS[case.op].run_float(float_node(case.node(), real), real)[0])
+
+
+def real_operands(case: Case) -> list[np.ndarray | None]:
+    """operands, dequantized."""
     node, arrays = operands(case)
-    real = [_dequantized(a, t) for a, t in zip(arrays, node.inputs, strict=True)]
-    return np.asarray(OPERATORS[case.op].run_float(_float_node(node, real), real)[0])
+    return [_dequantized(a, t) for a, t in zip(arrays, node.inputs, strict=True)]
 
 
 def near_float(case: Case) -> None:
@@ -264,13 +269,15 @@ def _dequantized(array: np.ndarray | None, tensor: Tensor | None) -> np.ndarray 
     return real.astype(np.float32)
 
 
-def _float_node(node: BoundNode, real: Sequence[np.ndarray | None]) -> BoundNode:
-    """The node as a float graph has it: float32 tensors, no scales."""
+def float_node(node: BoundNode, real: Sequence[np.ndarray | None]) -> BoundNode:
+    """The node as a float graph has it: float32 tensors (conditions bool), no scales."""
+
+    def as_float(tensor: Tensor, data: np.ndarray | None) -> Tensor:
+        dtype = "bool" if tensor.dtype == "bool" else "float32"
+        return replace(tensor, dtype=dtype, quant=None, data=data)
+
     inputs = tuple(
-        None
-        if tensor is None
-        else replace(tensor, dtype="float32", quant=None, data=value if tensor.is_constant else None)
+        None if tensor is None else as_float(tensor, value if tensor.is_constant else None)
         for tensor, value in zip(node.inputs, real, strict=True)
     )
-    outputs = tuple(replace(tensor, dtype="float32", quant=None) for tensor in node.outputs)
-    return BoundNode(node.node, inputs, outputs)
+    return BoundNode(node.node, inputs, tuple(as_float(tensor, None) for tensor in node.outputs))

@@ -38,14 +38,7 @@ class PackedS16:
 
     def blocks(self, block: int) -> np.ndarray:
         """int32 words: for each `block` channels, for each pair of elements, block / 2 words."""
-        weights = self.node.input(1).data
-        assert weights is not None
-        rows = weights.reshape(len(weights), -1)
-        channels, elements = padded(rows.shape[0], block), padded(rows.shape[1], TURN)
-        rows = np.pad(rows, ((0, channels - rows.shape[0]), (0, elements - rows.shape[1])))
-        # [blocks, channel pairs, a or b, element pairs, which of them] to words in the order of the loop
-        parts = rows.reshape(-1, block // 2, 2, elements // 2, 2).transpose(0, 3, 1, 4, 2)
-        return np.ascontiguousarray(parts).reshape(-1, 4).view("<i4").astype(np.int32).reshape(-1)
+        return weight_blocks(self.node, block)
 
     def constants(self) -> tuple[Constant, Constant, Constant]:
         """bias, multiplier, shift: of each channel; shift is one 0 where is_short."""
@@ -77,6 +70,18 @@ def packed_s16(node: BoundNode) -> PackedS16:
     if set(right.tolist()) <= set(_SHORT) and _fits_int32(node):
         return PackedS16(node, True, reduced << (32 - right), shift)
     return PackedS16(node, False, reduced, shift)
+
+
+def weight_blocks(node: BoundNode, block: int) -> np.ndarray:
+    """int32 words: for each `block` channels, for each pair of elements, block / 2 words."""
+    weights = node.input(1).data
+    assert weights is not None
+    rows = weights.reshape(len(weights), -1)
+    channels, elements = padded(rows.shape[0], block), padded(rows.shape[1], TURN)
+    rows = np.pad(rows, ((0, channels - rows.shape[0]), (0, elements - rows.shape[1])))
+    # [blocks, channel pairs, a or b, element pairs, which of them] to words in the order of the loop
+    parts = rows.reshape(-1, block // 2, 2, elements // 2, 2).transpose(0, 3, 1, 4, 2)
+    return np.ascontiguousarray(parts).reshape(-1, 4).view("<i4").astype(np.int32).reshape(-1)
 
 
 def refusal_s16(node: BoundNode) -> str | None:

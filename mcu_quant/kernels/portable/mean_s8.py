@@ -7,6 +7,7 @@ import math
 
 from mcu_quant.ir import BoundNode
 from mcu_quant.kernels.base import Activation, Core, Kernel, KernelCall
+from mcu_quant.kernels.portable.walk import Params
 from mcu_quant.ops.mean import element_count, mean_multiplier
 
 
@@ -20,15 +21,8 @@ class MeanS8(Kernel):
         return None
 
     def call(self, node: BoundNode) -> KernelCall:
-        runs = merged_axes(node)
-        outer, reduced_1, middle, reduced_2, inner = runs + [1] * (5 - len(runs))
         multiplier, shift = mean_multiplier(node)
-        params = {
-            "outer": outer,
-            "reduced_1": reduced_1,
-            "middle": middle,
-            "reduced_2": reduced_2,
-            "inner": inner,
+        params = five_axes(node) | {
             "start": -node.input(0).zero_point * element_count(node),
             "multiplier": multiplier,
             "shift": shift,
@@ -38,6 +32,13 @@ class MeanS8(Kernel):
 
     def cycles(self, node: BoundNode, core: Core) -> float:
         return 6.0 * node.input(0).elements + 30.0 * node.output.elements
+
+
+def five_axes(node: BoundNode) -> Params:
+    """The sizes of merged_axes, by what the kernels call them."""
+    runs = merged_axes(node)
+    names = ("outer", "reduced_1", "middle", "reduced_2", "inner")
+    return dict(zip(names, runs + [1] * (5 - len(runs)), strict=True))
 
 
 def merged_axes(node: BoundNode) -> list[int]:

@@ -7,7 +7,9 @@ import numpy as np
 from mcu_quant.ir import BoundNode
 from mcu_quant.kernels.base import Activation, Kernel, KernelCall
 from mcu_quant.kernels.portable.walk import Params
+from mcu_quant.ops.forms import form_of
 from mcu_quant.ops.pad import border_value
+from mcu_quant.ops.storage import real_values
 
 _AXES = 4
 
@@ -15,7 +17,7 @@ _AXES = 4
 class PadS8(Kernel):
     name = "pad_s8"
     ops = ("pad",)
-    forms = ("int8", "int16")
+    forms = ("int8", "int16", "float")
 
     def call(self, node: BoundNode) -> KernelCall:
         x, y = node.input(0), node.output
@@ -43,11 +45,21 @@ class PadS8(Kernel):
 
 def _border(node: BoundNode) -> Params:
     """value_bytes and value: one byte where all bytes of the border's element are the same."""
-    value = border_value(node)
-    element = np.array(value, node.output.dtype).tobytes()
-    if len(set(element)) == 1:
-        return {"value_bytes": 1, "value": value if len(element) == 1 else element[0]}
-    return {"value_bytes": len(element), "value": value}
+    element = _border_element(node)
+    value, raw = element.view(f"i{element.itemsize}").item(), element.tobytes()
+    if len(set(raw)) == 1:
+        return {"value_bytes": 1, "value": value if len(raw) == 1 else raw[0]}
+    return {"value_bytes": len(raw), "value": value}
+
+
+def _border_element(node: BoundNode) -> np.ndarray:
+    """The border's one element, of the output's type."""
+    if form_of(node) != "float":
+        return np.array(border_value(node), node.output.dtype)
+    value = node.optional_input(1)
+    if value is None or value.data is None:
+        return np.zeros((), np.float32)
+    return real_values(value, value.data).reshape(())
 
 
 def _axes(node: BoundNode) -> list[tuple[int, int, int]]:

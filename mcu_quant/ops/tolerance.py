@@ -1,0 +1,80 @@
+"""How far outputs of compiled C may be from the reference's: no bit where integers decide.
+
+docs/ARITHMETIC.md section 13 has the numbers.
+
+Sums of floats depend on their order, and exponentials on how they are approximated, so the C of float layers
+is near the reference, not equal to it. What is behind such a layer, integers too, is no longer exact either.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mcu_quant.ir import BoundNode, Graph
+from mcu_quant.ops.bands import BandsAttrs
+from mcu_quant.ops.forms import FLOAT_FORMS, form_of
+
+#: Float operators that move, compare or compute each value by one rounded operation: C does the same.
+_EXACT = (
+    "add",
+    "concatenation",
+    "dequantize",
+    "greater_equal",
+    "leaky_relu",
+    "max_pool_2d",
+    "maximum",
+    "minimum",
+    "mul",
+    "pad",
+    "quantize",
+    "relu",
+    "relu6",
+    "reshape",
+    "select_v2",
+    "strided_slice",
+    "sub",
+)
+
+
+@dataclass(frozen=True)
+class Tolerance:
+    """|actual - expected| may be absolute + relative * max |expected| of the output, sample by sample."""
+
+    relative: float
+    absolute: float
+
+
+#: Of layers in float: float32 has 24 bits; hundreds of additions, and a few layers, cost some of them.
+FLOAT = Tolerance(1e-4, 1e-6)
+#: Behind hybrid layers, and integer ones that float ones feed: a value at the border of two steps may fall to
+#: either side.
+HYBRID = Tolerance(2e-2, 1e-6)
+#: Of integers that were computed from such: steps.
+STEPS = Tolerance(0.0, 2.0)
+
+
+def output_tolerances(graph: Graph) -> list[Tolerance | None]:
+    """For each output of the graph, None where every engine must give the same bytes."""
+    reached: dict[str, Tolerance] = {}
+    for node in graph.bound_nodes():
+        found = [reached[name] for name in node.node.inputs if name in reached]
+        found += _own(node)
+        if found:
+            found += [] if form_of(node) in FLOAT_FORMS else [HYBRID]
+            worst = max(found, key=lambda tolerance: tolerance.relative)
+            reached.update(dict.fromkeys(node.node.outputs, worst))
+    return [_at_output(graph, name, reached.get(name)) for name in graph.outputs]
+
+
+def _own(node: BoundNode) -> list[Tolerance]:
+    if isinstance(node.attrs, BandsAttrs):
+        return []
+    form = form_of(node)
+    if form not in FLOAT_FORMS or node.node.op in _EXACT:
+        return []
+    return [HYBRID if form == "hybrid" else FLOAT]
+
+
+def _at_output(graph: Graph, name: str, tolerance: Tolerance | None) -> Tolerance | None:
+    is_float = graph.tensors[name].dtype == "float32"
+    return tolerance if tolerance is None or is_float else STEPS

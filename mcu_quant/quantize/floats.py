@@ -1,0 +1,115 @@
+"""Techniques that keep activations in float32: weights as they are, as halves, or as int8.
+
+None of them needs calibration. The files are those of the usual converter: halves and weight-only int8
+behind a DEQUANTIZE, hybrid int8 as it is.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from mcu_quant.errors import InvalidModelError
+from mcu_quant.ir import BoundNode, Graph, Node, QuantParams, Tensor, check, unique_name
+from mcu_quant.ops.base import WeightRule
+from mcu_quant.ops.support import require_supported
+from mcu_quant.quantize.assign import is_linear
+from mcu_quant.quantize.checks import check_quantizable
+from mcu_quant.quantize.operands import rule_of
+from mcu_quant.quantize.schemes import MIN_SCALE, WEIGHT_LIMIT, Constant, float32_at_least
+
+_LARGEST_HALF = float(np.finfo(np.float16).max)
+
+
+def quantize_float(
+    graph: Graph, technique: str, *, per_tensor: bool = False, dynamic_range: str = "hybrid"
+) -> Graph:
+    """The graph (after passes.prepare) as technique says: "float32", "float16" or "dynamic".
+
+    per_tensor: of dynamic, one scale for all of a layer's weights. dynamic_range: "hybrid", or "weights" for
+    int8 that is only stored. Raises UnsupportedModelError naming every operator without a TFLite form,
+    InvalidModelError for weights that are not finite or too large for a half.
+    """
+    check_quantizable(graph)
+    if technique == "float16":
+        graph = check(_with_halves(graph))
+    elif technique == "dynamic":
+        graph = check(_DynamicRange(graph, per_tensor, dynamic_range == "hybrid").graph())
+    return require_supported(graph)
+
+
+def _with_halves(graph: Graph) -> Graph:
+    """Every float constant as a half, but those that are outputs."""
+    tensors = dict(graph.tensors)
+    for node in graph.bound_nodes():
+        for tensor in node.inputs:
+            if tensor is None or tensor.data is None or tensor.name in graph.outputs:
+                continue
+            if tensor.dtype == "float32":
+                tensors[tensor.name] = _half(node.name, tensor, tensor.data)
+    return replace(graph, tensors=tensors)
+
+
+def _half(layer: str, tensor: Tensor, data: np.ndarray) -> Tensor:
+    with np.errstate(over="ignore"):
+        half = data.astype(np.float16)
+    if not np.isfinite(half).all():
+        worst = float(data.reshape(-1)[np.argmax(np.abs(data))])
+        raise InvalidModelError(
+            f"float16 weights must be at most {_LARGEST_HALF:g}",
+            layer=layer,
+            value=f"{worst:g} in {tensor.name}",
+            hint="--technique dynamic or float32, or scale this layer down and the next one up",
+        )
+    return Tensor.constant(tensor.name, half)
+
+
+@dataclass
+class _DynamicRange:
+    """Constant weights of linear operators become int8, symmetric; everything else stays as it is."""
+
+    source: Graph
+    per_tensor: bool
+    hybrid: bool
+    written: dict[str, Tensor] = field(default_factory=dict)
+    #: Weights and channel axis to the constant that has them as int8: layers may share weights.
+    known: dict[tuple[str, int], str] = field(default_factory=dict)
+
+    def graph(self) -> Graph:
+        nodes = tuple(self._node(node) for node in self.source.bound_nodes())
+        return self.source.with_(nodes=nodes, tensors={**self.source.tensors, **self.written})
+
+    def _node(self, node: BoundNode) -> Node:
+        rule = rule_of(node).weights
+        if rule is None or not is_linear(node):
+            return node.node
+        inputs = list(node.node.inputs)
+        inputs[rule.index] = self._weights(node.input(rule.index), rule)
+        return replace(node.node, inputs=tuple(inputs), attrs=replace(node.attrs, hybrid=self.hybrid))
+
+    def _weights(self, tensor: Tensor, rule: WeightRule) -> str:
+        key = (tensor.name, rule.channel_axis)
+        if key not in self.known:
+            assert tensor.data is not None
+            name = unique_name(f"{tensor.name}/int8", self.source.tensors, self.written)
+            data, quant = quantize_weights(tensor.data, None if self.per_tensor else rule.channel_axis)
+            self.written[name] = Tensor.constant(name, data, quant)
+            self.known[key] = name
+        return self.known[key]
+
+
+def quantize_weights(data: np.ndarray, channel_axis: int | None) -> Constant:
+    """int8 in [-127, 127], symmetric: scale = max |w| / 127, of each channel or (None) of all.
+
+    Channels of nothing but 0 get scale 1. Halves are rounded to even, as the usual converter does.
+    """
+    rows = np.abs(data.astype(np.float64))
+    others = tuple(axis for axis in range(data.ndim) if axis != channel_axis)
+    largest = np.atleast_1d(rows.max(axis=others, initial=0.0))
+    scales = [float32_at_least(max(x / WEIGHT_LIMIT, MIN_SCALE)) if x else 1.0 for x in largest.tolist()]
+    if channel_axis is None:
+        quant = QuantParams.per_tensor(scales[0])
+    else:
+        quant = QuantParams.per_channel(scales, channel_axis)
+    return np.rint(data / quant.broadcast_scale(data.ndim)).astype(np.int8), quant
