@@ -151,6 +151,26 @@ def test_uint8_edges_are_refused() -> None:
         quantize_model(graph, [samples(graph)], QuantizeOptions("int16x8", input_type="uint8"))
 
 
+@pytest.mark.parametrize("method", ["mse", "entropy"])
+def test_calibrations_for_256_steps_are_refused(method: str) -> None:
+    m = Model(4)
+    graph = m.graph(m.dense(m.x, "dense", 3))
+    with pytest.raises(InvalidInputError, match=f"weigh the steps of int8.*{method}.*minmax"):
+        quantize_model(graph, [samples(graph)], QuantizeOptions("int16x8", calibration=method))
+
+
+@pytest.mark.parametrize("method", ["moving_average", "percentile=99"])
+def test_other_calibrations(method: str) -> None:
+    m = Model(6, 6, 3)
+    graph = m.graph(m.conv(m.x, "conv", 4))
+    plain, other = (
+        quantize_int8(graph, [samples(graph)], activations="int16", calibration=name)
+        for name in ("minmax", method)
+    )
+    assert other.tensors["conv"].scale < plain.tensors["conv"].scale
+    assert_tflm_agrees(other)
+
+
 def test_what_tflm_lacks_is_refused_by_name() -> None:
     m = Model(4)
     below = m.node("greater_equal", "below", None, m.x, m.constant("threshold", 1))
