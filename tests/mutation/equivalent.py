@@ -182,6 +182,12 @@ EQUIVALENT: tuple[Equivalent, ...] = (
         "quantize_f32_dsp",
     ),
     Equivalent(
+        "mq_mve_patches_function_t",
+        r"patches_6, line 85: (ldr) r0, (.*) -> ldrh r0, \2|patches, line 56: movt r0, .* -> left out",
+        "Strips left, and the way to the next one: along one axis there is one strip.",
+        "depthwise_conv_1d_s8_mve",
+    ),
+    Equivalent(
         "table: is_wide",
         r".*, 1",
         "The function for any weights takes longer and gives the same.",
