@@ -102,6 +102,8 @@ def _changes(case: Case) -> list[_Change]:
     found += [_in_blocks, _with_extreme_weights] * _RESIZED_TURNS
     return [
         *found,
+        _finest,
+        *(_longer(axis, times) for axis in (1, 2) for times in (1, 2)),
         _many_rows,
         *([] if case.op == "fully_connected" else [_far(None), _far(SEGMENT_BYTES // 4)]),
     ]
@@ -222,6 +224,29 @@ def _in_blocks(rng: np.random.Generator, case: Case) -> Case:
     case = replace(case, inputs=(replace(x, shape=shape), *constants), data=None)
     case = sibling(rng, _with_channels(rng, case, int(rng.choice([4, 8, 16, 32]))))
     return _coarser(float(rng.choice([1.0, rng.uniform(2, 12)])))(rng, case)
+
+
+def _finest(rng: np.random.Generator, case: Case) -> Case:
+    """An output's step that is a sum's, about: results are beyond 16 bits."""
+    x, weights = case.inputs[:2]
+    assert x is not None and weights is not None and weights.quant is not None
+    scale = 1.02 * x.scale * max(weights.quant.scale)
+    return replace(case, output_quant=QuantParams.per_tensor(scale, case.output_quant.zero_point[0]))
+
+
+def _longer(axis: int, times: int) -> _Change:
+    """So many times more windows along that axis."""
+
+    def change(rng: np.random.Generator, case: Case) -> Case:
+        x, *constants = case.inputs
+        assert x is not None
+        if len(x.shape) < 4:
+            return case
+        more = times * case.node().output.shape[axis] * case.attrs.strides[axis - 1]
+        shape = tuple(size + more * (index == axis) for index, size in enumerate(x.shape))
+        return replace(case, inputs=(replace(x, shape=shape), *constants), data=None)
+
+    return change
 
 
 def _many_rows(rng: np.random.Generator, case: Case) -> Case:

@@ -108,6 +108,14 @@ EQUIVALENT: tuple[Equivalent, ...] = (
         "fully_connected_s8_armv7m",
     ),
     Equivalent(
+        "mq_armv7m_dot_function_t",
+        r"dot_1x12_by_1, line \d+: (mla r[345], r1[012], r8, r[345] -> left out"
+        r"|ldrsb (r1[012]), \[r1, #\d+\] -> (left out|ldrsb \2, \[(r[345]|r1[012]), #\d+\]))",
+        "One output channel: r3 to r5 are sums of others, whose weights, in r10 to r12, are 0, as they are; "
+        "an address that is made of them is in flash.",
+        "conv_2d_bytes_s8_armv7m",
+    ),
+    Equivalent(
         "mq_thumb1_planes_function_t",
         r"planes_27_1_2, line 133: movs r4, #0 -> movs r5, #0",
         "r5 is 0, and r4 is shifted by 16 next: its lower half is 0, for it was shifted so before.",
@@ -172,6 +180,12 @@ EQUIVALENT: tuple[Equivalent, ...] = (
         "Twice a quantized value, limited so that adding a zero_point does not wrap: from 512 steps beside "
         "the zero_point on, which 11 bits hold, all is clamped.",
         "quantize_f32_dsp",
+    ),
+    Equivalent(
+        "mq_mve_patches_function_t",
+        r"patches_6, line 85: (ldr) r0, (.*) -> ldrh r0, \2|patches, line 56: movt r0, .* -> left out",
+        "Strips left, and the way to the next one: along one axis there is one strip.",
+        "depthwise_conv_1d_s8_mve",
     ),
     Equivalent(
         "table: is_wide",
