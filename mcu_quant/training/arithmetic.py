@@ -50,34 +50,55 @@ def fake_quantized(
     scale: KerasTensor,
     zero_point: KerasTensor,
     learned: tuple[KerasTensor, KerasTensor] | None = None,
+    accumulator_step: KerasTensor | None = None,
 ) -> KerasTensor:
     """x rounded to the 256 values of an int8 scheme, halves away from zero.
 
     learned: (range_min, range_max) that take the gradient of what is clipped at their end, as
-    tf.quantization.fake_quant_with_min_max_vars gives it.
+    tf.quantization.fake_quant_with_min_max_vars gives it. accumulator_step: where x are sums that are
+    requantized, the real value of 1 in them, by channel.
     """
     scale, zero_point = ops.stop_gradient(scale), ops.stop_gradient(zero_point)
     low, high = (INT8_MIN - zero_point) * scale, (INT8_MAX - zero_point) * scale
     if learned is not None:
-        low, high = (
-            end + ops.stop_gradient(value - end) for value, end in zip((low, high), learned, strict=True)
-        )
+        low, high = _straight_through(learned[0], low), _straight_through(learned[1], high)
     clipped = ops.minimum(ops.maximum(x, low), high)
-    return _straight_through(clipped, round_half_away(clipped / scale) * scale)
+    steps = ops.stop_gradient(clipped) / scale
+    if accumulator_step is not None:
+        steps = _high_product(steps, accumulator_step / scale)
+    return _straight_through(clipped, round_half_away(steps) * scale)
 
 
-def fake_quantized_weights(weights: KerasTensor, axes: tuple[int, ...]) -> KerasTensor:
-    """float64 weights rounded to [-127, 127] steps of a scale per channel; float32.
+def _high_product(steps: KerasTensor, ratio: KerasTensor) -> KerasTensor:
+    """steps as requantize has them before its shift to the right (docs/ARITHMETIC.md section 2).
 
-    axes: those that share a scale. As quantize.schemes.quantize_linear_constants rounds them.
+    A ratio m * 2**shift, m in [0.5, 1), is applied in two roundings: to 2**shift steps, then to whole
+    ones. The first matters where the ratio is not small.
+    """
+    shift = ops.minimum(ops.floor(ops.log2(ratio)) + 1.0, 0.0)
+    parts = ops.power(2.0, -shift)
+    return round_half_away(steps * parts) / parts
+
+
+def fake_quantized_weights(weights: KerasTensor, axes: tuple[int, ...]) -> tuple[KerasTensor, KerasTensor]:
+    """(float64 weights rounded to [-127, 127] steps of a scale per channel, the scales); float32.
+
+    axes: those that share a scale; the scales keep them, with size 1. Rounded as by
+    quantize.schemes.quantize_linear_constants; a channel of zeros has the smallest scale.
     """
     single = ops.cast(weights, "float32")
     exact = ops.cast(ops.stop_gradient(single), "float64")
     largest = ops.max(ops.abs(exact), axis=axes, keepdims=True)
-    usual = ops.where(largest == 0.0, ops.ones_like(largest), largest) / WEIGHT_LIMIT
-    scale = float32_at_least(ops.maximum(usual, MIN_SCALE))
+    scale = float32_at_least(ops.maximum(largest / WEIGHT_LIMIT, MIN_SCALE))
     q = ops.cast(round_half_away(exact / ops.cast(scale, "float64")), "float32")
-    return _straight_through(single, q * scale)
+    return _straight_through(single, q * scale), scale
+
+
+def fake_quantized_bias(bias: KerasTensor, x_scale: KerasTensor, weights_scale: KerasTensor) -> KerasTensor:
+    """A float32 bias rounded to steps of x_scale * weights_scale, what accumulators count."""
+    unit = ops.cast(x_scale, "float64") * ops.cast(ops.reshape(weights_scale, (-1,)), "float64")
+    exact = ops.cast(ops.stop_gradient(bias), "float64")
+    return _straight_through(bias, ops.cast(round_half_away(exact / unit) * unit, "float32"))
 
 
 def _straight_through(x: KerasTensor, rounded: KerasTensor) -> KerasTensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import keras
@@ -40,6 +41,7 @@ class FakeQuantize(StatisticsLayer):
         self.tensors, self.include = list(tensors), [float(end) for end in include]
         self.fixed = None if fixed is None else [float(value) for value in fixed]
         self.pass_in_training, self.learned = pass_in_training, learned
+        self.sources: dict[int | None, LayerOf] = {}
 
     def get_config(self) -> dict[str, Any]:
         own = ("tensors", "include", "fixed", "pass_in_training", "learned")
@@ -56,6 +58,14 @@ class FakeQuantize(StatisticsLayer):
     def compute_output_spec(self, x: Any, **kwargs: Any) -> keras.KerasTensor:
         return keras.KerasTensor(x.shape, x.dtype)
 
+    def __call__(self, x: Any, *args: Any, **kwargs: Any) -> Any:
+        """As Keras's; where the model is put together, it also learns whose sums it is to requantize."""
+        if isinstance(x, keras.KerasTensor):
+            operation = x._keras_history.operation
+            if getattr(operation, "sums", False):
+                self.sources[kwargs.get("member")] = LayerOf(operation)
+        return super().__call__(x, *args, **kwargs)
+
     def call(self, x: KerasTensor, member: int | None = None, training: bool | None = None) -> KerasTensor:
         if self.fixed is not None:
             scale, zero_point = self.fixed
@@ -63,11 +73,24 @@ class FakeQuantize(StatisticsLayer):
         ranges, batches = ops.convert_to_tensor(self.ranges), ops.convert_to_tensor(self.batches)
         if training and member is not None:
             ranges, batches = self._observed(x, member, ranges, batches)
-        low = ops.minimum(ops.min(ranges[:, 0]), self.include[0])
-        high = ops.maximum(ops.max(ranges[:, 1]), self.include[1])
+        low, high = self._span(ranges)
         scheme = activation_scheme(ops.stop_gradient(low), ops.stop_gradient(high))
-        rounded = fake_quantized(x, *scheme, (low, high) if self.learned else None)
+        source = self.sources.get(member)
+        step = None if source is None else source.layer.accumulator_step()
+        rounded = fake_quantized(x, *scheme, (low, high) if self.learned else None, step)
         return ops.where(ops.all(batches > 0), rounded, x)
+
+    def scale(self) -> tuple[KerasTensor, KerasTensor]:
+        """(the scale as it is, whether it is of ranges that have seen data)."""
+        if self.fixed is not None:
+            return ops.convert_to_tensor(self.fixed[0], "float32"), ops.convert_to_tensor(True)
+        scale, _ = activation_scheme(*self._span(ops.stop_gradient(ops.convert_to_tensor(self.ranges))))
+        return scale, ops.all(ops.convert_to_tensor(self.batches) > 0)
+
+    def _span(self, ranges: KerasTensor) -> tuple[KerasTensor, KerasTensor]:
+        """(range_min, range_max) of all tensors and constants."""
+        low = ops.minimum(ops.min(ranges[:, 0]), self.include[0])
+        return low, ops.maximum(ops.max(ranges[:, 1]), self.include[1])
 
     def _observed(
         self, x: KerasTensor, member: int, ranges: KerasTensor, batches: KerasTensor
@@ -83,3 +106,22 @@ class FakeQuantize(StatisticsLayer):
         self.ranges.assign(ranges)
         self.batches.assign(batches)
         return ranges, batches
+
+
+@dataclass(frozen=True)
+class LayerOf:
+    """Another layer of the model; in a class of its own, so that Keras does not count it as a part."""
+
+    layer: Any
+
+
+def quantizer_of(x: keras.KerasTensor) -> LayerOf:
+    """The FakeQuantize that rounded a symbolic tensor, through operators that only move values."""
+    while True:
+        history = x._keras_history
+        if isinstance(history.operation, FakeQuantize):
+            return LayerOf(history.operation)
+        sources = history.operation._inbound_nodes[history.node_index].input_tensors
+        if not sources:
+            raise ValueError(f"{history.operation.name} is not behind a FakeQuantize layer")
+        x = sources[0]

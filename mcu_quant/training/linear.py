@@ -9,7 +9,8 @@ import keras
 from keras import ops
 
 from mcu_quant.ops.attributes import attributes_from_json
-from mcu_quant.training.arithmetic import KerasTensor, fake_quantized_weights
+from mcu_quant.training.arithmetic import KerasTensor, fake_quantized_bias, fake_quantized_weights
+from mcu_quant.training.fake_quantize import quantizer_of
 from mcu_quant.training.functions import clamped
 from mcu_quant.training.statistics import PACKAGE, StatisticsLayer
 
@@ -65,6 +66,9 @@ class FakeQuantizedLinear(StatisticsLayer):
             "per_tensor": self.per_tensor,
         }
 
+    #: Its outputs are sums that are requantized.
+    sums = True
+
     @property
     def channels(self) -> int:
         if self.op == "depthwise_conv_2d":
@@ -87,18 +91,33 @@ class FakeQuantizedLinear(StatisticsLayer):
             )
             self.add_counters()
 
+    def __call__(self, x: Any, *args: Any, **kwargs: Any) -> Any:
+        """As Keras's; where the model is put together, it also learns whose scale the input has."""
+        if isinstance(x, keras.KerasTensor):
+            self.input_quantizer = quantizer_of(x)
+        return super().__call__(x, *args, **kwargs)
+
     def call(self, x: KerasTensor, training: bool | None = None) -> KerasTensor:
-        kernel = ops.cast(self.kernel, "float64")
         scale = self._scale()
-        if scale is not None:
-            kernel = kernel * self._along_kernel(scale)
-        z = self._apply(x, fake_quantized_weights(kernel, self._shared_axes()))
+        weights, weights_scale = self.rounded_weights()
+        z, shift = self._apply(x, weights), self._shift(scale, weights_scale)
         if scale is not None and training:
-            y = self._normalized(z, ops.cast(scale, "float32"))
+            y = self._normalized(z, ops.cast(scale, "float32"), shift)
         else:
-            shift = self._shift(scale)
             y = z if shift is None else z + shift
         return clamped(y, self.attributes.activation)
+
+    def rounded_weights(self) -> tuple[KerasTensor, KerasTensor]:
+        """(the kernel as it is stored, batch normalization in it and rounded, its scales); float32."""
+        kernel, scale = ops.cast(self.kernel, "float64"), self._scale()
+        if scale is not None:
+            kernel = kernel * self._along_kernel(scale)
+        return fake_quantized_weights(kernel, self._shared_axes())
+
+    def accumulator_step(self) -> KerasTensor:
+        """The real value of 1 in the accumulators: float32 [channels], or [1]."""
+        x_scale, _ = self.input_quantizer.layer.scale()
+        return ops.reshape(self.rounded_weights()[1], (-1,)) * x_scale
 
     def _scale(self) -> KerasTensor | None:
         """gamma / sqrt(moving_variance + epsilon), float64 [channels]."""
@@ -107,16 +126,24 @@ class FakeQuantizedLinear(StatisticsLayer):
         variance = ops.cast(self.moving_variance, "float64")
         return ops.cast(self.gamma, "float64") / ops.sqrt(variance + self.epsilon)
 
-    def _shift(self, scale: KerasTensor | None) -> KerasTensor | None:
-        """The folded bias, float32 [channels]."""
-        if scale is None:
-            return ops.convert_to_tensor(self.bias) if self.use_bias else None
-        mean = ops.cast(self.moving_mean, "float64")
-        bias = ops.cast(self.bias, "float64") if self.use_bias else 0.0
-        return ops.cast((bias - mean) * scale + ops.cast(self.beta, "float64"), "float32")
+    def _shift(self, scale: KerasTensor | None, weights_scale: KerasTensor) -> KerasTensor | None:
+        """The folded bias in whole accumulator steps, float32 [channels]; None without one."""
+        if scale is not None:
+            bias = ops.cast(self.bias, "float64") if self.use_bias else 0.0
+            bias = (bias - ops.cast(self.moving_mean, "float64")) * scale
+            bias = ops.cast(bias + ops.cast(self.beta, "float64"), "float32")
+        elif self.use_bias:
+            bias = ops.convert_to_tensor(self.bias)
+        else:
+            return None
+        x_scale, seen = self.input_quantizer.layer.scale()
+        return ops.where(seen, fake_quantized_bias(bias, x_scale, weights_scale), bias)
 
-    def _normalized(self, z: KerasTensor, scale: KerasTensor) -> KerasTensor:
-        """z, the outputs of the scaled kernel without bias, normalized; statistics are brought up to date."""
+    def _normalized(self, z: KerasTensor, scale: KerasTensor, shift: KerasTensor) -> KerasTensor:
+        """z, the outputs of the scaled kernel without bias, normalized; statistics are brought up to date.
+
+        shift: the bias that frozen statistics give.
+        """
         axes = tuple(range(len(z.shape) - 1))
         mean, variance = ops.moments(z, axes=axes)
         usable = ops.abs(scale) > _LEAST_SCALE
@@ -126,7 +153,6 @@ class FakeQuantizedLinear(StatisticsLayer):
         correction = ops.where(usable, sigma / ops.sqrt(unscaled + self.epsilon), ops.ones_like(sigma))
         by_batch = (z - mean) * correction + self.beta
         frozen = self.are_frozen()
-        shift = self._shift(ops.cast(scale, "float64"))
         self._update(mean / divisor, unscaled, ops.logical_and(usable, ops.logical_not(frozen)))
         return ops.where(frozen, z + shift, by_batch)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,6 +12,7 @@ from keras import ops
 
 from mcu_quant.ops.attributes import attributes_from_json
 from mcu_quant.training.arithmetic import KerasTensor, activation_scheme, fake_quantized
+from mcu_quant.training.fake_quantize import quantizer_of
 from mcu_quant.training.functions import BROADCASTING, FUNCTIONS, aligned
 from mcu_quant.training.statistics import PACKAGE
 
@@ -65,6 +67,22 @@ class GraphOperator(keras.layers.Layer):
     def set_constants(self, values: Sequence[np.ndarray]) -> None:
         for variable, value in zip(self.constants, values, strict=True):
             variable.assign(value)
+
+    def __call__(self, inputs: Any, *args: Any, **kwargs: Any) -> Any:
+        """As Keras's; where the model is put together, a mean also learns whose scale its input has."""
+        if isinstance(inputs, keras.KerasTensor) and self.op == "mean":
+            self.input_quantizer = quantizer_of(inputs)
+            self.averaged = math.prod(int(inputs.shape[axis]) for axis in self.attributes.axes)
+        return super().__call__(inputs, *args, **kwargs)
+
+    @property
+    def sums(self) -> bool:
+        return self.op == "mean"
+
+    def accumulator_step(self) -> KerasTensor:
+        """Of a mean: what its multiplier's exponent is of (ops/mean.py, mean_multiplier); float32 [1]."""
+        x_scale, _ = self.input_quantizer.layer.scale()
+        return ops.reshape(x_scale, (1,)) / 2.0 ** (self.averaged.bit_length() - 1)
 
     def call(self, inputs: Any) -> KerasTensor:
         computed = list(inputs) if isinstance(inputs, list | tuple) else [inputs]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import keras
 import numpy as np
 import pytest
 
@@ -53,17 +52,13 @@ def test_weights_are_rounded_to_the_very_integers(
     name: str, kind: str, trained: dict[tuple[str, str], Any]
 ) -> None:
     from mcu_quant.training import FakeQuantizedLinear
-    from mcu_quant.training.arithmetic import fake_quantized_weights
 
     model = trained_model(trained, name, kind)
     nodes = {node.name: node for node in quantize_trained(mq.load(model).graph).bound_nodes()}
     layers = [layer for layer in model.layers if isinstance(layer, FakeQuantizedLinear)]
     assert layers
     for layer in layers:
-        kernel, scale = keras.ops.cast(layer.kernel, "float64"), layer._scale()
-        if scale is not None:
-            kernel = kernel * layer._along_kernel(scale)
-        rounded = np.asarray(fake_quantized_weights(kernel, layer._shared_axes()))
+        rounded, _ = map(np.asarray, layer.rounded_weights())
         weights = nodes[layer.node].input(1)
         assert weights.data is not None and weights.quant is not None
         real = weights.data * weights.quant.broadcast_scale(weights.data.ndim)
