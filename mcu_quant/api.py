@@ -192,7 +192,7 @@ def quantize(
     """
     loaded = float_model(model)
     options = pipeline.QuantizeOptions(
-        technique, calibration, per_tensor, input_type, output_type, weights_calibration, ",".join(repairs)
+        technique, calibration, per_tensor, input_type, output_type, weights_calibration, tuple(repairs)
     )
     dataset = _dataset(representative_dataset, loaded)
     quantized = pipeline.quantize(loaded.graph, dataset, options, progress=progress)
