@@ -201,7 +201,7 @@ def quantize(
         input_type=input_type,
         output_type=output_type,
         weights_calibration=weights_calibration,
-        repair=",".join(repairs),
+        repairs=tuple(repairs),
         dynamic_range=dynamic_range,
     )
     dataset = () if options.is_float else _dataset(representative_dataset, loaded)

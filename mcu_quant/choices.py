@@ -56,14 +56,6 @@ def split_calibration(text: str) -> tuple[str, float | None]:
         ) from error
 
 
-def split_repairs(text: str) -> tuple[str, ...]:
-    """The repairs of "equalize,bias"; none of "". InvalidInputError for one that is unknown."""
-    repairs = tuple(name.strip() for name in text.split(",")) if text else ()
-    for repair in repairs:
-        require_choice("repair", repair, REPAIRS)
-    return repairs
-
-
 def check_percentile(percent: float) -> float:
     """percent, or InvalidInputError unless above 50 and at most 100."""
     if not 50.0 < percent <= 100.0:

@@ -16,11 +16,11 @@ from mcu_quant.choices import (
     DYNAMIC_RANGES,
     FLOAT_TECHNIQUES,
     IO_TYPES,
+    REPAIRS,
     TECHNIQUES,
     WEIGHTS_CALIBRATIONS,
     require_choice,
     split_calibration,
-    split_repairs,
 )
 from mcu_quant.deployment import Deployment, GenerateOptions
 from mcu_quant.errors import (
@@ -55,7 +55,7 @@ class QuantizeOptions:
     """The options of `quantize`, and of every verb that is given a float model.
 
     input_type, output_type: None is the type of the activations, int8 or int16.
-    calibration: a method, or percentile=99.9. repair: names of choices.REPAIRS, with commas between them.
+    calibration: a method, or percentile=99.9. repairs: names of choices.REPAIRS.
     """
 
     technique: str = "int8"
@@ -64,14 +64,15 @@ class QuantizeOptions:
     input_type: str | None = None
     output_type: str | None = None
     weights_calibration: str = "minmax"
-    repair: str = ""
+    repairs: tuple[str, ...] = ()
     dynamic_range: str | None = None
 
     def __post_init__(self) -> None:
         require_choice("technique", self.technique, TECHNIQUES)
         split_calibration(self.calibration)
         require_choice("weights' calibration", self.weights_calibration, WEIGHTS_CALIBRATIONS)
-        split_repairs(self.repair)
+        for repair in self.repairs:
+            require_choice("repair", repair, REPAIRS)
         for what, value in (("input type", self.input_type), ("output type", self.output_type)):
             if value is not None:
                 require_choice(what, value, IO_TYPES)
@@ -210,6 +211,7 @@ def quantize(
             per_tensor=options.per_tensor,
             input_type=options.input_type,
             output_type=options.output_type,
+            repairs=options.repairs,
         )
         return read_model(write_tflite(quantized), c_name(graph.name))
     quantized = quantize_int8(
@@ -220,7 +222,7 @@ def quantize(
         input_type=options.input_type,
         output_type=options.output_type,
         weights_calibration=options.weights_calibration,
-        repairs=split_repairs(options.repair),
+        repairs=options.repairs,
         progress=progress,
         activations="int16" if options.technique == "int16x8" else "int8",
     )

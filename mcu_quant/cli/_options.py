@@ -40,6 +40,20 @@ class _FilePath(click.ParamType):
         return Path(value)
 
 
+class _Names(click.ParamType):
+    """Names with commas between them, as a tuple."""
+
+    name = "names"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, ...]:
+        if isinstance(value, tuple):
+            return value
+        return tuple(name.strip() for name in value.split(",")) if value else ()
+
+
+_NAMES = _Names()
 PATH = _FilePath()
 MODEL = click.argument("model", type=PATH)
 JSON = click.option(
@@ -101,7 +115,8 @@ _QUANTIZING = (
     ),
     click.option(
         "--repair",
-        metavar="NAMES",
+        "repairs",
+        type=_NAMES,
         default="",
         help=f"What to do about lost accuracy, without training: any of {', '.join(REPAIRS)}, with commas.",
     ),
@@ -159,12 +174,14 @@ _QUANTIZING_NAMES = (
     "technique",
     "calibration",
     "weights_calibration",
-    "repair",
+    "repairs",
     "per_tensor",
     "input_type",
     "output_type",
     "dynamic_range",
 )
+#: Flags that are not the name of what they set.
+_FLAGS = {"repairs": "repair"}
 _GENERATING_NAMES = ("optimize", "kernels", "keep_constant_channels", "keep_input", "ram", "placement")
 
 
@@ -286,6 +303,6 @@ def _refuse_quantizing(path: Path, quantizing: dict[str, Any]) -> None:
         raise InvalidInputError(
             "a .tflite file is quantized already",
             layer=str(path),
-            value=", ".join(f"--{name.replace('_', '-')}" for name in given),
+            value=", ".join(f"--{_FLAGS.get(name, name.replace('_', '-'))}" for name in given),
             hint="the command without it, or the .keras model that the file was made from",
         )

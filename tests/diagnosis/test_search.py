@@ -52,7 +52,7 @@ def test_what_helps_is_tried_together(found: Search) -> None:
 def test_budget(budget: int) -> None:
     found = mq.diagnose(outlier(), data(), per_tensor=True, auto=True, budget=budget).search
     assert found is not None and len(found.trials) == budget + 1
-    assert found.trials[1].name == "int8"  # what the findings suggest comes first
+    assert found.trials[1].name == "int8+per-tensor+equalize"  # what the findings suggest comes first
 
 
 def test_test_data_is_not_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:

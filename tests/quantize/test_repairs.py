@@ -277,10 +277,10 @@ def test_one_shot_samples_are_refused() -> None:
 
 
 def test_unknown_repairs() -> None:
-    for repair in ("magic", "bias,", "bias,,equalize"):
+    for repairs in (("magic",), ("bias", ""), ("equalize,bias",)):
         with pytest.raises(
             InvalidInputError, match=r"repair must be one that exists.*equalize, adaround, bias"
         ):
-            QuantizeOptions(repair=repair)
+            QuantizeOptions(repairs=repairs)
     with pytest.raises(InvalidInputError, match="repair must be"):
         quantize_int8(chain("relu"), [DATA], repairs=("magic",))
