@@ -57,7 +57,7 @@ class DepthwisePlanarS8(Kernel):
         geometry = self._geometry(node)
         if filter_words(geometry.across.filter_size) * geometry.filter_rows > _MAX_WORDS:
             return "the filter must be small"
-        if geometry.plane_bytes * geometry.planes > MAX_OFFSET:
+        if geometry.plane_bytes * GROUP > MAX_OFFSET:  # the functions are rendered for four planes, always
             return "lines must be short"
         if geometry.output_channels > MAX_OFFSET // 2:
             return "there must not be so many channels"

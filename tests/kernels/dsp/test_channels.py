@@ -121,6 +121,23 @@ def test_scratch_of_large_filters_is_small_beside_the_input() -> None:
         assert kernel.scratch_bytes(case.node()) <= max(0.04 * case.node().input(0).bytes, least), case
 
 
+def long_lines(width: int) -> Case:
+    attrs = DepthwiseConv2DAttrs(padding="same")
+    return linear_case("long", "depthwise_conv_2d", attrs, (1, 5, width, 3), (1, 3, 3, 3))
+
+
+def test_long_lines_of_few_channels_are_refused() -> None:
+    """They were taken up to 680 pixels, where the assembler refused the function for four planes."""
+    for kernel in (k for k in KERNELS if k.function == "depthwise_planar_s8"):
+        assert kernel.refusal(long_lines(168).node()) is None
+        assert kernel.refusal(long_lines(169).node()) == "lines must be short"
+
+
+@pytest.mark.qemu
+def test_the_longest_lines_of_few_channels_assemble() -> None:
+    check_on_board("depthwise_planar_s8", "mps2_an386", range(168, 169), long_lines)
+
+
 @pytest.mark.parametrize(("dilation", "taken"), [(10, True), (11, False)])
 def test_weights_of_zero_between_taps_count_as_weights(dilation: int, taken: bool) -> None:
     """3 rows of 21 or 23 weights: 60 or 66 words."""
