@@ -304,16 +304,18 @@ def diagnose(
     test: what figures are taken of, in place of the calibration samples: a .npz file, a dict with x and y,
     or samples. metric: "top1", "auc", "mse" or a function of (outputs, labels), larger is better.
     auto: try up to `budget` remedies on calibration data, measured on the board if one is given.
-    options: quantize's (technique, calibration, per_tensor, …). Returns what as_json(), save_html() and its
+    options: quantize's (technique, calibration, repairs, …). Returns what as_json(), save_html() and its
     fields show.
     """
     from mcu_quant import diagnosis
     from mcu_quant.diagnosis.search import search
     from mcu_quant.evaluation.datasets import dataset_of
     from mcu_quant.evaluation.metrics import metric_for
-    from mcu_quant.evaluation.reference import reference_graph
+    from mcu_quant.evaluation.reference import reference_graph, rounded_graph
 
     loaded = float_model(model)
+    if "repairs" in options:
+        options["repair"] = ",".join(options.pop("repairs"))
     chosen = pipeline.QuantizeOptions(**options)
     target = None if board is None else pipeline.board_named(board)
     prepared = reference_graph(loaded.graph)
@@ -331,11 +333,12 @@ def diagnose(
         progress=lambda done, _: progress("calibrating", done, calibration.count),
     )
     named = replace(quantized, name=loaded.name)
-    found = diagnosis.diagnose(prepared, named, chosen, calibration, tested, factory, progress)
+    rounded = rounded_graph(prepared, chosen, given)
+    found = diagnosis.diagnose(rounded, named, chosen, calibration, tested, factory, progress)
     if not auto:
         return found
     # Test data must not even decide what is tried first.
-    own = found if tested is None else diagnosis.diagnose(prepared, named, chosen, calibration, None, None)
+    own = found if tested is None else diagnosis.diagnose(rounded, named, chosen, calibration, None, None)
     suggested = [name for finding in own.faults for name in finding.candidates]
     judging = metric_for(metric, calibration) if calibration.labels_shape is not None else None
     tried = search(loaded.graph, prepared, chosen, suggested, calibration, judging, target, budget, progress)

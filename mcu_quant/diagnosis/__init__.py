@@ -82,7 +82,7 @@ def diagnose(
     metric: MetricFactory | None,
     progress: Progress = lambda what, done, total: None,
 ) -> Diagnosis:
-    """graph: the float model after passes.prepare, which `quantized` was made of with those options.
+    """graph: the float model that `quantized` was rounded from (evaluation.reference).
 
     Figures are of test data where there is some, else of the calibration data.
     """

@@ -182,7 +182,7 @@ def _weights(alignment: Alignment, step: Step, alone: Sensitivity) -> WeightFact
 
 
 def _input_spread(weights: np.ndarray) -> float | None:
-    """weights [outputs, …, inputs]. Small weights of one channel matter as large ones do: what they read is large."""
+    """weights [outputs, …, inputs]. Small weights matter as large ones do: what they read is large."""
     magnitudes = np.abs(weights).reshape(-1, weights.shape[-1]).max(axis=0)
     alive = magnitudes[magnitudes > 0.0]
     if len(alive) < 2:

@@ -11,8 +11,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from mcu_quant.choices import TECHNIQUES, split_repairs
 from mcu_quant.diagnosis.layers import LayerFacts
-from mcu_quant.evaluation.candidates import Candidate, axes, combined, remedies
+from mcu_quant.evaluation.candidates import Candidate, remedies
 from mcu_quant.evaluation.fidelity import Fidelity
 from mcu_quant.pipeline import QuantizeOptions
 
@@ -191,8 +192,8 @@ def unequal_weights(layer: LayerFacts, context: Context) -> Finding | None:
 def coarse_weights(layer: LayerFacts, context: Context) -> Finding | None:
     """The weights' rounding alone makes the layer bad although output channels are not the cause.
 
-    Where the weights of input channels are far apart, they make up for the channels of the layer before: large
-    ones set the scale for all, and small ones, which read large values, are rounded to few steps.
+    Where the weights of input channels are far apart, they make up for the channels of the layer before:
+    large ones set the scale for all, and small ones, which read large values, are rounded to few steps.
     """
     weights = layer.weights
     if weights is None or not _poor(weights.sqnr_db, GOOD_WEIGHTS_DB):
@@ -354,8 +355,6 @@ def _everywhere() -> Finding:
 
 
 def _has_technique(name: str) -> bool:
-    from mcu_quant.choices import TECHNIQUES
-
     return name in TECHNIQUES
 
 
@@ -380,9 +379,8 @@ def _changing(field: str, options: QuantizeOptions) -> list[Candidate]:
 
 
 def _repairs(options: QuantizeOptions, word: str) -> tuple[str, ...]:
-    offered = [axis for axis in axes() if axis.field == "repairs" and word in axis.words]
-    parts = [c for c in _changing("repairs", options) if offered and word in c.changes["repairs"]]
-    return (combined(options, parts).name,) if parts else ()
+    added = [c for c in _changing("repair", options) if word in split_repairs(c.changes["repair"])]
+    return tuple(c.name for c in added[:1])
 
 
 def _width(span: tuple[float, float]) -> float:
