@@ -61,6 +61,7 @@ class Point:
     y: float
     name: str
     best: bool
+    labelled: bool
     label_y: float
     anchor: str
 
@@ -216,7 +217,9 @@ def scatter(search: Search) -> Scatter:
         x = MARGIN + across * (SCATTER_WIDTH - 2 * MARGIN)
         y = SCATTER_HEIGHT - MARGIN - up * (SCATTER_HEIGHT - 2 * MARGIN)
         anchor = "start" if across < 0.5 else "end"
-        points.append(Point(round(x, 1), round(y, 1), trial.name, trial.name in search.front, y, anchor))
+        best = trial.name in search.front
+        labelled = best or trial is search.trials[0]
+        points.append(Point(round(x, 1), round(y, 1), trial.name, best, labelled, y, anchor))
     shown = _without_overlap(points)
     return Scatter(tuple(shown), f"{left:,}", f"{right:,}", f"{bottom:.4g}", f"{top:.4g}", judged)
 
@@ -233,13 +236,14 @@ def _judged(search: Search) -> tuple[str, list[float]]:
 
 
 def _without_overlap(points: Sequence[Point]) -> list[Point]:
-    """Labels moved down until none of the same side is on another."""
+    """Labels moved apart, upward where the foot of the plot is near; names of the rest are tooltips."""
     placed: list[Point] = []
     for point in sorted(points, key=lambda p: p.y):
-        y = point.y
-        for other in placed:
-            if other.anchor == point.anchor and abs(other.label_y - y) < 13:
-                y = other.label_y + 13
+        y = min(point.y, SCATTER_HEIGHT - MARGIN)
+        if point.labelled:
+            near = [other.label_y for other in placed if other.labelled]
+            while any(abs(taken - y) < 13 for taken in near):
+                y = y + 13 if y + 13 < SCATTER_HEIGHT - MARGIN / 2 else min(near) - 13
         placed.append(replace(point, label_y=round(y, 1)))
     return placed
 
