@@ -17,8 +17,9 @@ def reference_graph(graph: Graph) -> Graph:
     return graph if graph.trained is not None else prepare(graph)
 
 
-def rounded_graph(reference: Graph, options: QuantizeOptions, samples: Iterable[Any]) -> Graph:
+def rounded_graph(graph: Graph, options: QuantizeOptions, samples: Iterable[Any]) -> Graph:
     """The reference with channels as equalization scales them: the same outputs, other numbers between."""
+    reference = reference_graph(graph)
     if reference.trained is not None or "equalize" not in split_repairs(options.repair):
         return reference
     return equalize(reference, samples, options.per_tensor, None)

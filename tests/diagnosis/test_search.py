@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 import mcu_quant as mq
-from mcu_quant import choices
-from mcu_quant.diagnosis import search as searching
+from mcu_quant import choices, pipeline
 from mcu_quant.diagnosis.search import Search, Trial, front
 from mcu_quant.errors import InvalidInputError
 from mcu_quant.evaluation.fidelity import Agreement, Fidelity
@@ -59,13 +58,13 @@ def test_budget(budget: int) -> None:
 def test_test_data_is_not_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
     """The search is the same whatever the test data is; and what judges was not calibrated with."""
     seen: list[np.ndarray] = []
-    inner = searching.pipeline.quantize
+    inner = pipeline.quantize
 
     def spy(graph: object, samples: object, *rest: object, **more: object) -> object:
         seen.append(np.concatenate([inputs[0] for inputs in samples]))  # type: ignore[attr-defined]
         return inner(graph, samples, *rest, **more)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(searching.pipeline, "quantize", spy)
+    monkeypatch.setattr(pipeline, "quantize", spy)
     arguments = {"per_tensor": True, "auto": True, "budget": 2}
     one = mq.diagnose(outlier(), data(), test=data(seed=2), **arguments).search
     two = mq.diagnose(outlier(), data(), test=data(seed=3) * 5, **arguments).search
