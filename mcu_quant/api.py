@@ -314,7 +314,7 @@ def diagnose(
 
     loaded = float_model(model)
     if "repairs" in options:
-        options["repair"] = ",".join(options.pop("repairs"))
+        options["repairs"] = tuple(options["repairs"])
     reference = reference_graph(loaded.graph)
     if representative_dataset is None:
         representative_dataset = test if loaded.graph.trained is not None else _dataset(None, loaded)

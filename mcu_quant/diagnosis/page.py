@@ -30,6 +30,8 @@ ROW, BAR = 20, 300
 SCATTER_WIDTH, SCATTER_HEIGHT, MARGIN = 520, 260, 44
 #: dB that fill a cell's bar.
 FULL_DB = 60.0
+#: An exact model is drawn this much above the best of the others.
+_EXACT_DB = 6.0
 #: Powers of ten from the foot to the top of logarithmic plots: of counts, of weights.
 _COUNT_DECADES, _WEIGHT_DECADES = 5.0, 3.0
 
@@ -232,7 +234,9 @@ def _judged(search: Search) -> tuple[str, list[float]]:
         scores = [accuracy.score for accuracy in accuracies if accuracy is not None]
         if len(set(scores)) > 1:
             return str(accuracies[0].metric if accuracies[0] else ""), scores
-    return "SQNR, dB", [trial.fidelity.sqnr_db or 0.0 for trial in trials]
+    known = [trial.fidelity.sqnr_db for trial in trials if trial.fidelity.sqnr_db is not None]
+    exact = max(known, default=0.0) + _EXACT_DB
+    return "SQNR, dB", [exact if t.fidelity.sqnr_db is None else t.fidelity.sqnr_db for t in trials]
 
 
 def _without_overlap(points: Sequence[Point]) -> list[Point]:

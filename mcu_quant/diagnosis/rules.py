@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from mcu_quant.choices import TECHNIQUES, split_repairs
+from mcu_quant.choices import TECHNIQUES
 from mcu_quant.diagnosis.layers import LayerFacts
 from mcu_quant.evaluation.candidates import Candidate, remedies
 from mcu_quant.evaluation.fidelity import Fidelity
@@ -379,7 +379,7 @@ def _changing(field: str, options: QuantizeOptions) -> list[Candidate]:
 
 
 def _repairs(options: QuantizeOptions, word: str) -> tuple[str, ...]:
-    added = [c for c in _changing("repair", options) if word in split_repairs(c.changes["repair"])]
+    added = [c for c in _changing("repairs", options) if word in c.changes["repairs"]]
     return tuple(c.name for c in added[:1])
 
 

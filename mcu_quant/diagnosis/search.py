@@ -222,7 +222,7 @@ def _together(
     helped.sort(key=lambda c: trials[c.name].score, reverse=True)
     chosen: list[Candidate] = []
     for candidate in helped:
-        fields = {name for part in chosen for name in part.changes if name != "repair"}
+        fields = {name for part in chosen for name in part.changes if name != "repairs"}
         if fields.isdisjoint(candidate.changes):
             chosen.append(candidate)
             if len(chosen) > 1:

@@ -23,7 +23,7 @@ _PER_TENSOR = "per-tensor"
 
 @dataclass(frozen=True)
 class Axis:
-    """One way to change options. field: of QuantizeOptions. several: the field lists words, with commas.
+    """One way to change options. field: of QuantizeOptions. several: the field is a tuple of words.
 
     prefix: what a word has in front in a candidate's name, where words of two axes are alike.
     techniques: those that it applies to.
@@ -41,15 +41,15 @@ class Axis:
         known = word.startswith(self.prefix) and bare.partition("=")[0] in self.words
         return bare if known else None
 
-    def listed(self, value: str) -> tuple[str, ...]:
+    def listed(self, value: Any) -> tuple[str, ...]:
         """The words of a field's value."""
-        return (value,) if not self.several else tuple(word for word in value.split(",") if word)
+        if self.several:
+            return tuple(value)
+        return () if value is None else (str(value),)
 
-    def joined(self, *values: str) -> str:
-        """A value with the words of all; the last value, where there is only one."""
-        if not self.several:
-            return values[-1]
-        return ",".join(dict.fromkeys(word for value in values for word in self.listed(value)))
+    def joined(self, value: Any, word: str) -> Any:
+        """A field's value with another word: beside those that are there, or in the place of the one."""
+        return tuple(dict.fromkeys((*value, word))) if self.several else word
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,8 @@ def axes() -> list[Axis]:
     return [
         Axis("calibration", tuple(choices.CALIBRATIONS)),
         Axis("weights_calibration", tuple(choices.WEIGHTS_CALIBRATIONS), prefix="weights-"),
-        Axis("repair", tuple(choices.REPAIRS), several=True),
+        Axis("repairs", tuple(choices.REPAIRS), several=True),
+        Axis("dynamic_range", tuple(choices.DYNAMIC_RANGES), techniques=("dynamic",)),
     ]
 
 
@@ -113,7 +114,7 @@ def _apply(changes: dict[str, Any], word: str, text: str) -> None:
     for axis in axes():
         value = axis.value_of(word)
         if value is not None:
-            changes[axis.field] = axis.joined(changes.get(axis.field, ""), value)
+            changes[axis.field] = axis.joined(changes.get(axis.field, ()), value)
             return
     known = [_PER_TENSOR, *(axis.prefix + word for axis in axes() for word in axis.words)]
     raise InvalidInputError(
@@ -152,12 +153,13 @@ def remedies(base: QuantizeOptions) -> list[Candidate]:
 
 def combined(base: QuantizeOptions, parts: Sequence[Candidate]) -> Candidate:
     """All changes at once; where they are of one field with several words, these together."""
-    known = {axis.field: axis for axis in axes()}
+    several = {axis.field for axis in axes() if axis.several}
     changes: dict[str, Any] = {}
     for part in parts:
         for name, value in part.changes.items():
-            changes[name] = known[name].joined(changes.get(name, ""), value) if name in known else value
-    return _changed(base, changes)
+            changes[name] = (*changes.get(name, ()), *value) if name in several else value
+    unique = {name: tuple(dict.fromkeys(value)) for name, value in changes.items() if name in several}
+    return _changed(base, changes | unique)
 
 
 def _changed(base: QuantizeOptions, changes: Mapping[str, Any]) -> Candidate:
@@ -172,8 +174,6 @@ def name_of(options: QuantizeOptions) -> str:
 def _words(options: QuantizeOptions) -> Iterator[str]:
     usual = QuantizeOptions()
     yield options.technique
-    if options.technique not in CALIBRATED:
-        return
     if options.per_tensor:
         yield _PER_TENSOR
     for axis in axes():

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from mcu_quant.choices import split_repairs
 from mcu_quant.ir import Graph
 from mcu_quant.passes import prepare
 from mcu_quant.pipeline import QuantizeOptions
@@ -20,6 +19,6 @@ def reference_graph(graph: Graph) -> Graph:
 def rounded_graph(graph: Graph, options: QuantizeOptions, samples: Iterable[Any]) -> Graph:
     """The reference with channels as equalization scales them: the same outputs, other numbers between."""
     reference = reference_graph(graph)
-    if reference.trained is not None or "equalize" not in split_repairs(options.repair):
+    if reference.trained is not None or "equalize" not in options.repairs:
         return reference
     return equalize(reference, samples, options.per_tensor, None)

@@ -30,7 +30,7 @@ def found() -> Search:
 
 def test_the_planted_fault_s_remedy_is_best(found: Search) -> None:
     own, *_ = found.trials
-    best = max(found.trials, key=lambda trial: trial.score)
+    best = max((t for t in found.trials if t.name.startswith("int8")), key=lambda trial: trial.score)
     assert own.name == "int8+per-tensor" and own.name != best.name
     assert best.name in found.front
     assert best.fidelity.sqnr_db is not None and own.fidelity.sqnr_db is not None

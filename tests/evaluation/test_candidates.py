@@ -51,7 +51,7 @@ def test_unknown(text: str) -> None:
 
 def test_what_choices_offer(monkeypatch: pytest.MonkeyPatch) -> None:
     """Techniques, calibrations and repairs become candidates by being in choices.py."""
-    monkeypatch.setattr(choices, "TECHNIQUES", ("int8", "int16x8", "float16"))
+    monkeypatch.setattr(choices, "TECHNIQUES", ("int8", "int16x8", "float16", "dynamic"))
     monkeypatch.setattr(choices, "CALIBRATIONS", ("minmax", "percentile", "mse"))
     monkeypatch.setattr(choices, "WEIGHTS_CALIBRATIONS", ("minmax", "mse"))
     monkeypatch.setattr(choices, "REPAIRS", ("equalize", "bias"))
@@ -62,10 +62,12 @@ def test_what_choices_offer(monkeypatch: pytest.MonkeyPatch) -> None:
         "int8+equalize",
         "int8+bias",
         "float16",
+        "dynamic",
         "int16x8",
     ]
     assert [candidate.name for candidate in side_by_side()] == [
         "float16",
+        "dynamic",
         "int8",
         "int8+per-tensor",
         "int8+equalize",
@@ -75,10 +77,11 @@ def test_what_choices_offer(monkeypatch: pytest.MonkeyPatch) -> None:
     ]
     options = parse("int8+percentile=99.9+weights-mse+bias+equalize").options(USUAL)
     assert (options.calibration, options.weights_calibration) == ("percentile=99.9", "mse")
-    assert options.repair == "bias,equalize"
+    assert options.repairs == ("bias", "equalize")
     assert name_of(options) == "int8+percentile=99.9+weights-mse+bias+equalize"
     both = combined(USUAL, [parse("int8+equalize"), parse("int8+mse"), parse("int8+bias")])
     assert both.name == "int8+mse+equalize+bias"
-    with_bias = replace(USUAL, repair="bias")
+    with_bias = replace(USUAL, repairs=("bias",))
     assert "int8+bias+equalize" in [candidate.name for candidate in remedies(with_bias)]
+    assert name_of(parse("dynamic+weights").options(USUAL)) == "dynamic+weights"
     assert parse("float16").needs_data is False and parse("int16x8").needs_data is True
