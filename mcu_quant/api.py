@@ -209,10 +209,10 @@ def quantize(
     return QuantizedModel(replace(quantized, name=loaded.name))
 
 
-def _dataset(given: Any, model: FloatModel, *, warn: bool = True) -> Any:
+def _dataset(given: Any, model: FloatModel) -> Any:
     """The samples to calibrate with; nothing for a model that was trained with quantization."""
     if model.graph.trained is not None:
-        if given is not None and warn:
+        if given is not None:
             warnings.warn(
                 f"{model.name}: the model was trained with quantization: its own ranges are taken, and the "
                 "representative dataset is not looked at.",
@@ -304,42 +304,34 @@ def diagnose(
     test: what figures are taken of, in place of the calibration samples: a .npz file, a dict with x and y,
     or samples. metric: "top1", "auc", "mse" or a function of (outputs, labels), larger is better.
     auto: try up to `budget` remedies on calibration data, measured on the board if one is given.
-    options: quantize's (technique, calibration, per_tensor, …). Returns what as_json(), save_html() and its
+    options: quantize's (technique, calibration, repairs, …). Returns what as_json(), save_html() and its
     fields show.
     """
     from mcu_quant import diagnosis
-    from mcu_quant.diagnosis.search import search
     from mcu_quant.evaluation.datasets import dataset_of
     from mcu_quant.evaluation.metrics import metric_for
     from mcu_quant.evaluation.reference import reference_graph
 
     loaded = float_model(model)
-    chosen = pipeline.QuantizeOptions(**options)
-    target = None if board is None else pipeline.board_named(board)
-    prepared = reference_graph(loaded.graph)
-    trained = loaded.graph.trained is not None
-    if representative_dataset is None and trained:
-        representative_dataset = test
-    given = _dataset(representative_dataset, loaded, warn=False)
-    calibration = dataset_of(representative_dataset, prepared, "representative_dataset")
-    tested = None if test is None else dataset_of(test, prepared, "test")
-    factory = metric_for(metric, calibration if tested is None else tested)
-    quantized = pipeline.quantize(
-        loaded.graph,
-        given,
-        chosen,
-        progress=lambda done, _: progress("calibrating", done, calibration.count),
+    if "repairs" in options:
+        options["repairs"] = tuple(options["repairs"])
+    reference = reference_graph(loaded.graph)
+    if representative_dataset is None:
+        representative_dataset = test if loaded.graph.trained is not None else _dataset(None, loaded)
+    calibration = dataset_of(representative_dataset, reference, "representative_dataset")
+    tested = None if test is None else dataset_of(test, reference, "test")
+    request = diagnosis.Request(
+        graph=loaded.graph,
+        name=loaded.name,
+        options=pipeline.QuantizeOptions(**options),
+        calibration=calibration,
+        test=tested,
+        metric=metric_for(metric, calibration if tested is None else tested),
+        budget=budget if auto else 0,
+        judging=metric_for(metric, calibration) if calibration.labels_shape is not None else None,
+        board=None if board is None else pipeline.board_named(board),
     )
-    named = replace(quantized, name=loaded.name)
-    found = diagnosis.diagnose(prepared, named, chosen, calibration, tested, factory, progress)
-    if not auto:
-        return found
-    # Test data must not even decide what is tried first.
-    own = found if tested is None else diagnosis.diagnose(prepared, named, chosen, calibration, None, None)
-    suggested = [name for finding in own.faults for name in finding.candidates]
-    judging = metric_for(metric, calibration) if calibration.labels_shape is not None else None
-    tried = search(loaded.graph, prepared, chosen, suggested, calibration, judging, target, budget, progress)
-    return replace(found, search=tried)
+    return diagnosis.diagnose(request, progress)
 
 
 def compare(
@@ -376,16 +368,14 @@ def compare(
     finished = {name: _finished(name, source) for name, source in (also or {}).items()}
     _require_distinct([candidate.name for candidate in candidates] + list(finished))
     chosen = None if board is None else pipeline.board_named(board)
-    prepared = reference_graph(loaded.graph)
-    data = representative_dataset
-    calibration = None if data is None else dataset_of(data, prepared, "representative_dataset")
-    tested = None if test is None else dataset_of(test, prepared, "test")
+    reference, data = reference_graph(loaded.graph), representative_dataset
+    calibration = None if data is None else dataset_of(data, reference, "representative_dataset")
+    tested = None if test is None else dataset_of(test, reference, "test")
     measured = calibration if tested is None else tested
     if measured is None and metric is not None:
         raise InvalidInputError("a metric needs samples with labels", value=metric, hint="test data with y")
     request = comparison.Request(
         graph=loaded.graph,
-        prepared=prepared,
         candidates=candidates,
         options=_with_edges(input_type, output_type),
         calibration=calibration,

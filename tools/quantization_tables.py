@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from measure import ROOT, SHARED, versions, write_between
@@ -61,13 +60,11 @@ MODELS = {
 
 def compare(model: str, board: str, techniques: list[str] | None, qat: Path | None) -> Comparison:
     calibration, (x, y) = MODELS[model]()
-    also: dict[str, Any] = {}
+    also: dict[str, Path] = {}
     if qat is not None:
         found = [path for suffix in ("tflite", "keras") if (path := qat / f"{model}_qat.{suffix}").exists()]
         if found:
-            trained = found[0]
-            # A trained model brings its ranges along.
-            also["QAT"] = trained if trained.suffix == ".tflite" else mq.quantize(trained, calibration)
+            also["QAT"] = found[0]
     return mq.compare(
         SHARED / "models" / f"{model}.keras",
         calibration,

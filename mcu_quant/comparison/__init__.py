@@ -16,6 +16,7 @@ from mcu_quant.evaluation.candidates import Candidate
 from mcu_quant.evaluation.datasets import Dataset
 from mcu_quant.evaluation.fidelity import measure
 from mcu_quant.evaluation.metrics import Measured, MetricFactory
+from mcu_quant.evaluation.reference import reference_graph
 from mcu_quant.ir import Graph
 
 __all__ = ["Advice", "Comparison", "Cost", "Request", "Row", "compare"]
@@ -26,7 +27,7 @@ Progress = Callable[[str, int, int], None]
 
 @dataclass(frozen=True)
 class Request:
-    """What to compare. graph: the float model as loaded; prepared: as evaluation.reference has it.
+    """What to compare. graph: the float model as loaded.
 
     calibration: None if there is none. test: what accuracy and agreement are measured on; calibration's
     samples if None. finished: models that are quantized already, by the name of their row.
@@ -34,7 +35,6 @@ class Request:
     """
 
     graph: Graph
-    prepared: Graph
     candidates: Sequence[Candidate]
     options: pipeline.QuantizeOptions
     calibration: Dataset | None
@@ -156,7 +156,7 @@ def _with_fidelity(
     if data is None:
         return None, rows
     before, found = measure(
-        request.prepared,
+        reference_graph(request.graph),
         {name: model.graph for name, model in models.items()},
         data,
         request.metric,

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from mcu_quant import pipeline
+from mcu_quant.boards import Board
 from mcu_quant.diagnosis.alignment import Alignment
 from mcu_quant.diagnosis.layers import LayerFacts, layer_facts
 from mcu_quant.diagnosis.rules import Context, Finding, find
-from mcu_quant.diagnosis.search import Progress, Search
+from mcu_quant.diagnosis.search import Progress, Search, search_remedies
 from mcu_quant.diagnosis.sensitivity import SAMPLES, sensitivities
 from mcu_quant.diagnosis.statistics import Observed, observe
 from mcu_quant.evaluation.datasets import Dataset
 from mcu_quant.evaluation.metrics import MetricFactory
+from mcu_quant.evaluation.reference import rounded_graph
 from mcu_quant.ir import Graph
 from mcu_quant.outputs import write_file
 
-__all__ = ["Diagnosis", "Finding", "LayerFacts", "Progress", "Search", "diagnose"]
+__all__ = ["Diagnosis", "Finding", "LayerFacts", "Progress", "Request", "Search", "diagnose"]
 
 
 @dataclass(frozen=True)
@@ -73,33 +75,79 @@ class Diagnosis:
         return output
 
 
-def diagnose(
-    graph: Graph,
-    quantized: pipeline.TfliteModel,
-    options: pipeline.QuantizeOptions,
-    calibration: Dataset,
+@dataclass(frozen=True)
+class Request:
+    """What to diagnose. graph: the float model as loaded; name: of the model.
+
+    test: what figures are of; the calibration samples if None. metric: of the labels of that data.
+    budget: how many remedies to try, 0 for none, judged by `judging` on calibration data, on the board if
+    there is one.
+    """
+
+    graph: Graph
+    name: str
+    options: pipeline.QuantizeOptions
+    calibration: Dataset
+    test: Dataset | None = None
+    metric: MetricFactory | None = None
+    budget: int = 0
+    judging: MetricFactory | None = None
+    board: Board | None = None
+
+
+def diagnose(request: Request, progress: Progress = lambda what, done, total: None) -> Diagnosis:
+    """Quantize, compare layer by layer, find faults; then try remedies, if asked for."""
+    calibration, options = request.calibration, request.options
+    model = pipeline.quantize(
+        request.graph,
+        calibration,
+        options,
+        progress=lambda done, _: progress("calibrating", done, calibration.count),
+    )
+    rounded = rounded_graph(request.graph, options, calibration)
+    found = _examine(request, Alignment(rounded, model.graph), request.test, request.metric, progress)
+    if not request.budget:
+        return found
+    own = found
+    if request.test is not None:  # which must not even decide what is tried first
+        own = _examine(request, Alignment(rounded, model.graph), None, None, progress)
+    suggested = [name for finding in own.faults for name in finding.candidates]
+    tried = search_remedies(
+        request.graph,
+        options,
+        suggested,
+        calibration,
+        request.judging,
+        request.board,
+        request.budget,
+        progress,
+    )
+    return replace(found, search=tried)
+
+
+def _examine(
+    request: Request,
+    alignment: Alignment,
     test: Dataset | None,
     metric: MetricFactory | None,
-    progress: Progress = lambda what, done, total: None,
+    progress: Progress,
 ) -> Diagnosis:
-    """graph: the float model after passes.prepare, which `quantized` was made of with those options.
-
-    Figures are of test data where there is some, else of the calibration data.
-    """
-    alignment = Alignment(graph, quantized.graph)
-    data = calibration if test is None else test
-    observed = observe(alignment, data, metric, lambda done: progress("comparing layers", done, data.count))
-    thin = data.thinned(SAMPLES)
-    alone = sensitivities(
-        alignment, thin, lambda done: progress("quantizing one layer at a time", done, thin.count)
+    source = "calibration" if test is None else "test"
+    data = request.calibration if test is None else test
+    comparing, alone = (
+        f"comparing layers on {source} data",
+        f"quantizing one layer at a time on {source} data",
     )
-    layers = layer_facts(alignment, observed.statistics, alone)
-    context = Context(options, test is not None, observed.fidelity)
+    observed = observe(alignment, data, metric, lambda done: progress(comparing, done, data.count))
+    thin = data.thinned(SAMPLES)
+    sensitivity = sensitivities(alignment, thin, lambda done: progress(alone, done, thin.count))
+    layers = layer_facts(alignment, observed.statistics, sensitivity)
+    context = Context(request.options, test is not None, observed.fidelity)
     return Diagnosis(
-        quantized.name,
-        options,
-        "calibration" if test is None else "test",
-        calibration.count,
+        request.name,
+        request.options,
+        source,
+        request.calibration.count,
         thin.count,
         observed,
         tuple(layers),

@@ -20,12 +20,15 @@ Range = tuple[float, float]
 class WeightFacts:
     """magnitudes: the largest |weight| of each output channel, float. spread: largest over median of these.
 
+    input_spread: of the input channels, how far the largest or the smallest is from the median, as a factor;
+    None for a layer that does not mix them.
     sqnr_db: of the median channel of the layer's output with these weights quantized and nothing else;
     None if they are not.
     """
 
     magnitudes: tuple[float, ...]
     spread: float | None
+    input_spread: float | None
     per_channel: bool
     sqnr_db: float | None
 
@@ -97,6 +100,7 @@ class LayerFacts:
             if weights is None
             else {
                 "spread": weights.spread,
+                "input_spread": weights.input_spread,
                 "per_channel": weights.per_channel,
                 "sqnr_db": weights.sqnr_db,
                 "channel_magnitudes": list(weights.magnitudes),
@@ -171,6 +175,17 @@ def _weights(alignment: Alignment, step: Step, alone: Sensitivity) -> WeightFact
     return WeightFacts(
         tuple(float(value) for value in magnitudes),
         spread(magnitudes),
+        _input_spread(data) if axis == 0 else None,
         stored is not None and (len(stored.scale) > 1 or len(magnitudes) == 1),
         None if alone.weights is None else alone.weights.sqnr_db,
     )
+
+
+def _input_spread(weights: np.ndarray) -> float | None:
+    """weights [outputs, …, inputs]. Small weights matter as large ones do: what they read is large."""
+    magnitudes = np.abs(weights).reshape(-1, weights.shape[-1]).max(axis=0)
+    alive = magnitudes[magnitudes > 0.0]
+    if len(alive) < 2:
+        return None
+    median = float(np.median(alive))
+    return max(float(alive.max()) / median, median / float(alive.min()))

@@ -30,6 +30,8 @@ ROW, BAR = 20, 300
 SCATTER_WIDTH, SCATTER_HEIGHT, MARGIN = 520, 260, 44
 #: dB that fill a cell's bar.
 FULL_DB = 60.0
+#: An exact model is drawn this much above the best of the others.
+_EXACT_DB = 6.0
 #: Powers of ten from the foot to the top of logarithmic plots: of counts, of weights.
 _COUNT_DECADES, _WEIGHT_DECADES = 5.0, 3.0
 
@@ -61,6 +63,7 @@ class Point:
     y: float
     name: str
     best: bool
+    labelled: bool
     label_y: float
     anchor: str
 
@@ -216,7 +219,9 @@ def scatter(search: Search) -> Scatter:
         x = MARGIN + across * (SCATTER_WIDTH - 2 * MARGIN)
         y = SCATTER_HEIGHT - MARGIN - up * (SCATTER_HEIGHT - 2 * MARGIN)
         anchor = "start" if across < 0.5 else "end"
-        points.append(Point(round(x, 1), round(y, 1), trial.name, trial.name in search.front, y, anchor))
+        best = trial.name in search.front
+        labelled = best or trial is search.trials[0]
+        points.append(Point(round(x, 1), round(y, 1), trial.name, best, labelled, y, anchor))
     shown = _without_overlap(points)
     return Scatter(tuple(shown), f"{left:,}", f"{right:,}", f"{bottom:.4g}", f"{top:.4g}", judged)
 
@@ -229,17 +234,20 @@ def _judged(search: Search) -> tuple[str, list[float]]:
         scores = [accuracy.score for accuracy in accuracies if accuracy is not None]
         if len(set(scores)) > 1:
             return str(accuracies[0].metric if accuracies[0] else ""), scores
-    return "SQNR, dB", [trial.fidelity.sqnr_db or 0.0 for trial in trials]
+    known = [trial.fidelity.sqnr_db for trial in trials if trial.fidelity.sqnr_db is not None]
+    exact = max(known, default=0.0) + _EXACT_DB
+    return "SQNR, dB", [exact if t.fidelity.sqnr_db is None else t.fidelity.sqnr_db for t in trials]
 
 
 def _without_overlap(points: Sequence[Point]) -> list[Point]:
-    """Labels moved down until none of the same side is on another."""
+    """Labels moved apart, upward where the foot of the plot is near; names of the rest are tooltips."""
     placed: list[Point] = []
     for point in sorted(points, key=lambda p: p.y):
-        y = point.y
-        for other in placed:
-            if other.anchor == point.anchor and abs(other.label_y - y) < 13:
-                y = other.label_y + 13
+        y = min(point.y, SCATTER_HEIGHT - MARGIN)
+        if point.labelled:
+            near = [other.label_y for other in placed if other.labelled]
+            while any(abs(taken - y) < 13 for taken in near):
+                y = y + 13 if y + 13 < SCATTER_HEIGHT - MARGIN / 2 else min(near) - 13
         placed.append(replace(point, label_y=round(y, 1)))
     return placed
 

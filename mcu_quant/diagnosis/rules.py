@@ -11,8 +11,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from mcu_quant.choices import TECHNIQUES
 from mcu_quant.diagnosis.layers import LayerFacts
-from mcu_quant.evaluation.candidates import Candidate, axes, combined, remedies
+from mcu_quant.evaluation.candidates import Candidate, remedies
 from mcu_quant.evaluation.fidelity import Fidelity
 from mcu_quant.pipeline import QuantizeOptions
 
@@ -189,22 +190,32 @@ def unequal_weights(layer: LayerFacts, context: Context) -> Finding | None:
 
 
 def coarse_weights(layer: LayerFacts, context: Context) -> Finding | None:
-    """The weights' rounding alone makes the layer bad although channels are not the cause."""
+    """The weights' rounding alone makes the layer bad although output channels are not the cause.
+
+    Where the weights of input channels are far apart, they make up for the channels of the layer before:
+    large ones set the scale for all, and small ones, which read large values, are rounded to few steps.
+    """
     weights = layer.weights
     if weights is None or not _poor(weights.sqnr_db, GOOD_WEIGHTS_DB):
         return None
     if not weights.per_channel and weights.spread is not None and weights.spread >= SPREAD:
         return None
+    evidence = f"rounding the weights alone leaves {weights.sqnr_db:.1f} dB at this layer's output"
+    remedy = "" if weights.per_channel else "one scale per channel (without --per-tensor); "
+    first = _per_channel(context.options)
+    if weights.input_spread is not None and weights.input_spread >= SPREAD:
+        evidence += f"; those of one input channel are {weights.input_spread:.0f} times off the median's"
+        remedy += "equalize the channels of the layer before (--repair equalize); "
+        first += _repairs(context.options, "equalize")
     return Finding(
         "coarse_weights",
         layer.name,
         "fault",
-        f"rounding the weights alone leaves {weights.sqnr_db:.1f} dB at this layer's output",
-        ("" if weights.per_channel else "one scale per channel (without --per-tensor); ")
-        + "weights rounded so as to keep the layer's output (--repair adaround), or clipped where that is "
-        "better (--weights-calibration mse), quantization-aware training, or this layer in float",
+        evidence,
+        f"{remedy}weights rounded so as to keep the layer's output (--repair adaround), or clipped where "
+        "that is better (--weights-calibration mse), quantization-aware training, or this layer in float",
         candidates=(
-            *_per_channel(context.options),
+            *first,
             *_weights_calibrations(context.options),
             *_repairs(context.options, "adaround"),
         ),
@@ -344,8 +355,6 @@ def _everywhere() -> Finding:
 
 
 def _has_technique(name: str) -> bool:
-    from mcu_quant.choices import TECHNIQUES
-
     return name in TECHNIQUES
 
 
@@ -370,9 +379,8 @@ def _changing(field: str, options: QuantizeOptions) -> list[Candidate]:
 
 
 def _repairs(options: QuantizeOptions, word: str) -> tuple[str, ...]:
-    offered = [axis for axis in axes() if axis.field == "repairs" and word in axis.words]
-    parts = [c for c in _changing("repairs", options) if offered and word in c.changes["repairs"]]
-    return (combined(options, parts).name,) if parts else ()
+    added = [c for c in _changing("repairs", options) if word in c.changes["repairs"]]
+    return tuple(c.name for c in added[:1])
 
 
 def _width(span: tuple[float, float]) -> float:

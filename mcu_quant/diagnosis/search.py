@@ -20,6 +20,7 @@ from mcu_quant.evaluation.candidates import Candidate, combined, name_of, remedi
 from mcu_quant.evaluation.datasets import Dataset
 from mcu_quant.evaluation.fidelity import Fidelity, measure
 from mcu_quant.evaluation.metrics import MetricFactory
+from mcu_quant.evaluation.reference import reference_graph
 from mcu_quant.ir import Graph
 
 #: One sample in this many judges.
@@ -98,7 +99,6 @@ class _Bench:
     """Tries candidates one by one, until the budget is used up."""
 
     graph: Graph
-    prepared: Graph
     base: pipeline.QuantizeOptions
     fit: Dataset
     judge: Dataset
@@ -108,6 +108,7 @@ class _Bench:
     progress: Progress
 
     def __post_init__(self) -> None:
+        self.reference = reference_graph(self.graph)
         self.trials: dict[str, Trial] = {}
         self.skipped: dict[str, str] = {}
 
@@ -130,7 +131,7 @@ class _Bench:
 
     def _trial(self, candidate: Candidate) -> Trial:
         model = pipeline.quantize(self.graph, self.fit, candidate.options(self.base))
-        _, found = measure(self.prepared, {"": model.graph}, self.judge, self.metric)
+        _, found = measure(self.reference, {"": model.graph}, self.judge, self.metric)
         flash, cost = self._costs(model)
         return Trial(candidate.name, found[""], len(model.data), flash, cost)
 
@@ -145,9 +146,8 @@ class _Bench:
         return facts["flash"]["model_bytes"], facts["instructions"]
 
 
-def search(
+def search_remedies(
     graph: Graph,
-    prepared: Graph,
     options: pipeline.QuantizeOptions,
     suggested: Sequence[str],
     calibration: Dataset,
@@ -156,10 +156,10 @@ def search(
     budget: int,
     progress: Progress,
 ) -> Search:
-    """suggested: candidates' names, best first. metric: needs labels in the calibration data.
+    """graph: the float model as loaded. suggested: candidates' names, best first.
 
-    budget: how many remedies are tried, beside the options as they are. Raises InvalidInputError for fewer
-    than two samples of each part.
+    metric: needs labels in the calibration data. budget: how many remedies are tried, beside the options
+    as they are. Raises InvalidInputError for fewer than two samples of each part.
     """
     if calibration.count < 2 * HELD_OUT:
         raise InvalidInputError(
@@ -169,7 +169,7 @@ def search(
         )
     judge = calibration.part(_judges)
     fit = calibration.part(lambda positions: ~_judges(positions))
-    bench = _Bench(graph, prepared, options, fit, judge, metric, board, budget, progress)
+    bench = _Bench(graph, options, fit, judge, metric, board, budget, progress)
     own = Candidate(name_of(options), {})
     bench.run(own)
     if own.name in bench.skipped:

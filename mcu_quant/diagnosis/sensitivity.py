@@ -1,9 +1,10 @@
 """One layer at a time: what quantizing it alone does to the model's output, and which part of it does so.
 
-Quantized are a layer's own weights and bias, and its output to its own scale; what it reads, and everything
+Quantized are a layer's own weights, and its output to its own scale; what it reads, and everything
 behind it, stays float. So each step of quantization counts once: the coarse scale of one layer is not blamed
 on the next one, too, and layers that only move values (reshape, max pooling) have no noise of their own.
-Weights alone and the output's scale alone are compared with the layer's float output.
+Weights alone and the output's scale alone are compared with the layer's float output. The bias stays float: a
+corrected one makes up for what the layers before did, too.
 """
 
 from __future__ import annotations
@@ -112,11 +113,9 @@ def _with_stored_weights(alignment: Alignment, step: Step, values: Values) -> np
     where = weights_of(graph.bind(step.node))
     if where is None or not _is_rounded(stored.input(where[0])):
         return None
-    tensors = dict(graph.tensors)
-    for name, constant in zip(step.node.inputs, stored.inputs, strict=True):
-        if name is not None and constant is not None and constant.is_constant and tensors[name].is_constant:
-            tensors[name] = replace(tensors[name], data=real_constant(constant))
-    return _run(replace(graph, tensors=tensors), step.node, {}, values)[index]
+    name = str(step.node.inputs[where[0]])
+    weights = replace(graph.tensors[name], data=real_constant(stored.input(where[0])))
+    return _run(replace(graph, tensors={**graph.tensors, name: weights}), step.node, {}, values)[index]
 
 
 def _only_moves(alignment: Alignment, step: Step, values: Values) -> bool:

@@ -6,8 +6,8 @@ A candidate is written TECHNIQUE[+per-tensor][+CALIBRATION][+REPAIR…], for ins
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from mcu_quant import choices
@@ -23,10 +23,9 @@ _PER_TENSOR = "per-tensor"
 
 @dataclass(frozen=True)
 class Axis:
-    """One way to change options. field: of QuantizeOptions. several: the field is a tuple of such words.
+    """One way to change options. field: of QuantizeOptions. several: the field is a tuple of words.
 
     prefix: what a word has in front in a candidate's name, where words of two axes are alike.
-
     techniques: those that it applies to.
     """
 
@@ -41,6 +40,16 @@ class Axis:
         bare = word.removeprefix(self.prefix)
         known = word.startswith(self.prefix) and bare.partition("=")[0] in self.words
         return bare if known else None
+
+    def listed(self, value: Any) -> tuple[str, ...]:
+        """The words of a field's value."""
+        if self.several:
+            return tuple(value)
+        return () if value is None else (str(value),)
+
+    def joined(self, value: Any, word: str) -> Any:
+        """A field's value with another word: beside those that are there, or in the place of the one."""
+        return tuple(dict.fromkeys((*value, word))) if self.several else word
 
 
 @dataclass(frozen=True)
@@ -70,16 +79,13 @@ class Candidate:
 
 
 def axes() -> list[Axis]:
-    """The axes that this version has: those of choices.py whose field QuantizeOptions knows."""
-    known = {f.name: f for f in fields(QuantizeOptions)}
-    found = [Axis("calibration", tuple(choices.CALIBRATIONS))]
-    for axis in (
+    """The axes that choices.py offers, in the order in which they are named."""
+    return [
+        Axis("calibration", tuple(choices.CALIBRATIONS)),
         Axis("weights_calibration", tuple(choices.WEIGHTS_CALIBRATIONS), prefix="weights-"),
-        Axis("repairs", tuple(getattr(choices, "REPAIRS", ())), several=True),
-    ):
-        if axis.words and axis.field in known:
-            found.append(axis)
-    return found
+        Axis("repairs", tuple(choices.REPAIRS), several=True),
+        Axis("dynamic_range", tuple(choices.DYNAMIC_RANGES), techniques=("dynamic",)),
+    ]
 
 
 def techniques() -> list[str]:
@@ -108,7 +114,7 @@ def _apply(changes: dict[str, Any], word: str, text: str) -> None:
     for axis in axes():
         value = axis.value_of(word)
         if value is not None:
-            changes[axis.field] = (*changes.get(axis.field, ()), value) if axis.several else value
+            changes[axis.field] = axis.joined(changes.get(axis.field, ()), value)
             return
     known = [_PER_TENSOR, *(axis.prefix + word for axis in axes() for word in axis.words)]
     raise InvalidInputError(
@@ -124,10 +130,9 @@ def side_by_side() -> list[Candidate]:
     for technique in techniques():
         names.append(technique)
         if technique == "int8":
-            repairs = [axis.words for axis in axes() if axis.field == "repairs"]
             names.append(f"int8+{_PER_TENSOR}")
-            names += [f"int8+{word}" for words in repairs for word in words]
-            names += ["+".join(("int8", *words)) for words in repairs if len(words) > 1]
+            names += [f"int8+{word}" for word in choices.REPAIRS]
+            names.append("+".join(("int8", *choices.REPAIRS)))
     return [parse(name) for name in names]
 
 
@@ -137,11 +142,9 @@ def remedies(base: QuantizeOptions) -> list[Candidate]:
     for axis in axes():
         if base.technique not in axis.techniques:
             continue
-        for word in axis.words:
-            now = getattr(base, axis.field)
-            if word == now or (axis.several and word in now):
-                continue
-            found.append(_changed(base, {axis.field: (*now, word) if axis.several else word}))
+        now = getattr(base, axis.field)
+        added = [word for word in axis.words if word not in axis.listed(now)]
+        found += [_changed(base, {axis.field: axis.joined(now, word)}) for word in added]
     usual = QuantizeOptions()
     plain = {"per_tensor": False} | {axis.field: getattr(usual, axis.field) for axis in axes()}
     found += [Candidate(t, {**plain, "technique": t}) for t in techniques() if t != base.technique]
@@ -154,10 +157,9 @@ def combined(base: QuantizeOptions, parts: Sequence[Candidate]) -> Candidate:
     changes: dict[str, Any] = {}
     for part in parts:
         for name, value in part.changes.items():
-            if name in several:
-                value = tuple(dict.fromkeys((*changes.get(name, ()), *value)))
-            changes[name] = value
-    return _changed(base, changes)
+            changes[name] = (*changes.get(name, ()), *value) if name in several else value
+    unique = {name: tuple(dict.fromkeys(value)) for name, value in changes.items() if name in several}
+    return _changed(base, changes | unique)
 
 
 def _changed(base: QuantizeOptions, changes: Mapping[str, Any]) -> Candidate:
@@ -172,15 +174,9 @@ def name_of(options: QuantizeOptions) -> str:
 def _words(options: QuantizeOptions) -> Iterator[str]:
     usual = QuantizeOptions()
     yield options.technique
-    if options.technique not in CALIBRATED:
-        return
     if options.per_tensor:
         yield _PER_TENSOR
     for axis in axes():
         value = getattr(options, axis.field)
         if value != getattr(usual, axis.field):
-            yield from (axis.prefix + word for word in _listed(value))
-
-
-def _listed(value: Any) -> Iterable[str]:
-    return value if isinstance(value, tuple) else (str(value),)
+            yield from (axis.prefix + word for word in axis.listed(value))

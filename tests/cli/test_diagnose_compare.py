@@ -58,7 +58,7 @@ def test_diagnose(files: Path, test_file: Path, mcu_quant: Run) -> None:
     done = run(mcu_quant, "diagnose", files, "--test", test_file)
     for text in ("hidden", "fully_connected", "sqnr_db", "40 samples of test data", "worst samples", "top1"):
         assert text in done.stdout
-    assert "comparing layers" in done.stderr and "quantizing one layer at a time" in done.stderr
+    assert "comparing layers on test data" in done.stderr and "one layer at a time" in done.stderr
 
 
 def test_diagnose_json(files: Path, test_file: Path, mcu_quant: Run) -> None:

@@ -50,6 +50,8 @@ def test_outlier_channel_per_tensor() -> None:
     assert "int8" in fault.candidates
     assert found.faults[0].layer == "early"
     assert notes(found, "lost_channels").keys() >= {"early"}
+    (late,) = faults(found, "coarse_weights")  # which has to undo it
+    assert late.layer == "late" and "equalize the channels of the layer before" in late.remedy
 
 
 def test_outlier_channel_of_an_activation() -> None:
@@ -123,6 +125,7 @@ def test_coarse_weights() -> None:
     found = mq.diagnose(planted.model(), x)
     (fault,) = faults(found, "coarse_weights")
     assert fault.layer == "early" and "adaround" in fault.remedy
+    assert "equalize the channels of the layer before" in fault.remedy and "input channel" in fault.evidence
     assert found.faults[0].layer == "early"
 
 

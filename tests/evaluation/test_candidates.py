@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import pytest
 
 from mcu_quant import choices
 from mcu_quant.errors import InvalidInputError
-from mcu_quant.evaluation import candidates
 from mcu_quant.evaluation.candidates import combined, name_of, parse, remedies, side_by_side
 from mcu_quant.pipeline import QuantizeOptions
 
@@ -50,36 +49,25 @@ def test_unknown(text: str) -> None:
         parse(text)
 
 
-@dataclass(frozen=True)
-class _More(QuantizeOptions):
-    """Options of a version that has more to offer."""
-
-    weights_calibration: str = "minmax"
-    repairs: tuple[str, ...] = ()
-
-    def __post_init__(self) -> None:
-        pass
-
-
-def test_what_choices_will_offer(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_choices_offer(monkeypatch: pytest.MonkeyPatch) -> None:
     """Techniques, calibrations and repairs become candidates by being in choices.py."""
-    monkeypatch.setattr(choices, "TECHNIQUES", ("int8", "int16x8", "float16"))
+    monkeypatch.setattr(choices, "TECHNIQUES", ("int8", "int16x8", "float16", "dynamic"))
     monkeypatch.setattr(choices, "CALIBRATIONS", ("minmax", "percentile", "mse"))
-    monkeypatch.setattr(choices, "WEIGHTS_CALIBRATIONS", ("minmax", "mse"), raising=False)
-    monkeypatch.setattr(choices, "REPAIRS", ("equalize", "bias"), raising=False)
-    monkeypatch.setattr(candidates, "QuantizeOptions", _More)
-    base = _More()
-    assert [candidate.name for candidate in remedies(base)] == [
+    monkeypatch.setattr(choices, "WEIGHTS_CALIBRATIONS", ("minmax", "mse"))
+    monkeypatch.setattr(choices, "REPAIRS", ("equalize", "bias"))
+    assert [candidate.name for candidate in remedies(USUAL)] == [
         "int8+percentile",
         "int8+mse",
         "int8+weights-mse",
         "int8+equalize",
         "int8+bias",
         "float16",
+        "dynamic",
         "int16x8",
     ]
     assert [candidate.name for candidate in side_by_side()] == [
         "float16",
+        "dynamic",
         "int8",
         "int8+per-tensor",
         "int8+equalize",
@@ -87,11 +75,13 @@ def test_what_choices_will_offer(monkeypatch: pytest.MonkeyPatch) -> None:
         "int8+equalize+bias",
         "int16x8",
     ]
-    options = parse("int8+percentile=99.9+weights-mse+bias+equalize").options(base)
-    assert isinstance(options, _More)
+    options = parse("int8+percentile=99.9+weights-mse+bias+equalize").options(USUAL)
     assert (options.calibration, options.weights_calibration) == ("percentile=99.9", "mse")
     assert options.repairs == ("bias", "equalize")
     assert name_of(options) == "int8+percentile=99.9+weights-mse+bias+equalize"
-    both = combined(base, [parse("int8+equalize"), parse("int8+mse"), parse("int8+bias")])
+    both = combined(USUAL, [parse("int8+equalize"), parse("int8+mse"), parse("int8+bias")])
     assert both.name == "int8+mse+equalize+bias"
+    with_bias = replace(USUAL, repairs=("bias",))
+    assert "int8+bias+equalize" in [candidate.name for candidate in remedies(with_bias)]
+    assert name_of(parse("dynamic+weights").options(USUAL)) == "dynamic+weights"
     assert parse("float16").needs_data is False and parse("int16x8").needs_data is True
