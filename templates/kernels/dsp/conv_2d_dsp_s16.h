@@ -92,6 +92,14 @@ MQ_KERNEL void mq_conv_2d_dsp_s16(const mq_conv_2d_dsp_s16_params_t *params,
                                   int8_t *scratch,
                                   mq_s16_sums_function_t *add_products,
                                   int16_t *output) {
+    const mq_s16_dsp_rounding_t rounding = {bias,
+                                            multiplier,
+                                            shift,
+                                            params->is_short,
+                                            params->is_int64,
+                                            params->bias_words,
+                                            params->activation_min,
+                                            params->activation_max};
     int16_t *patch = (int16_t *)(void *)scratch;
     const int32_t pixels = params->output_h * params->output_w;
     const int32_t channels = params->output_channels;
@@ -116,11 +124,11 @@ MQ_KERNEL void mq_conv_2d_dsp_s16(const mq_conv_2d_dsp_s16_params_t *params,
             }
             add_products(patch, block, params->turns, sums);
             block += 4 * params->turns;
+            int16_t *to = output + channel;
             for (int32_t i = 0; i < some; i++) {
-                for (int32_t k = 0; k < count; k++) {
-                    output[k * channels + channel + i] = mq_s16_dsp_output(
-                        sums[2 * i + k], bias, multiplier, shift, channel + i, params->is_short,
-                        params->is_int64, params->bias_words, params->activation_min, params->activation_max);
+                to[i] = mq_s16_dsp_output(&rounding, sums[2 * i], channel + i);
+                if (count == 2) {
+                    to[channels + i] = mq_s16_dsp_output(&rounding, sums[2 * i + 1], channel + i);
                 }
             }
         }

@@ -37,44 +37,56 @@ typedef struct {
     int32_t first_input; /* index of the pixel that this tap reads */
 } mq_depthwise_conv_2d_dsp_s16_window_t;
 
+/* Of four channels. By name, not by index: they are to stay in registers. */
+typedef struct {
+    int32_t c0;
+    int32_t c1;
+    int32_t c2;
+    int32_t c3;
+} mq_depthwise_conv_2d_dsp_s16_sums_t;
+
+/* A tap's products for four channels. */
+static inline void mq_depthwise_conv_2d_dsp_s16_tap(const int16_t *x,
+                                                    uint32_t weights,
+                                                    mq_depthwise_conv_2d_dsp_s16_sums_t *sums) {
+    const uint32_t a = mq_load_word(x);
+    const uint32_t b = mq_load_word(x + 2);
+    const uint32_t first = mq_sxtb16(weights);
+    const uint32_t second = mq_sxtb16_ror8(weights);
+    sums->c0 = mq_smlabb(a, first, sums->c0);
+    sums->c1 = mq_smlatt(a, first, sums->c1);
+    sums->c2 = mq_smlabb(b, second, sums->c2);
+    sums->c3 = mq_smlatt(b, second, sums->c3);
+}
+
 /* Add the window's products for four channels, from x and w on. */
-MQ_KERNEL void mq_depthwise_conv_2d_dsp_s16_four(const mq_depthwise_conv_2d_dsp_s16_params_t *params,
-                                                 const mq_depthwise_conv_2d_dsp_s16_window_t *window,
-                                                 const int16_t *x,
-                                                 const int32_t *w,
-                                                 int32_t *sums) {
+MQ_KERNEL mq_depthwise_conv_2d_dsp_s16_sums_t
+mq_depthwise_conv_2d_dsp_s16_four(const mq_depthwise_conv_2d_dsp_s16_params_t *params,
+                                  const mq_depthwise_conv_2d_dsp_s16_window_t *window,
+                                  const int16_t *x,
+                                  const int32_t *w,
+                                  mq_depthwise_conv_2d_dsp_s16_sums_t sums) {
     const int32_t words = params->channels / 4;
     const int32_t step = params->dilation_w * params->channels;
     const int32_t row_step = params->dilation_h * params->input_w * params->channels;
-    int32_t sum0 = sums[0];
-    int32_t sum1 = sums[1];
-    int32_t sum2 = sums[2];
-    int32_t sum3 = sums[3];
     for (int32_t row = 0; row < window->rows; row++) {
-        const int16_t *pixel = x;
-        const int32_t *word = w;
-        int32_t column = window->columns;
-        do {
-            const uint32_t a = mq_load_word(pixel);
-            const uint32_t b = mq_load_word(pixel + 2);
-            const uint32_t weights = (uint32_t)*word;
-            const uint32_t first = mq_sxtb16(weights);
-            const uint32_t second = mq_sxtb16_ror8(weights);
-            sum0 = mq_smlabb(a, first, sum0);
-            sum1 = mq_smlatt(a, first, sum1);
-            sum2 = mq_smlabb(b, second, sum2);
-            sum3 = mq_smlatt(b, second, sum3);
-            pixel += step;
-            word += words;
-            column--;
-        } while (column > 0);
+        if (window->columns == 3) { /* most windows of most models, without a loop */
+            mq_depthwise_conv_2d_dsp_s16_tap(x, (uint32_t)w[0], &sums);
+            mq_depthwise_conv_2d_dsp_s16_tap(x + step, (uint32_t)w[words], &sums);
+            mq_depthwise_conv_2d_dsp_s16_tap(x + 2 * step, (uint32_t)w[2 * words], &sums);
+        } else {
+            const int16_t *pixel = x;
+            const int32_t *word = w;
+            for (int32_t column = 0; column < window->columns; column++) {
+                mq_depthwise_conv_2d_dsp_s16_tap(pixel, (uint32_t)*word, &sums);
+                pixel += step;
+                word += words;
+            }
+        }
         x += row_step;
         w += params->filter_w * words;
     }
-    sums[0] = sum0;
-    sums[1] = sum1;
-    sums[2] = sum2;
-    sums[3] = sum3;
+    return sums;
 }
 
 /* input [input_h][input_w][channels], output [output_h][output_w][channels]; weights
@@ -88,6 +100,14 @@ MQ_KERNEL void mq_depthwise_conv_2d_dsp_s16(const mq_depthwise_conv_2d_dsp_s16_p
                                             const int32_t *multiplier,
                                             const int8_t *shift,
                                             int16_t *output) {
+    const mq_s16_dsp_rounding_t rounding = {bias,
+                                            multiplier,
+                                            shift,
+                                            params->is_short,
+                                            params->is_int64,
+                                            params->bias_words,
+                                            params->activation_min,
+                                            params->activation_max};
     for (int32_t pixel = 0; pixel < params->output_h * params->output_w; pixel++) {
         const int32_t y = pixel / params->output_w * params->stride_h - params->padding_h;
         const int32_t x = pixel % params->output_w * params->stride_w - params->padding_w;
@@ -100,22 +120,20 @@ MQ_KERNEL void mq_depthwise_conv_2d_dsp_s16(const mq_depthwise_conv_2d_dsp_s16_p
         window.columns = mq_end_tap(x, params->dilation_w, params->filter_w, params->input_w) - first_x;
         window.first_tap = first_y * params->filter_w + first_x;
         window.first_input = in_y * params->input_w + in_x;
-        if (window.columns <= 0) {
-            window.rows = 0; /* a dilated window may miss the input */
-        }
         const int16_t *from = input + window.first_input * params->channels;
         const int32_t *taps = weights + window.first_tap * (params->channels / 4);
         for (int32_t channel = 0; channel < params->channels; channel += 4) {
-            int32_t sums[4] = {0, 0, 0, 0};
+            mq_depthwise_conv_2d_dsp_s16_sums_t sums = {0, 0, 0, 0};
             if (params->is_short) {
-                memcpy(sums, bias + channel, sizeof sums);
+                memcpy(&sums, bias + channel, sizeof sums);
             }
-            mq_depthwise_conv_2d_dsp_s16_four(params, &window, from + channel, taps + channel / 4, sums);
-            for (int32_t i = 0; i < 4; i++) {
-                *output++ = mq_s16_dsp_output(sums[i], bias, multiplier, shift, channel + i, params->is_short,
-                                              params->is_int64, params->bias_words, params->activation_min,
-                                              params->activation_max);
-            }
+            sums =
+                mq_depthwise_conv_2d_dsp_s16_four(params, &window, from + channel, taps + channel / 4, sums);
+            output[0] = mq_s16_dsp_output(&rounding, sums.c0, channel);
+            output[1] = mq_s16_dsp_output(&rounding, sums.c1, channel + 1);
+            output[2] = mq_s16_dsp_output(&rounding, sums.c2, channel + 2);
+            output[3] = mq_s16_dsp_output(&rounding, sums.c3, channel + 3);
+            output += 4;
         }
     }
 }

@@ -29,6 +29,14 @@ MQ_KERNEL void mq_fully_connected_dsp_s16(const mq_fully_connected_dsp_s16_param
                                           const int8_t *shift,
                                           mq_s16_sums_function_t *add_products,
                                           int16_t *output) {
+    const mq_s16_dsp_rounding_t rounding = {bias,
+                                            multiplier,
+                                            shift,
+                                            params->is_short,
+                                            params->is_int64,
+                                            params->bias_words,
+                                            params->activation_min,
+                                            params->activation_max};
     const int32_t units = params->output_size;
     for (int32_t row = 0; row < params->rows; row++) {
         const int32_t *block = blocks;
@@ -41,9 +49,7 @@ MQ_KERNEL void mq_fully_connected_dsp_s16(const mq_fully_connected_dsp_s16_param
             add_products(input, block, params->input_size / 4, sums);
             block += 2 * params->input_size;
             for (int32_t i = 0; i < some; i++) {
-                *output++ = mq_s16_dsp_output(sums[i], bias, multiplier, shift, unit + i, params->is_short,
-                                              params->is_int64, params->bias_words, params->activation_min,
-                                              params->activation_max);
+                *output++ = mq_s16_dsp_output(&rounding, sums[i], unit + i);
             }
         }
         input += params->input_size;

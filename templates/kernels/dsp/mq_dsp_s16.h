@@ -47,22 +47,27 @@ static inline int32_t mq_s16_high_product(int32_t a, int32_t b) {
     return mq_smmlar(a, b, 0);
 }
 
-/* The output of channel `i` from its sum; where is_short the sum began as the bias. */
-static inline int16_t mq_s16_dsp_output(int32_t sum,
-                                        const int32_t *bias,
-                                        const int32_t *multiplier,
-                                        const int8_t *shift,
-                                        int32_t i,
-                                        int32_t is_short,
-                                        int32_t is_int64,
-                                        int32_t bias_words,
-                                        int32_t low,
-                                        int32_t high) {
-    if (is_short) {
-        return (int16_t)mq_clamp(mq_s16_high_product(sum, multiplier[i]), low, high);
+/* How sums become outputs. Of each channel: bias [bias_words], multiplier, and shift, which is not read where
+ * is_short.
+ */
+typedef struct {
+    const int32_t *bias;
+    const int32_t *multiplier;
+    const int8_t *shift;
+    int32_t is_short;   /* 1: the sum began as the bias, and the output is one product's upper word */
+    int32_t is_int64;   /* else: the accumulator, see mq_s16_output */
+    int32_t bias_words; /* 1 or 2 */
+    int32_t low;
+    int32_t high;
+} mq_s16_dsp_rounding_t;
+
+/* The output of channel `i` from its sum. */
+static inline int16_t mq_s16_dsp_output(const mq_s16_dsp_rounding_t *how, int32_t sum, int32_t i) {
+    if (how->is_short) {
+        return (int16_t)mq_clamp(mq_s16_high_product(sum, how->multiplier[i]), how->low, how->high);
     }
-    return mq_s16_output(sum + mq_s16_bias(bias, bias_words, i), multiplier[i], shift[i], is_int64, low,
-                         high);
+    return mq_s16_output(sum + mq_s16_bias(how->bias, how->bias_words, i), how->multiplier[i], how->shift[i],
+                         how->is_int64, how->low, how->high);
 }
 
 #endif
