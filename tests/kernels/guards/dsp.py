@@ -213,4 +213,22 @@ POOLING = [
     Guard("mean_s8_dsp", _RUN, _mean((2, 3), (1, 3, 5, 4)), _mean((2,), (1, 3, 5, 4))),
 ]
 
-GUARDS = [*LINEAR, *DEPTHWISE, *WINOGRAD, *ELEMENTWISE, *POOLING]
+#: The rules look at shapes alone, so int8 nodes stand for hybrid ones.
+HYBRID = [
+    Guard(
+        "conv_2d_dsp_hybrid",
+        "it must be one group",
+        conv((1, 4, 4, 4), (4, 1, 1, 2)),
+        conv((1, 4, 4, 4), (4, 1, 1, 4)),
+        runs=False,
+    ),
+    Guard(
+        "fully_connected_dsp_hybrid",
+        "its inputs must be a multiple of 4",
+        fully_connected((1, 6), (3, 6)),
+        fully_connected((1, 8), (3, 8)),
+        runs=False,
+    ),
+]
+
+GUARDS = [*LINEAR, *HYBRID, *DEPTHWISE, *WINOGRAD, *ELEMENTWISE, *POOLING]

@@ -42,6 +42,13 @@ GUARDS = [
         unary_case("guard", "mean", MeanAttrs((1, 3)), (1, 2, 3, 2, 3, 2)),
     ),
     Guard(
+        "mean_f32",  # looks at shapes alone
+        "mean over more than two runs of neighbouring axes has no C kernel",
+        unary_case("guard", "mean", MeanAttrs((1, 3, 5)), (1, 2, 3, 2, 3, 2)),
+        unary_case("guard", "mean", MeanAttrs((1, 3)), (1, 2, 3, 2, 3, 2)),
+        runs=False,
+    ),
+    Guard(
         "lookup_s8", _BYTES, _of_types("quantize", "float32", "int8"), _of_types("quantize", "int8", "uint8")
     ),
     Guard("lookup_s8", _BYTES, _of_types("quantize", "int8", "int16"), _of_types("quantize", "int8", "int8")),
