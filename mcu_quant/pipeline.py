@@ -174,6 +174,7 @@ def quantize(
             per_tensor=options.per_tensor,
             input_type=options.input_type,
             output_type=options.output_type,
+            repairs=split_repairs(options.repair),
         )
         return read_model(write_tflite(quantized), c_name(graph.name))
     quantized = quantize_int8(

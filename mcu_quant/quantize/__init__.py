@@ -138,6 +138,7 @@ def quantize_trained(
     per_tensor: bool = False,
     input_type: str | None = None,
     output_type: str | None = None,
+    repairs: Sequence[str] = (),
 ) -> Graph:
     """The integer graph of a graph that was trained with quantization (Graph.trained), of its own ranges.
 
@@ -146,7 +147,7 @@ def quantize_trained(
     kind = ACTIVATION_TYPES["int8"]
     check_edge_type("input", input_type or kind.dtype, kind)
     check_edge_type("output", output_type or kind.dtype, kind)
-    trained = require_trained(graph, technique, (calibration, weights_calibration), per_tensor)
+    trained = require_trained(graph, technique, (calibration, weights_calibration), per_tensor, repairs)
     check_quantizable(graph)
     return quantize_int8_with_ranges(
         graph,
