@@ -143,14 +143,7 @@ def quantize_trained(
     kind = ACTIVATION_TYPES["int8"]
     check_edge_type("input", input_type or kind.dtype, kind)
     check_edge_type("output", output_type or kind.dtype, kind)
-    if repairs:
-        raise InvalidInputError(
-            "a model that was trained with quantization is not repaired: its training did that",
-            layer=graph.name,
-            value=f"repair {', '.join(repairs)}",
-            hint="the call without it",
-        )
-    trained = require_trained(graph, technique, (calibration, weights_calibration), per_tensor)
+    trained = require_trained(graph, technique, (calibration, weights_calibration), per_tensor, repairs)
     check_quantizable(graph)
     return quantize_int8_with_ranges(
         graph,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from mcu_quant.errors import InvalidInputError
 from mcu_quant.fixed_point import INT8_MAX, INT8_MIN
 from mcu_quant.ir import Graph, TrainedQuantization
@@ -12,7 +14,11 @@ from mcu_quant.quantize.ranges import Ranges
 
 
 def require_trained(
-    graph: Graph, technique: str, calibrations: tuple[str, str], per_tensor: bool
+    graph: Graph,
+    technique: str,
+    calibrations: tuple[str, str],
+    per_tensor: bool,
+    repairs: Sequence[str] = (),
 ) -> TrainedQuantization:
     """What was trained, if the options ask for nothing else. Raises InvalidInputError.
 
@@ -33,6 +39,13 @@ def require_trained(
             layer=graph.name,
             value=f"calibration {' and '.join(calibrations)}",
             hint="the call without it",
+        )
+    if repairs:
+        raise InvalidInputError(
+            "a model that was trained with quantization takes no repairs: training has done their work",
+            layer=graph.name,
+            value=", ".join(repairs),
+            hint="the call without them",
         )
     if per_tensor and not trained.per_tensor:
         raise InvalidInputError(

@@ -181,6 +181,8 @@ def test_refusals(tmp_path: Path) -> None:
         mq.quantize(trained, technique="int16x8")
     with pytest.raises(InvalidInputError, match="not calibrated"):
         mq.quantize(trained, calibration="percentile")
+    with pytest.raises(InvalidInputError, match="takes no repairs"):
+        mq.quantize(trained, repairs=["bias"])
     extended = keras.Model(trained.input, layers.Dense(2, name="mine")(trained.output))
     with pytest.raises(InvalidModelError, match=r"mine.*mcu_quant's layers only"):
         mq.quantize(extended)
