@@ -10,7 +10,7 @@ from tests.optimize.soundness import assert_in_range, assert_optimized_is_same
 
 
 @given(quantized_cases())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_random_graphs(case: Case) -> None:
     assume(not find_problems(case.graph))
     assert_in_range(case.graph, case.inputs)
