@@ -46,6 +46,7 @@ def _cell(row: Row, column: str) -> str:
     if row.fidelity is None:
         return row.status.replace("_", " ") if row.status == "needs_data" else ""
     if column == "sqnr_db":
-        return "" if row.fidelity.sqnr_db is None else f"{row.fidelity.sqnr_db:.1f}"
+        exact = row.fidelity.noise_share == 0.0
+        return "exact" if exact else "" if row.fidelity.sqnr_db is None else f"{row.fidelity.sqnr_db:.1f}"
     value = getattr(row.fidelity, column)
     return "" if value is None else str(value)

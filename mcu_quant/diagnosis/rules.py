@@ -36,6 +36,7 @@ SENSITIVE = 0.3
 #: The model suffers below this share of equal classes; without classes, below this SQNR.
 AGREEMENT, OUTPUT_DB = 0.99, 20.0
 
+_WEIGHTS_ONLY = "float sums of 8-bit weights (--dynamic-range weights)"
 #: Named for the first layer only: the shift goes on to those behind it.
 _SHIFTED = "shifted"
 
@@ -200,9 +201,12 @@ def coarse_weights(layer: LayerFacts, context: Context) -> Finding | None:
         return None
     if not weights.per_channel and weights.spread is not None and weights.spread >= SPREAD:
         return None
-    evidence = f"rounding the weights alone leaves {weights.sqnr_db:.1f} dB at this layer's output"
-    remedy = "" if weights.per_channel else "one scale per channel (without --per-tensor); "
-    first = _per_channel(context.options)
+    hybrid = _is_hybrid(context.options)
+    what = "rounding the weights, and the inputs on the fly," if hybrid else "rounding the weights alone"
+    evidence = f"{what} leaves {weights.sqnr_db:.1f} dB at this layer's output"
+    remedy = f"{_WEIGHTS_ONLY}; " if hybrid else ""
+    remedy += "" if weights.per_channel else "one scale per channel (without --per-tensor); "
+    first = (*_weights_only(context.options), *_per_channel(context.options))
     if weights.input_spread is not None and weights.input_spread >= SPREAD:
         evidence += f"; those of one input channel are {weights.input_spread:.0f} times off the median's"
         remedy += "equalize the channels of the layer before (--repair equalize); "
@@ -331,6 +335,9 @@ def _sensitive(layer: LayerFacts, context: Context) -> Finding:
     if context.options.per_tensor and layer.weights is not None:
         remedy = f"one scale per channel (without --per-tensor); {remedy}"
         candidates = (*_per_channel(context.options), *candidates)
+    if _is_hybrid(context.options):
+        remedy = f"{_WEIGHTS_ONLY}; {remedy}"
+        candidates = (*_weights_only(context.options), *candidates)
     shown = "" if layer.output_sqnr_db is None else f", {layer.output_sqnr_db:.1f} dB at the output"
     return Finding(
         "sensitive",
@@ -360,6 +367,15 @@ def _has_technique(name: str) -> bool:
 
 def _poor(sqnr_db: float | None, good: float = GOOD_ACTIVATION_DB) -> bool:
     return sqnr_db is not None and sqnr_db < good
+
+
+def _is_hybrid(options: QuantizeOptions) -> bool:
+    """Whether float inputs are quantized on the fly for sums with 8-bit weights."""
+    return options.technique == "dynamic" and options.dynamic_range != "weights"
+
+
+def _weights_only(options: QuantizeOptions) -> tuple[str, ...]:
+    return tuple(c.name for c in _changing("dynamic_range", options) if _is_hybrid(options))
 
 
 def _per_channel(options: QuantizeOptions) -> tuple[str, ...]:

@@ -154,6 +154,17 @@ def test_sensitive_layer() -> None:
     assert found.faults[0].layer == "late"
 
 
+def test_inputs_that_are_quantized_on_the_fly() -> None:
+    """late is next to constant, at 4,000: what scores rounds it to is what it tells the classes by."""
+    planted = Planted()
+    planted.late_bias += 4000.0
+    planted.scores_bias -= 4000.0 * planted.scores.sum(axis=1)
+    found = mq.diagnose(planted.model(), data(), technique="dynamic")
+    (fault,) = faults(found, "coarse_weights")
+    assert fault.layer == "scores" and "inputs on the fly" in fault.evidence
+    assert "--dynamic-range weights" in fault.remedy and "dynamic+weights" in fault.candidates
+
+
 def test_loss_without_a_culprit() -> None:
     """A model that suffers although no layer stands out is told so, once, for the whole model."""
     found = mq.diagnose(Planted().model(), data())
