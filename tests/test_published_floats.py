@@ -27,6 +27,7 @@ TECHNIQUES = {
     "float16": ({"technique": "float16"}, 2e-2),
     "weights": ({"technique": "dynamic", "dynamic_range": "weights"}, 1e-1),
     "hybrid": ({"technique": "dynamic"}, 2e-1),
+    "hybrid_per_tensor": ({"technique": "dynamic", "per_tensor": True}, 5e-1),
 }
 #: By how many right answers a technique may differ from float32 (of 996, 5,000, 300).
 FEWER = {"float16": 0.001, "weights": 0.01, "hybrid": 0.01}
@@ -60,7 +61,8 @@ def test_litert_opens_the_file_and_agrees(model: str, technique: str) -> None:
     x, _ = golden(model)
     (expected,) = run_graph(file.graph, [x])
     (actual,) = litert_ref(file.data, [x])
-    allowed = 3e-2 if technique == "hybrid" else SAME_BITS_AS_FLOAT
+    # LiteRT quantizes the input of a CONV_2D whose scales are all equal in 127 steps to a side, we in 255.
+    allowed = {"hybrid": 3e-2, "hybrid_per_tensor": 2e-1}.get(technique, SAME_BITS_AS_FLOAT)
     assert np.abs(actual - expected).max() <= allowed * np.abs(expected).max()
 
 

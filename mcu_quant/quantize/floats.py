@@ -94,6 +94,10 @@ class _DynamicRange:
             assert tensor.data is not None
             name = unique_name(f"{tensor.name}/int8", self.source.tensors, self.written)
             data, quant = quantize_weights(tensor.data, None if self.per_tensor else rule.channel_axis)
+            if self.per_tensor and self.hybrid:
+                # LiteRT's hybrid depthwise kernel reads a scale for each channel, whatever the file says.
+                count = tensor.shape[rule.channel_axis]
+                quant = QuantParams.per_channel(quant.scale * count, rule.channel_axis)
             self.written[name] = Tensor.constant(name, data, quant)
             self.known[key] = name
         return self.known[key]

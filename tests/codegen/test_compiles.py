@@ -19,8 +19,9 @@ from tests.codegen.deployments import (
     run_c,
     write_library,
 )
+from tests.codegen.test_mixed_graphs import mixed_graph
 
-GRAPHS = {"dense": dense_graph, "branch": branch_graph}
+GRAPHS = {"dense": dense_graph, "branch": branch_graph, "mixed": mixed_graph}
 COMPILERS = {command[0]: command for command in (*HOSTS, ARM)}
 
 
