@@ -26,7 +26,10 @@ from tests.ops.int16 import as_int16
 Maker = Callable[[np.random.Generator, str], Case]
 
 #: The kernels of the cores' own families: each has assembly, inline or in functions of its own.
-FAST_KERNELS = tuple(kernel for kernel in KERNELS if kernel.family != "portable")
+#: Not the hybrid ones: makers draw quantized activations; their functions are those of the int16 kernels.
+FAST_KERNELS = tuple(
+    kernel for kernel in KERNELS if kernel.family != "portable" and not {"float", "hybrid"} & {*kernel.forms}
+)
 #: Bytes of constants and of activations that most cases have at most; one in eight may have more.
 _CONSTANT_BYTES, _ACTIVATION_BYTES = 5_000, 4_000
 _DRAWS_PER_CASE = 60

@@ -95,10 +95,13 @@ def _changes(case: Case) -> list[_Change]:
         return [_taller, _taller_and_wider, _chained(_taller, _other_window), _other_window] * _TURNS
     if not has_weights(case):
         return [_taller, _taller_and_wider] * _TURNS
+    # For int16 activations functions give sums, and an int32 bias does not fit a tuned output.
+    is_int8 = case.output_dtype == "int8"
     found: list[_Change] = []
     for factor in _COARSER:
-        found += [_chained(_coarser(factor), _with_sums_at_edges), _coarser(factor)] * _TURNS
-    found += [_chained(_resized, sibling), _chained(_resized, tuned)] * _RESIZED_TURNS
+        at_edges = [_chained(_coarser(factor), _with_sums_at_edges)] if is_int8 else []
+        found += [*at_edges, _coarser(factor)] * _TURNS
+    found += [_chained(_resized, sibling), *([_chained(_resized, tuned)] if is_int8 else [])] * _RESIZED_TURNS
     found += [_in_blocks, _with_extreme_weights] * _RESIZED_TURNS
     return [
         *found,
@@ -106,6 +109,7 @@ def _changes(case: Case) -> list[_Change]:
         *(_longer(axis, times) for axis in (1, 2) for times in (1, 2)),
         _many_rows,
         *([] if case.op == "fully_connected" else [_far(None), _far(SEGMENT_BYTES // 4)]),
+        *[_chained(_other_rows, sibling)] * _RESIZED_TURNS,
     ]
 
 
@@ -247,6 +251,22 @@ def _longer(axis: int, times: int) -> _Change:
         return replace(case, inputs=(replace(x, shape=shape), *constants), data=None)
 
     return change
+
+
+def _other_rows(rng: np.random.Generator, case: Case) -> Case:
+    """Another stride and filter along the rows, and perhaps another column."""
+    x, weights, *rest = case.inputs
+    assert x is not None and weights is not None and weights.data is not None
+    if len(x.shape) < 4:
+        return case
+    rows, stride, windows = int(rng.integers(1, 5)), int(rng.integers(1, 4)), int(rng.choice([1, 2, 3, 6]))
+    height = (rows - 1) * case.attrs.dilation[0] + 1 + stride * (windows - 1)
+    shape = (x.shape[0], height, x.shape[2] + int(rng.integers(0, 2)), x.shape[3])
+    data = np.ascontiguousarray(weights.data[:, np.arange(rows) % weights.shape[1]])
+    inputs = (replace(x, shape=shape), replace(weights, shape=data.shape, data=data), *rest)
+    attrs = replace(case.attrs, strides=(stride, case.attrs.strides[1]))
+    case = replace(case, attrs=attrs, inputs=inputs, data=None)
+    return replace(case, samples=_calls(case))
 
 
 def _many_rows(rng: np.random.Generator, case: Case) -> Case:

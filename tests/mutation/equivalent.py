@@ -81,6 +81,11 @@ EQUIVALENT: tuple[Equivalent, ...] = (
         "depthwise_planar_s8",
     ),
     Equivalent(
+        "mq_max_pool_2d_s8_dsp_function_t",
+        r"max_pool_3, line \d+: ssub8 r12, (.*) -> ssub8 lr, \1",
+        "The difference is taken for its flags; r12 and lr, which is on the stack, hold nothing here.",
+    ),
+    Equivalent(
         "mq_binary_s8_dsp_function_t",
         r"add_4, line 15: cmp r3, #-108 -> cmp r8, #-108",
         "Both operands have zero_point -128 and are added: no sum is negative, and -108 is the zero_point.",
@@ -173,6 +178,13 @@ EQUIVALENT: tuple[Equivalent, ...] = (
         r"patches_7, line 63: movw r0, (#\d+) -> movw r4, \1|patches_8, line 98: add r9, r9, #80 -> left out",
         "This goes on to the next strip, and along one axis there is one.",
         "depthwise_conv_1d_s8_mve",
+    ),
+    Equivalent(
+        "mq_mve_patches_function_t",
+        r"patches, line 83: vmax\.s8 q5, q5, q6 -> vmax\.s16 q5, q5, q6",
+        "The clamp is 0. Above each result is the upper byte of what it was before it was narrowed, which "
+        "has the same sign: of two bytes as of one, 0 is larger exactly where that is negative.",
+        "depthwise_conv_2d_s8_mve",
     ),
     Equivalent(
         "inline assembly",

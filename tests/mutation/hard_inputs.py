@@ -28,13 +28,15 @@ _PAIRS_TRIED = 24
 
 
 def with_hard_inputs(rng: np.random.Generator, case: Case, samples: int, hard: int) -> Case:
-    """The case with `samples` random inputs, and twice `hard` hard ones where it has weights.
+    """The case with `samples` random inputs, and twice `hard` hard ones where it has int8 weights and inputs.
 
     Of sums and products all inputs are hard.
     """
     if case.op == "quantize":
         return case  # its inputs are hard as they are
     case = replace(case, data=None, samples=samples)
+    if case.output_dtype == "int16":
+        return case  # its kernels' functions give sums, modulo 2**32: nothing is near a tie
     if case.op in BINARY:
         return replace(case, data=_near_ties(rng, case, samples))
     if not has_weights(case):

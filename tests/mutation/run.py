@@ -268,6 +268,8 @@ def _flips(tasks: Sequence[Task], rng: np.random.Generator, count: int) -> Itera
                 content = np.ascontiguousarray(argument.data).tobytes()
                 places[f"table: {argument.label}"].append((f"t{index}_{place}", content, 1))
     for block, tables in places.items():
+        # One byte alone is often there in place of a table that the function does not read.
+        tables = [place for place in tables if len(place[1]) > 1] or tables
         for _ in range(count):
             symbol, content, step = tables[int(rng.integers(len(tables)))]
             byte = int(rng.integers(len(content) // step)) * step

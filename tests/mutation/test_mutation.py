@@ -79,7 +79,7 @@ def test_inline_changes() -> None:
 
 
 @pytest.mark.qemu
-@pytest.mark.parametrize("name", SAMPLE)
+@pytest.mark.parametrize("name", (*SAMPLE, "conv_2d_dsp_s16"))
 def test_attacks_share_functions_and_the_kernels_stand_them(name: str) -> None:
     kernel = kernel_named(name)
     task = fixed_tasks(kernel, shapes=2)[0][0]
