@@ -16,7 +16,7 @@ PACKAGE = ROOT / "mcu_quant"
 RANKS: tuple[tuple[str, ...], ...] = (
     ("errors",),
     ("ir", "fixed_point", "resources", "doctor", "c_names", "choices", "sections", "affine"),
-    ("ops",),
+    ("ops", "quantize_options"),
     ("kernels",),
     ("deployment",),
     ("bands",),

@@ -13,7 +13,8 @@ from mcu_quant.ir import Graph, Tensor
 from mcu_quant.kernels.base import CORES
 from mcu_quant.ops import OPERATORS
 from mcu_quant.ops.interpreter import run_graph
-from mcu_quant.pipeline import QuantizeOptions, TfliteModel, deploy, load, quantize, verify
+from mcu_quant.pipeline import TfliteModel, deploy, load, quantize, verify
+from mcu_quant.quantize_options import QuantizeOptions
 from tests.keras_models import SHARED, held_out_data, needs_models
 from tests.oracles import litert_ref
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from mcu_quant.deployment import GenerateOptions
     from mcu_quant.errors import McuQuantError
     from mcu_quant.pipeline import TfliteModel
+    from mcu_quant.quantize_options import QuantizeOptions
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -235,17 +236,18 @@ def quantize_graph(graph: Any, path: Path, quantizing: dict[str, Any], name: str
 
     from mcu_quant import pipeline
     from mcu_quant.cli._output import note, progress
+    from mcu_quant.quantize_options import QuantizeOptions
     from mcu_quant.samples import CalibrationFile
 
     options = dict(quantizing)
     data = options.pop("data")
-    chosen = pipeline.QuantizeOptions(**options)
+    chosen = QuantizeOptions(**options)
     if chosen.is_float:
         if data is not None:
             note(f"{chosen.technique} needs no calibration: {data} is not read")
         return replace(pipeline.quantize(graph, (), chosen), name=name)
     if graph.trained is not None:
-        return replace(_quantize_trained(graph, path, data, options), name=name)
+        return replace(_quantize_trained(graph, path, data, chosen), name=name)
     if data is None:
         raise needs_data(path)
     samples = CalibrationFile(data, graph)
@@ -254,13 +256,13 @@ def quantize_graph(graph: Any, path: Path, quantizing: dict[str, Any], name: str
     return replace(model, name=name)
 
 
-def _quantize_trained(graph: Any, path: Path, data: Path | None, options: dict[str, Any]) -> TfliteModel:
+def _quantize_trained(graph: Any, path: Path, data: Path | None, chosen: QuantizeOptions) -> TfliteModel:
     from mcu_quant import pipeline
     from mcu_quant.cli._output import note
 
     if data is not None:
         note(f"{path} was trained with quantization: its own ranges are taken, and --data is not looked at")
-    return pipeline.quantize(graph, (), pipeline.QuantizeOptions(**options))
+    return pipeline.quantize(graph, (), chosen)
 
 
 def needs_data(path: Path) -> McuQuantError:
@@ -295,7 +297,7 @@ def _refuse_quantizing(path: Path, quantizing: dict[str, Any]) -> None:
     from dataclasses import asdict
 
     from mcu_quant.errors import InvalidInputError
-    from mcu_quant.pipeline import QuantizeOptions
+    from mcu_quant.quantize_options import QuantizeOptions
 
     usual = {"data": None, **asdict(QuantizeOptions())}
     given = [name for name, value in quantizing.items() if value != usual[name]]

@@ -79,10 +79,11 @@ def _facts(path: Path, target: str, generating: dict[str, Any], quantizing: dict
 def _quantized(graph: Graph, path: Path, quantizing: dict[str, Any]) -> Any:
     from mcu_quant import inspection, pipeline
     from mcu_quant.c_names import c_name
+    from mcu_quant.quantize_options import QuantizeOptions
 
     if quantizing["data"] is not None or quantizing["technique"] in FLOAT_TECHNIQUES:
         return options.quantize_graph(graph, path, quantizing, c_name(path.stem))
-    chosen = pipeline.QuantizeOptions(**{key: value for key, value in quantizing.items() if key != "data"})
+    chosen = QuantizeOptions(**{key: value for key, value in quantizing.items() if key != "data"})
     return pipeline.quantize(graph, inspection.synthetic_samples(graph), chosen)
 
 

@@ -18,6 +18,7 @@ from mcu_quant.evaluation.fidelity import measure
 from mcu_quant.evaluation.metrics import Measured, MetricFactory
 from mcu_quant.evaluation.reference import reference_graph
 from mcu_quant.ir import Graph
+from mcu_quant.quantize_options import QuantizeOptions
 
 __all__ = ["Advice", "Comparison", "Cost", "Request", "Row", "compare"]
 
@@ -36,7 +37,7 @@ class Request:
 
     graph: Graph
     candidates: Sequence[Candidate]
-    options: pipeline.QuantizeOptions
+    options: QuantizeOptions
     calibration: Dataset | None
     test: Dataset | None
     metric: MetricFactory | None

@@ -19,6 +19,7 @@ from mcu_quant.evaluation.metrics import MetricFactory
 from mcu_quant.evaluation.reference import rounded_graph
 from mcu_quant.ir import Graph
 from mcu_quant.outputs import write_file
+from mcu_quant.quantize_options import QuantizeOptions
 
 __all__ = ["Diagnosis", "Finding", "LayerFacts", "Progress", "Request", "Search", "diagnose"]
 
@@ -31,7 +32,7 @@ class Diagnosis:
     """
 
     model: str
-    options: pipeline.QuantizeOptions
+    options: QuantizeOptions
     measured_on: str
     calibration_samples: int
     sensitivity_samples: int
@@ -86,7 +87,7 @@ class Request:
 
     graph: Graph
     name: str
-    options: pipeline.QuantizeOptions
+    options: QuantizeOptions
     calibration: Dataset
     test: Dataset | None = None
     metric: MetricFactory | None = None

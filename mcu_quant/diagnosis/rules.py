@@ -15,7 +15,7 @@ from mcu_quant.choices import TECHNIQUES
 from mcu_quant.diagnosis.layers import LayerFacts
 from mcu_quant.evaluation.candidates import Candidate, remedies
 from mcu_quant.evaluation.fidelity import Fidelity
-from mcu_quant.pipeline import QuantizeOptions
+from mcu_quant.quantize_options import QuantizeOptions
 
 #: Of all layers' noise at the output, what a layer must make for a fault to be its.
 LEAST_NOISE_SHARE = 0.01

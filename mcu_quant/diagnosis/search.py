@@ -22,6 +22,7 @@ from mcu_quant.evaluation.fidelity import Fidelity, measure
 from mcu_quant.evaluation.metrics import MetricFactory
 from mcu_quant.evaluation.reference import reference_graph
 from mcu_quant.ir import Graph
+from mcu_quant.quantize_options import QuantizeOptions
 
 #: One sample in this many judges.
 HELD_OUT = 4
@@ -99,7 +100,7 @@ class _Bench:
     """Tries candidates one by one, until the budget is used up."""
 
     graph: Graph
-    base: pipeline.QuantizeOptions
+    base: QuantizeOptions
     fit: Dataset
     judge: Dataset
     metric: MetricFactory | None
@@ -148,7 +149,7 @@ class _Bench:
 
 def search_remedies(
     graph: Graph,
-    options: pipeline.QuantizeOptions,
+    options: QuantizeOptions,
     suggested: Sequence[str],
     calibration: Dataset,
     metric: MetricFactory | None,
@@ -214,7 +215,7 @@ def _in_order(candidates: Sequence[Candidate], suggested: Sequence[str]) -> list
 
 
 def _together(
-    options: pipeline.QuantizeOptions, singles: Sequence[Candidate], trials: dict[str, Trial], own: Trial
+    options: QuantizeOptions, singles: Sequence[Candidate], trials: dict[str, Trial], own: Trial
 ) -> Iterator[Candidate]:
     """The changes that helped, best first: the first two together, the first three, and so on."""
     tried = [c for c in singles if c.name in trials and not c.changes_technique]

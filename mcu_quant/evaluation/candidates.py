@@ -12,7 +12,7 @@ from typing import Any
 
 from mcu_quant import choices
 from mcu_quant.errors import InvalidInputError
-from mcu_quant.pipeline import QuantizeOptions
+from mcu_quant.quantize_options import QuantizeOptions
 
 #: Techniques that quantize activations and therefore need samples.
 CALIBRATED = ("int8", "int16x8")

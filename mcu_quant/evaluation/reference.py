@@ -7,8 +7,8 @@ from typing import Any
 
 from mcu_quant.ir import Graph
 from mcu_quant.passes import prepare
-from mcu_quant.pipeline import QuantizeOptions
 from mcu_quant.quantize.repair import equalize
+from mcu_quant.quantize_options import QuantizeOptions
 
 
 def reference_graph(graph: Graph) -> Graph:

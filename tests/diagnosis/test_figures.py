@@ -17,12 +17,13 @@ from mcu_quant.evaluation.datasets import dataset_of
 from mcu_quant.ir import Graph
 from mcu_quant.ops.interpreter import run_graph
 from mcu_quant.passes import prepare
+from mcu_quant.quantize_options import QuantizeOptions
 from tests.diagnosis.planted import Planted, data
 
 
 def both(per_tensor: bool = True, edge: str = "int8") -> tuple[Graph, Graph]:
     graph = Planted().model().graph
-    options = pipeline.QuantizeOptions(per_tensor=per_tensor, input_type=edge, output_type=edge)
+    options = QuantizeOptions(per_tensor=per_tensor, input_type=edge, output_type=edge)
     return prepare(graph), pipeline.quantize(graph, [(data(),)], options).graph
 
 

@@ -11,7 +11,7 @@ import mcu_quant as mq
 from mcu_quant.diagnosis import Diagnosis, Finding
 from mcu_quant.diagnosis.rules import Context, find
 from mcu_quant.evaluation.fidelity import Agreement, Fidelity
-from mcu_quant.pipeline import QuantizeOptions
+from mcu_quant.quantize_options import QuantizeOptions
 from tests.diagnosis.planted import CHANNELS, Planted, data
 
 

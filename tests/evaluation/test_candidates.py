@@ -9,7 +9,7 @@ import pytest
 from mcu_quant import choices
 from mcu_quant.errors import InvalidInputError
 from mcu_quant.evaluation.candidates import combined, name_of, parse, remedies, side_by_side
-from mcu_quant.pipeline import QuantizeOptions
+from mcu_quant.quantize_options import QuantizeOptions
 
 USUAL = QuantizeOptions()
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from mcu_quant.boards import load_board
-from mcu_quant.deployment import Deployment
+from mcu_quant.deployment import Deployment, GenerateOptions
 from mcu_quant.exporters.tflite import write_tflite
 from mcu_quant.importers.tflite import read_tflite
 from mcu_quant.ir import Graph
@@ -20,7 +20,7 @@ from mcu_quant.kernels.base import CORES
 from mcu_quant.memory import overlaps
 from mcu_quant.ops.interpreter import run_graph
 from mcu_quant.ops.support import find_problems
-from mcu_quant.pipeline import GenerateOptions, TfliteModel, deploy, deploy_smallest
+from mcu_quant.pipeline import TfliteModel, deploy, deploy_smallest
 from mcu_quant.verify.host import HostEngine
 from mcu_quant.verify.qemu import QemuEngine
 from tests.graphs import assert_same_graph

@@ -9,12 +9,13 @@ import time
 import numpy as np
 import pytest
 
+from mcu_quant.deployment import GenerateOptions
 from mcu_quant.errors import McuQuantError
 from mcu_quant.exporters.tflite import write_tflite
 from mcu_quant.importers.tflite import read_tflite
 from mcu_quant.kernels.base import CORES
 from mcu_quant.ops.interpreter import run_graph
-from mcu_quant.pipeline import GenerateOptions, TfliteModel, deploy, render
+from mcu_quant.pipeline import TfliteModel, deploy, render
 from tests.hunter.draws import drawn
 from tests.hunter.graphs import quantized_cases
 

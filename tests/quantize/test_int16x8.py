@@ -16,9 +16,10 @@ from mcu_quant.ops.mean import MeanAttrs
 from mcu_quant.ops.pad import PadAttrs
 from mcu_quant.ops.pooling import Pool2DAttrs
 from mcu_quant.ops.softmax import SoftmaxAttrs
-from mcu_quant.pipeline import QuantizeOptions, read_model, verify
 from mcu_quant.pipeline import quantize as quantize_model
+from mcu_quant.pipeline import read_model, verify
 from mcu_quant.quantize import quantize_int8
+from mcu_quant.quantize_options import QuantizeOptions
 from tests.graphs import assert_same_graph
 from tests.oracles import tflm
 from tests.passes.float_models import Model

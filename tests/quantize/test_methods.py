@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 
 from mcu_quant.errors import InvalidInputError
 from mcu_quant.ir import QuantParams, Tensor
-from mcu_quant.pipeline import QuantizeOptions
 from mcu_quant.quantize import CALIBRATIONS, calibrate, quantize_int8
 from mcu_quant.quantize.histogram import BINS, Histogram
 from mcu_quant.quantize.schemes import activation_scheme, quantize_linear_constants
+from mcu_quant.quantize_options import QuantizeOptions
 from tests.keras_models import calibration_data, float_graph, needs_models
 from tests.quantize.test_calibration import GRAPH
 

@@ -21,12 +21,12 @@ from mcu_quant.ops.linear import LinearOperator
 from mcu_quant.ops.mean import MeanAttrs
 from mcu_quant.ops.pad import PadAttrs
 from mcu_quant.ops.reshape import ReshapeAttrs
-from mcu_quant.pipeline import QuantizeOptions
 from mcu_quant.quantize import quantize_int8
 from mcu_quant.quantize.adaround import _Problem, rounded_weights
 from mcu_quant.quantize.equalize import PeakFinder, equalized, pairs
 from mcu_quant.quantize.schemes import quantize_linear_constants
 from mcu_quant.quantize.taps import from_weight_rows, tap_rows, weight_rows
+from mcu_quant.quantize_options import QuantizeOptions
 from tests.oracles import tflm
 
 RNG = np.random.default_rng(11)
