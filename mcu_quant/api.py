@@ -19,6 +19,7 @@ from mcu_quant.deployment import Deployment, GenerateOptions
 from mcu_quant.errors import BitsDifferError, InvalidInputError, ToolMissingError
 from mcu_quant.ir import Graph
 from mcu_quant.outputs import check_directory, write_directory, write_file
+from mcu_quant.recipe import Recipe, read_recipe, recipe_of
 from mcu_quant.sections import UNPLACED, Placement, placement_of, read_placement
 from mcu_quant.verify.compare import Comparison
 
@@ -178,6 +179,8 @@ def quantize(
     weights_calibration: str = "minmax",
     repairs: Sequence[str] = (),
     dynamic_range: str | None = None,
+    recipe: Recipe | Mapping[str, str] | str | Path | None = None,
+    allow_float: bool = False,
     progress: pipeline.Progress | None = None,
 ) -> QuantizedModel:
     """Quantize a float model to integers; or, with a float technique, only its weights or nothing.
@@ -190,8 +193,11 @@ def quantize(
     or "dynamic" (int8 weights). calibration: how ranges of activations are found (see choices.py, or
     "percentile=99.9"); weights_calibration: "minmax" or "mse". repairs: of "equalize", "adaround" and
     "bias"; they run through the dataset several times. input_type, output_type: "int8", "uint8" (int8
-    only), "int16" (int16x8 only) or "float32"; by default what activations are. dynamic_range: of
-    "dynamic", "hybrid" (default) or "weights". progress: called with the number of samples seen.
+    only), "int16" (int16x8 only) or "float32", or in a mix any; by default what activations are.
+    dynamic_range: of "dynamic", "hybrid" (default) or "weights".
+    recipe: layers' own techniques, {"conv*": "int16x8", "dense": "float32"} or the path of a TOML file that
+    says so (recipe.py); technique is that of the other layers. allow_float: layers without an integer form
+    are computed in float32, instead of an error. progress: called with the number of samples seen.
     """
     loaded = float_model(model)
     options = pipeline.QuantizeOptions(
@@ -203,10 +209,18 @@ def quantize(
         weights_calibration=weights_calibration,
         repairs=tuple(repairs),
         dynamic_range=dynamic_range,
+        recipe=_recipe(recipe),
+        allow_float=allow_float,
     )
     dataset = () if options.is_float else _dataset(representative_dataset, loaded)
     quantized = pipeline.quantize(loaded.graph, dataset, options, progress=progress)
     return QuantizedModel(replace(quantized, name=loaded.name))
+
+
+def _recipe(given: Recipe | Mapping[str, str] | str | Path | None) -> Recipe | None:
+    if given is None or isinstance(given, Recipe):
+        return given
+    return recipe_of(given) if isinstance(given, Mapping) else read_recipe(Path(given))
 
 
 def _dataset(given: Any, model: FloatModel) -> Any:
@@ -315,6 +329,7 @@ def diagnose(
     loaded = float_model(model)
     if "repairs" in options:
         options["repairs"] = tuple(options["repairs"])
+    options["recipe"] = _recipe(options.get("recipe"))
     reference = reference_graph(loaded.graph)
     if representative_dataset is None:
         representative_dataset = test if loaded.graph.trained is not None else _dataset(None, loaded)

@@ -30,6 +30,7 @@ from mcu_quant.errors import (
 )
 from mcu_quant.ir import Graph
 from mcu_quant.kernels.base import CORES, Core
+from mcu_quant.recipe import NO_RECIPE, Recipe, check_recipe
 from mcu_quant.sections import RAM, Placement, check_placement
 
 if TYPE_CHECKING:
@@ -46,6 +47,9 @@ MAX_MODEL_BYTES = 512 * 2**20
 #: depends on the kernels.
 _ROUNDS = 3
 
+#: The type of activations, by technique; the others have float32.
+_ACTIVATIONS = {"int8": "int8", "int16x8": "int16"}
+
 #: Told how many samples are done, and how many there are (None if that is not known).
 Progress = Callable[[int, int | None], None]
 
@@ -56,6 +60,8 @@ class QuantizeOptions:
 
     input_type, output_type: None is the type of the activations, int8 or int16.
     calibration: a method, or percentile=99.9. repairs: names of choices.REPAIRS.
+    recipe: the technique of layers by name; technique is that of the others. allow_float: layers without an
+    integer form are computed in float32, instead of an error.
     """
 
     technique: str = "int8"
@@ -66,6 +72,8 @@ class QuantizeOptions:
     weights_calibration: str = "minmax"
     repairs: tuple[str, ...] = ()
     dynamic_range: str | None = None
+    recipe: Recipe | None = None
+    allow_float: bool = False
 
     def __post_init__(self) -> None:
         require_choice("technique", self.technique, TECHNIQUES)
@@ -79,25 +87,43 @@ class QuantizeOptions:
         require_choice("dynamic range", self.dynamic_range or DYNAMIC_RANGES[0], DYNAMIC_RANGES)
         if self.is_float:
             self._require_float_options()
-        if self.dynamic_range is not None and self.technique != "dynamic":
+        if self.per_tensor and not set(self.techniques) - {"float32", "float16"}:
+            self._refuse("per_tensor", True)
+        if self.dynamic_range is not None and "dynamic" not in self.techniques:
             self._refuse("dynamic_range", self.dynamic_range)
 
     @property
+    def techniques(self) -> tuple[str, ...]:
+        """All that layers can have."""
+        return (self.recipe or NO_RECIPE).techniques(self.technique)
+
+    @property
     def is_float(self) -> bool:
-        """Whether activations stay in float32, so that there is nothing to calibrate."""
-        return self.technique in FLOAT_TECHNIQUES
+        """Whether all activations stay in float32, so that there is nothing to calibrate."""
+        return set(self.techniques) <= set(FLOAT_TECHNIQUES)
+
+    @property
+    def is_mixed(self) -> bool:
+        """Whether not every layer need have the same technique."""
+        return self.recipe is not None or self.allow_float
 
     def _require_float_options(self) -> None:
+        """Refuse what is about integer activations, and what is not done to other weights."""
         for name, value in (("input_type", self.input_type), ("output_type", self.output_type)):
             if value not in (None, "float32"):
                 self._refuse(name, value)
-        if self.per_tensor and self.technique != "dynamic":
-            self._refuse("per_tensor", True)
+        for name in ("calibration", "weights_calibration"):
+            if getattr(self, name) != "minmax":
+                self._refuse(name, getattr(self, name))
+        if self.repairs:
+            self._refuse("repairs", ",".join(self.repairs))
+        if self.allow_float:
+            self._refuse("allow_float", True)
 
     def _refuse(self, option: str, value: object) -> None:
         raise InvalidInputError(
             "an option must have a meaning for the technique",
-            value=f"{option}={value} with {self.technique}",
+            value=f"{option}={value} with {', '.join(self.techniques)}",
             hint="leave it out, or another technique",
         )
 
@@ -191,42 +217,71 @@ def quantize(
     quantization.
     """
     from mcu_quant.exporters.tflite import write_tflite
+
+    return read_model(write_tflite(_quantized(graph, samples, options, progress)), c_name(graph.name))
+
+
+def _quantized(
+    graph: Graph, samples: Iterable[Any], options: QuantizeOptions, progress: Progress | None
+) -> Graph:
     from mcu_quant.passes import prepare
     from mcu_quant.quantize import quantize_float, quantize_int8, quantize_trained
 
+    if graph.trained is not None and options.is_mixed:
+        raise InvalidInputError(
+            "a model that was trained with quantization becomes int8 in all layers",
+            layer=graph.name,
+            value="a recipe" if options.recipe is not None else "allow_float",
+            hint="the float model that prepare_qat was given",
+        )
+    if options.is_mixed:
+        return _mixed(prepare(graph), samples, options, progress)
     if options.is_float:
-        quantized = quantize_float(
-            graph if graph.trained is not None else prepare(graph),
+        return quantize_float(
+            prepare(graph),
             options.technique,
             per_tensor=options.per_tensor,
             dynamic_range=options.dynamic_range or DYNAMIC_RANGES[0],
         )
-        return read_model(write_tflite(quantized), c_name(graph.name))
+    shared: dict[str, Any] = {
+        "calibration": options.calibration,
+        "weights_calibration": options.weights_calibration,
+        "per_tensor": options.per_tensor,
+        "input_type": options.input_type,
+        "output_type": options.output_type,
+        "repairs": options.repairs,
+    }
     if graph.trained is not None:
-        quantized = quantize_trained(
-            graph,
-            technique=options.technique,
-            calibration=options.calibration,
-            weights_calibration=options.weights_calibration,
-            per_tensor=options.per_tensor,
-            input_type=options.input_type,
-            output_type=options.output_type,
-            repairs=options.repairs,
-        )
-        return read_model(write_tflite(quantized), c_name(graph.name))
-    quantized = quantize_int8(
-        prepare(graph),
-        samples,
-        calibration=options.calibration,
-        per_tensor=options.per_tensor,
-        input_type=options.input_type,
-        output_type=options.output_type,
-        weights_calibration=options.weights_calibration,
-        repairs=options.repairs,
-        progress=progress,
-        activations="int16" if options.technique == "int16x8" else "int8",
+        return quantize_trained(graph, technique=options.technique, **shared)
+    return quantize_int8(
+        prepare(graph), samples, activations=_ACTIVATIONS[options.technique], progress=progress, **shared
     )
-    return read_model(write_tflite(quantized), c_name(graph.name))
+
+
+def _mixed(
+    graph: Graph, samples: Iterable[Any], options: QuantizeOptions, progress: Progress | None
+) -> Graph:
+    from mcu_quant.quantize import MixedOptions, quantize_mixed
+
+    recipe, layers = options.recipe or NO_RECIPE, [node.name for node in graph.nodes]
+    check_recipe(recipe, layers)
+    usual = _ACTIVATIONS.get(options.technique, "float32")
+    return quantize_mixed(
+        graph,
+        samples,
+        {layer: recipe.technique_of(layer, options.technique) for layer in layers},
+        MixedOptions(
+            input_type=options.input_type or usual,
+            output_type=options.output_type or usual,
+            calibration=options.calibration,
+            per_tensor=options.per_tensor,
+            weights_calibration=options.weights_calibration,
+            repairs=options.repairs,
+            dynamic_range=options.dynamic_range or DYNAMIC_RANGES[0],
+            allow_float=options.allow_float,
+        ),
+        progress,
+    )
 
 
 def core_named(name: str) -> Core:

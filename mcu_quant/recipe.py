@@ -4,9 +4,9 @@
     "conv_1" = "int16x8"
     "dense*" = "float32"
 
-Left of the = are names of layers, or patterns of them (layer_patterns.py); right the technique. Of several lines
-that match a layer, the first holds; layers that no line matches have the technique of --technique. What a layer
-is made of (NAME/part) goes with it, unless it is matched by itself.
+Left of the = are names of layers, or patterns of them (layer_patterns.py); right the technique. Of several
+lines that match a layer, the first holds; layers that no line matches have the technique of --technique. A
+name also stands for what the layer is made of, NAME/part.
 """
 
 from __future__ import annotations

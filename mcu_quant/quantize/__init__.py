@@ -11,7 +11,6 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from mcu_quant.ir import Graph
-from mcu_quant.ops.support import require_supported
 from mcu_quant.quantize.activation_types import ACTIVATION_TYPES
 from mcu_quant.quantize.assign import LinearConstants
 from mcu_quant.quantize.calibration import (
@@ -21,7 +20,7 @@ from mcu_quant.quantize.calibration import (
     Ranges,
     calibrate,
 )
-from mcu_quant.quantize.checks import check_quantizable
+from mcu_quant.quantize.checks import check_quantizable, require_integer_forms
 from mcu_quant.quantize.edges import (
     check_edge_type,
     convert_inputs,
@@ -105,7 +104,7 @@ def quantize_int8_with_ranges(
 
 def _with_edges(quantized: Graph, input_type: str, output_type: str) -> Graph:
     quantized = convert_outputs(convert_inputs(quantized, input_type), output_type)
-    return require_supported(quantized)
+    return require_integer_forms(quantized)
 
 
 def quantize_trained(

@@ -11,7 +11,7 @@ from mcu_quant.ops.support import find_problems, require_supported
 from mcu_quant.quantize.activation_types import INT8, INT16
 from mcu_quant.quantize.assign import LinearConstants
 from mcu_quant.quantize.calibration import Progress, Ranges, calibrate
-from mcu_quant.quantize.checks import check_quantizable
+from mcu_quant.quantize.checks import check_quantizable, require_integer_forms
 from mcu_quant.quantize.edges import convert_inputs, convert_outputs
 from mcu_quant.quantize.floats import with_float_weights
 from mcu_quant.quantize.kinds import Kind
@@ -74,7 +74,7 @@ def quantize_mixed(
         quantized = convert_inputs(quantized, "uint8")
     if options.output_type == "uint8":
         quantized = convert_outputs(quantized, "uint8")
-    return require_supported(quantized)
+    return require_supported(quantized) if options.allow_float else require_integer_forms(quantized)
 
 
 def _quantized(

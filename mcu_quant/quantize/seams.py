@@ -1,8 +1,8 @@
 """Where layers of different types meet: each tensor gets one type, and converters stand between them.
 
 A tensor is converted once for each type that is needed of it, right before the first node that reads it so;
-what only the user reads is converted at the end. From int8 to int16 the way is over float32: LiteRT's QUANTIZE
-has no other (quantize.cc of TensorFlow 2.21), and in float32 steps of int8 are exact.
+what only the user reads is converted at the end. From int8 to int16 the way is over float32, in which steps
+of int8 are exact: LiteRT's QUANTIZE has no other.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""From calibrated ranges to integers: schemes, the repairs that go layer by layer, and the rewritten graph."""
+"""From calibrated ranges to integers: schemes, the repairs that go layer by layer, the rewritten graph."""
 
 from __future__ import annotations
 
