@@ -19,18 +19,12 @@ arena's) are those of a board, where a firmware project puts them; "ram" if they
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from fnmatch import fnmatchcase
 from pathlib import Path
 
 from mcu_quant.errors import InvalidInputError
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from mcu_quant.layer_patterns import Rules, first_match, read_toml, require_matches
 
 #: Where constants go of themselves.
 RODATA = ".rodata"
@@ -39,7 +33,6 @@ RAM = "ram"
 _SECTION = re.compile(r"[A-Za-z_.][A-Za-z0-9_.]{0,63}")
 #: Compilers refuse constants in these, or they are not loaded.
 _NOT_FOR_CONSTANTS = (".text", ".data", ".bss")
-_MOST_SHOWN, _LONGEST_SHOWN = 40, 60
 
 
 @dataclass(frozen=True)
@@ -64,11 +57,11 @@ class Placement:
     """
 
     default: str = RODATA
-    rules: tuple[tuple[str, str], ...] = ()
+    rules: Rules = ()
     arena: SplitArena | None = None
 
     def section_of(self, layer: str) -> str:
-        return next((section for pattern, section in self.rules if _matches(pattern, layer)), self.default)
+        return first_match(self.rules, layer, self.default)
 
     @property
     def sections(self) -> tuple[str, ...]:
@@ -99,16 +92,7 @@ UNPLACED = Placement()
 
 def read_placement(path: Path) -> Placement:
     """Raises InvalidInputError."""
-    try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InvalidInputError(
-            "the placement file cannot be read", layer=str(path), value=error.strerror
-        ) from error
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise InvalidInputError(
-            "the placement must be readable TOML", layer=str(path), value=error
-        ) from error
+    table = read_toml(path, "placement")
     unknown = [key for key in table if key not in ("weights", "arena")]
     weights, arena = table.get("weights", {}), table.get("arena")
     if unknown or not table or not isinstance(weights, dict) or not isinstance(arena, (dict, type(None))):
@@ -174,13 +158,7 @@ def check_placement(
 
     where: whose sections they are, for the message. Raises InvalidInputError.
     """
-    for pattern, _ in placement.rules:
-        if not any(_matches(pattern, layer) for layer in layers):
-            raise InvalidInputError(
-                "a line of the placement must match a layer",
-                value=pattern,
-                hint=_listed("the layers", layers),
-            )
+    require_matches("placement", [pattern for pattern, _ in placement.rules], layers)
     known = (RODATA, *(sections or ()))
     for section in placement.sections:
         if sections is not None and section not in known:
@@ -192,13 +170,3 @@ def check_placement(
             raise InvalidInputError(
                 f"an arena's section must be one that {where} has", value=section, hint=", ".join(sections)
             )
-
-
-def _listed(what: str, names: Sequence[str]) -> str:
-    rest = f" and {len(names) - _MOST_SHOWN} more" if len(names) > _MOST_SHOWN else ""
-    shown = [name if len(name) <= _LONGEST_SHOWN else f"{name[:_LONGEST_SHOWN]}..." for name in names]
-    return f"{what} are {', '.join(shown[:_MOST_SHOWN])}{rest}"
-
-
-def _matches(pattern: str, layer: str) -> bool:
-    return pattern == layer or fnmatchcase(layer, pattern)

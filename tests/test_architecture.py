@@ -15,7 +15,9 @@ PACKAGE = ROOT / "mcu_quant"
 #: From the bottom up: a module imports from lower ranks or its own stage.
 RANKS: tuple[tuple[str, ...], ...] = (
     ("errors",),
+    ("layer_patterns",),
     ("ir", "fixed_point", "resources", "doctor", "c_names", "choices", "sections", "affine"),
+    ("recipe",),
     ("ops", "quantize_options"),
     ("kernels",),
     ("deployment",),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from mcu_quant import pipeline
 from mcu_quant.api.models import FloatModel, QuantizedModel, float_model, load
-from mcu_quant.api.quantizing import calibration_dataset, quantize
+from mcu_quant.api.quantizing import calibration_dataset, given_recipe, quantize
 from mcu_quant.deployment import GenerateOptions
 from mcu_quant.errors import InvalidInputError
 from mcu_quant.quantize_options import QuantizeOptions
@@ -51,6 +51,7 @@ def diagnose(
     loaded = float_model(model)
     if "repairs" in options:
         options["repairs"] = tuple(options["repairs"])
+    options["recipe"] = given_recipe(options.get("recipe"))
     reference = reference_graph(loaded.graph)
     if representative_dataset is None:
         representative_dataset = (

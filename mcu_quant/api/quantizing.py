@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from mcu_quant import pipeline, samples
 from mcu_quant.api.models import FloatModel, QuantizedModel, float_model
 from mcu_quant.errors import InvalidInputError
 from mcu_quant.quantize_options import QuantizeOptions
+from mcu_quant.recipe import Recipe, read_recipe, recipe_of
 
 
 def quantize(
@@ -25,6 +27,8 @@ def quantize(
     weights_calibration: str = "minmax",
     repairs: Sequence[str] = (),
     dynamic_range: str | None = None,
+    recipe: Recipe | Mapping[str, str] | str | Path | None = None,
+    allow_float: bool = False,
     progress: pipeline.Progress | None = None,
 ) -> QuantizedModel:
     """Quantize a float model to integers; or, with a float technique, only its weights or nothing.
@@ -37,8 +41,11 @@ def quantize(
     or "dynamic" (int8 weights). calibration: how ranges of activations are found (see choices.py, or
     "percentile=99.9"); weights_calibration: "minmax" or "mse". repairs: of "equalize", "adaround" and
     "bias"; they run through the dataset several times. input_type, output_type: "int8", "uint8" (int8
-    only), "int16" (int16x8 only) or "float32"; by default what activations are. dynamic_range: of
-    "dynamic", "hybrid" (default) or "weights". progress: called with the number of samples seen.
+    only), "int16" (int16x8 only) or "float32", or in a mix any; by default what activations are.
+    dynamic_range: of "dynamic", "hybrid" (default) or "weights".
+    recipe: layers' own techniques, {"conv*": "int16x8", "dense": "float32"} or the path of a TOML file that
+    says so (recipe.py); technique is that of the other layers. allow_float: layers without an integer form
+    are computed in float32, instead of an error. progress: called with the number of samples seen.
     """
     loaded = float_model(model)
     options = QuantizeOptions(
@@ -50,10 +57,19 @@ def quantize(
         weights_calibration=weights_calibration,
         repairs=tuple(repairs),
         dynamic_range=dynamic_range,
+        recipe=given_recipe(recipe),
+        allow_float=allow_float,
     )
     dataset = () if options.is_float else calibration_dataset(representative_dataset, loaded)
     quantized = pipeline.quantize(loaded.graph, dataset, options, progress=progress)
     return QuantizedModel(replace(quantized, name=loaded.name))
+
+
+def given_recipe(given: Recipe | Mapping[str, str] | str | Path | None) -> Recipe | None:
+    """A recipe in any of the ways that quantize takes it."""
+    if given is None or isinstance(given, Recipe):
+        return given
+    return recipe_of(given) if isinstance(given, Mapping) else read_recipe(Path(given))
 
 
 def calibration_dataset(given: Any, model: FloatModel) -> Any:

@@ -134,6 +134,18 @@ _QUANTIZING = (
         help="Of dynamic. hybrid (default): the input of each layer is quantized as it comes, sums are of "
         "integers. weights: int8 is only how weights are stored.",
     ),
+    click.option(
+        "--recipe",
+        type=PATH,
+        metavar="FILE",
+        help="A TOML file with the techniques of layers, by their names or patterns of names: [layers], then "
+        '"conv*" = "int16x8". Other layers have that of --technique.',
+    ),
+    click.option(
+        "--allow-float",
+        is_flag=True,
+        help="Compute layers that have no integer form in float32, instead of refusing the model.",
+    ),
 )
 _GENERATING = (
     click.option(
@@ -180,6 +192,8 @@ _QUANTIZING_NAMES = (
     "input_type",
     "output_type",
     "dynamic_range",
+    "recipe",
+    "allow_float",
 )
 #: Flags that are not the name of what they set.
 _FLAGS = {"repairs": "repair"}
@@ -231,20 +245,27 @@ def load_integer_model(path: Path, quantizing: dict[str, Any], name: str | None 
     return quantize_graph(model, path, quantizing, name or c_name(path.stem))
 
 
+def quantize_options(quantizing: dict[str, Any]) -> QuantizeOptions:
+    """All but --data, the recipe read."""
+    from mcu_quant.quantize_options import QuantizeOptions
+    from mcu_quant.recipe import read_recipe
+
+    options = {name: value for name, value in quantizing.items() if name != "data"}
+    file = options["recipe"]
+    return QuantizeOptions(**{**options, "recipe": None if file is None else read_recipe(file)})
+
+
 def quantize_graph(graph: Any, path: Path, quantizing: dict[str, Any], name: str) -> TfliteModel:
     from dataclasses import replace
 
     from mcu_quant import pipeline
     from mcu_quant.cli._output import note, progress
-    from mcu_quant.quantize_options import QuantizeOptions
     from mcu_quant.samples import CalibrationFile
 
-    options = dict(quantizing)
-    data = options.pop("data")
-    chosen = QuantizeOptions(**options)
+    data, chosen = quantizing["data"], quantize_options(quantizing)
     if chosen.is_float:
         if data is not None:
-            note(f"{chosen.technique} needs no calibration: {data} is not read")
+            note(f"{' and '.join(chosen.techniques)} needs no calibration: {data} is not read")
         return replace(pipeline.quantize(graph, (), chosen), name=name)
     if graph.trained is not None:
         return replace(_quantize_trained(graph, path, data, chosen), name=name)

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mcu_quant.choices import FLOAT_TECHNIQUES
 from mcu_quant.cli import _options as options
 from mcu_quant.cli._output import note, note_fitting, print_json, print_table
 
@@ -66,7 +65,7 @@ def _facts(path: Path, target: str, generating: dict[str, Any], quantizing: dict
             integer, kind, calibrated = options.load_integer_model(path, quantizing), "tflite", True
         else:
             integer, kind = _quantized(loaded, path, quantizing), "float"
-            needs_none = quantizing["technique"] in FLOAT_TECHNIQUES or loaded.trained is not None
+            needs_none = options.quantize_options(quantizing).is_float or loaded.trained is not None
             calibrated = quantizing["data"] is not None or needs_none
     except UnsupportedModelError as error:
         return {"unsupported": inspection.problems_json(error.problems)}
@@ -79,11 +78,10 @@ def _facts(path: Path, target: str, generating: dict[str, Any], quantizing: dict
 def _quantized(graph: Graph, path: Path, quantizing: dict[str, Any]) -> Any:
     from mcu_quant import inspection, pipeline
     from mcu_quant.c_names import c_name
-    from mcu_quant.quantize_options import QuantizeOptions
 
-    if quantizing["data"] is not None or quantizing["technique"] in FLOAT_TECHNIQUES:
+    chosen = options.quantize_options(quantizing)
+    if quantizing["data"] is not None or chosen.is_float:
         return options.quantize_graph(graph, path, quantizing, c_name(path.stem))
-    chosen = QuantizeOptions(**{key: value for key, value in quantizing.items() if key != "data"})
     return pipeline.quantize(graph, inspection.synthetic_samples(graph), chosen)
 
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from mcu_quant.cli import _options as options
 from mcu_quant.cli._output import note, print_json
+
+if TYPE_CHECKING:
+    from mcu_quant.ir import Graph
 
 
 @click.command("quantize")
@@ -27,15 +30,25 @@ def command(model: Path, output: Path, quantizing: dict[str, Any], force: bool, 
         options.float_model(model).graph, model, quantizing, c_name(model.stem)
     )
     write_file(output, quantized.data, force=force)
-    facts = {
+    facts: dict[str, Any] = {
         "model": str(model),
         "output": str(output),
         "bytes": len(quantized.data),
         "fingerprint": quantized.fingerprint,
         "technique": quantizing["technique"],
         "layers": len(quantized.graph.nodes),
+        "float_layers": _float_layers(quantized.graph),
     }
+    if quantizing["allow_float"]:
+        note(f"in float32: {', '.join(facts['float_layers']) or 'no layer'}")
     if as_json:
         print_json(facts)
     else:
         note(f"{output}: {len(quantized.data):,} bytes, {len(quantized.graph.nodes)} layers")
+
+
+def _float_layers(graph: Graph) -> list[str]:
+    """Their names, by what they write."""
+    from mcu_quant.ops.forms import FLOAT_FORMS, form_of
+
+    return [node.name for node in graph.bound_nodes() if form_of(node) in FLOAT_FORMS]

@@ -19,6 +19,8 @@ CALIBRATED = ("int8", "int16x8")
 #: What a list of techniques shows, in the order of size and exactness.
 _ORDER = ("float32", "float16", "dynamic", "int8", "int16x8")
 _PER_TENSOR = "per-tensor"
+#: Only shown: what is in it has no name.
+_RECIPE = "recipe"
 
 
 @dataclass(frozen=True)
@@ -72,10 +74,19 @@ class Candidate:
         return "technique" in self.changes
 
     def options(self, base: QuantizeOptions) -> QuantizeOptions:
-        """base, changed; without the types of its edges where activations stay in float32."""
-        if self.technique in choices.FLOAT_TECHNIQUES:
-            base = replace(base, input_type=None, output_type=None)
-        return replace(base, **self.changes)
+        """base, changed; another technique is that of all layers, without what has no meaning for it."""
+        left_out = {"recipe": None, **_meaningless(self.technique)} if self.changes_technique else {}
+        return replace(base, **{**left_out, **self.changes})
+
+
+def _meaningless(technique: str) -> dict[str, Any]:
+    """The options that say nothing of that technique, as they usually are."""
+    usual = QuantizeOptions()
+    fields = [axis.field for axis in axes() if technique not in axis.techniques]
+    if technique in choices.FLOAT_TECHNIQUES:
+        fields += ["input_type", "output_type", "allow_float"]
+        fields += [] if technique == "dynamic" else ["per_tensor"]
+    return {name: getattr(usual, name) for name in fields}
 
 
 def axes() -> list[Axis]:
@@ -174,6 +185,8 @@ def name_of(options: QuantizeOptions) -> str:
 def _words(options: QuantizeOptions) -> Iterator[str]:
     usual = QuantizeOptions()
     yield options.technique
+    if options.recipe is not None:
+        yield _RECIPE
     if options.per_tensor:
         yield _PER_TENSOR
     for axis in axes():

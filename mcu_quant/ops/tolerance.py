@@ -49,8 +49,11 @@ FLOAT = Tolerance(1e-4, 1e-6)
 #: Behind hybrid layers, and integer ones that float ones feed: a value at the border of two steps may fall to
 #: either side.
 HYBRID = Tolerance(2e-2, 1e-6)
-#: Of integers that were computed from such: steps.
+#: Behind int16 layers that float ones feed: their steps are finer.
+FINE = Tolerance(1e-3, 1e-6)
+#: Of int8 that was computed from any of these: steps. Of int16: what the relative tolerance is in steps.
 STEPS = Tolerance(0.0, 2.0)
+_INT16_STEPS = 2**15
 
 
 def output_tolerances(graph: Graph) -> list[Tolerance | None]:
@@ -60,7 +63,7 @@ def output_tolerances(graph: Graph) -> list[Tolerance | None]:
         found = [reached[name] for name in node.node.inputs if name in reached]
         found += _own(node)
         if found:
-            found += [] if form_of(node) in FLOAT_FORMS else [HYBRID]
+            found += [] if form_of(node) in FLOAT_FORMS else [_rounding(node)]
             worst = max(found, key=lambda tolerance: tolerance.relative)
             reached.update(dict.fromkeys(node.node.outputs, worst))
     return [_at_output(graph, name, reached.get(name)) for name in graph.outputs]
@@ -75,6 +78,15 @@ def _own(node: BoundNode) -> list[Tolerance]:
     return [HYBRID if form == "hybrid" else FLOAT]
 
 
+def _rounding(node: BoundNode) -> Tolerance:
+    """What falling to the other side of a step makes of a small difference."""
+    tensors = (*node.inputs, *node.outputs)
+    types = {tensor.dtype for tensor in tensors if tensor is not None and not tensor.is_constant}
+    return HYBRID if types & {"int8", "uint8"} else FINE
+
+
 def _at_output(graph: Graph, name: str, tolerance: Tolerance | None) -> Tolerance | None:
-    is_float = graph.tensors[name].dtype == "float32"
-    return tolerance if tolerance is None or is_float else STEPS
+    dtype = graph.tensors[name].dtype
+    if tolerance is None or dtype == "float32":
+        return tolerance
+    return Tolerance(0.0, round(tolerance.relative * _INT16_STEPS)) if dtype == "int16" else STEPS

@@ -10,16 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from mcu_quant.choices import INT8_CALIBRATIONS, split_calibration
-from mcu_quant.errors import InvalidInputError
-from mcu_quant.ir import Graph, check
-from mcu_quant.ops.support import require_supported
+from mcu_quant.ir import Graph
 from mcu_quant.quantize.activation_types import ACTIVATION_TYPES
-from mcu_quant.quantize.assign import (
-    LinearConstants,
-    assign_schemes,
-    separate_fixed_outputs,
-)
+from mcu_quant.quantize.assign import LinearConstants
 from mcu_quant.quantize.calibration import (
     CALIBRATIONS,
     CalibrationWarning,
@@ -27,27 +20,30 @@ from mcu_quant.quantize.calibration import (
     Ranges,
     calibrate,
 )
-from mcu_quant.quantize.checks import check_quantizable
+from mcu_quant.quantize.checks import check_quantizable, require_integer_forms
 from mcu_quant.quantize.edges import (
     check_edge_type,
     convert_inputs,
     convert_outputs,
 )
 from mcu_quant.quantize.floats import quantize_float
-from mcu_quant.quantize.integer import integer_graph
-from mcu_quant.quantize.layerwise import repaired
-from mcu_quant.quantize.repair import check_repairs, equalize, repair_inputs
+from mcu_quant.quantize.kinds import Kinds
+from mcu_quant.quantize.mixed import MixedOptions, quantize_mixed
+from mcu_quant.quantize.repair import check_repairs, equalize
+from mcu_quant.quantize.settle import check_calibration, integers
 from mcu_quant.quantize.trained import require_trained, trained_ranges
 
 __all__ = [
     "CALIBRATIONS",
     "CalibrationWarning",
+    "MixedOptions",
     "Ranges",
     "calibrate",
     "check_quantizable",
     "quantize_float",
     "quantize_int8",
     "quantize_int8_with_ranges",
+    "quantize_mixed",
     "quantize_trained",
 ]
 
@@ -79,18 +75,14 @@ def quantize_int8(
     check_edge_type("input", input_type or kind.dtype, kind)
     check_edge_type("output", output_type or kind.dtype, kind)
     check_quantizable(graph)
-    _check_calibration(calibration, activations)
+    check_calibration(calibration, activations)
     check_repairs(repairs, samples)
     if "equalize" in repairs:
         graph = equalize(graph, samples, per_tensor, progress)
     ranges = calibrate(graph, samples, method=calibration, progress=progress)
-    graph, ranges = separate_fixed_outputs(graph, ranges, kind)
-    constants = LinearConstants(per_tensor, weights_calibration, kind)
-    layerwise = [repair for repair in repairs if repair != "equalize"]
-    if layerwise:
-        schemes, inputs = assign_schemes(graph, ranges, constants), repair_inputs(graph, samples)
-        graph, constants = repaired(graph, schemes, constants, inputs, layerwise, progress)
-    return _integers(graph, ranges, constants, input_type, output_type)
+    constants = LinearConstants(per_tensor, weights_calibration, Kinds(kind))
+    quantized = integers(graph, ranges, constants, samples, repairs, progress)
+    return _with_edges(quantized, input_type or kind.dtype, output_type or kind.dtype)
 
 
 def quantize_int8_with_ranges(
@@ -105,24 +97,14 @@ def quantize_int8_with_ranges(
 ) -> Graph:
     """The integer graph, given the range of every activation."""
     kind = ACTIVATION_TYPES[activations]
-    graph, ranges = separate_fixed_outputs(graph, ranges, kind)
-    constants = LinearConstants(per_tensor, weights_calibration, kind)
-    return _integers(graph, ranges, constants, input_type, output_type)
+    constants = LinearConstants(per_tensor, weights_calibration, Kinds(kind))
+    quantized = integers(graph, ranges, constants)
+    return _with_edges(quantized, input_type or kind.dtype, output_type or kind.dtype)
 
 
-def _integers(
-    graph: Graph,
-    ranges: Ranges,
-    constants: LinearConstants,
-    input_type: str | None,
-    output_type: str | None,
-) -> Graph:
-    kind = constants.kind
-    schemes = assign_schemes(graph, ranges, constants)
-    quantized = check(integer_graph(graph, schemes, constants))
-    quantized = convert_inputs(quantized, input_type or kind.dtype)
-    quantized = convert_outputs(quantized, output_type or kind.dtype)
-    return require_supported(quantized)
+def _with_edges(quantized: Graph, input_type: str, output_type: str) -> Graph:
+    quantized = convert_outputs(convert_inputs(quantized, input_type), output_type)
+    return require_integer_forms(quantized)
 
 
 def quantize_trained(
@@ -152,12 +134,3 @@ def quantize_trained(
         input_type=input_type,
         output_type=output_type,
     )
-
-
-def _check_calibration(calibration: str, activations: str) -> None:
-    if activations != "int8" and split_calibration(calibration)[0] in INT8_CALIBRATIONS:
-        raise InvalidInputError(
-            f"the calibration methods {' and '.join(INT8_CALIBRATIONS)} weigh the steps of int8 activations",
-            value=f"{calibration} for {activations}",
-            hint="minmax: the steps of int16 are fine enough for the whole range",
-        )

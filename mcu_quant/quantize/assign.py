@@ -10,15 +10,10 @@ import numpy as np
 from mcu_quant.errors import Problem, UnsupportedModelError
 from mcu_quant.ir import BoundNode, Graph, Node, QuantParams, Tensor, check, unique_name
 from mcu_quant.ops import OPERATORS
-from mcu_quant.quantize.activation_types import INT8, ActivationType
+from mcu_quant.quantize.activation_types import INT8, INT16, ActivationType
+from mcu_quant.quantize.kinds import ALL_INT8, Kinds, equal_scale_groups
 from mcu_quant.quantize.linear_limit import least_linear_output_scale
-from mcu_quant.quantize.operands import (
-    activations,
-    equal_scale_groups,
-    quantized_outputs,
-    role,
-    rule_of,
-)
+from mcu_quant.quantize.operands import activations, role, rule_of
 from mcu_quant.quantize.ranges import Ranges
 from mcu_quant.quantize.schemes import (
     Constant,
@@ -40,19 +35,20 @@ _MAX_ROUNDS = 20
 class LinearConstants:
     """Integer weights and biases, computed once for each node and input scheme.
 
-    kind: what activations are.
+    kinds: what activations are.
     """
 
     per_tensor: bool
     calibration: str = "minmax"
-    kind: ActivationType = INT8
+    kinds: Kinds = ALL_INT8
     known: dict[tuple[str, QuantParams], tuple[Constant, Constant | None]] = field(default_factory=dict)
     rounded: dict[str, Constant] = field(default_factory=dict)
 
     def get(self, node: BoundNode, x: QuantParams) -> tuple[Constant, Constant | None]:
         rule = rule_of(node)
         assert rule.weights is not None
-        where = (node.name, x)
+        where, kind = (node.name, x), self.kinds.of_node(node.name)
+        assert kind is not None, node.name
         if where not in self.known:
             bias = None if rule.bias is None else node.optional_input(rule.bias)
             self.known[where] = quantize_linear_constants(
@@ -62,7 +58,7 @@ class LinearConstants:
                 rule.weights.channel_axis,
                 self.per_tensor,
                 self.calibration,
-                self.kind,
+                kind,
                 self.rounded.get(node.name),
             )
         return self.known[where]
@@ -89,17 +85,16 @@ def assign_schemes(graph: Graph, ranges: Ranges, constants: LinearConstants) -> 
     A group takes its fixed output's scheme if it has one (see separate_fixed_outputs), else the
     union of its members' ranges, widened as far as the operators demand.
     """
-    groups = equal_scale_groups(graph)
+    groups, types = equal_scale_groups(graph, constants.kinds), types_of(graph, constants.kinds)
     members = groups.members()
-    kind = constants.kind
-    fixed, spans = fixed_schemes(graph, kind), operand_ranges(graph, ranges)
+    fixed, spans = fixed_schemes(graph, constants.kinds), operand_ranges(graph, ranges)
     least: dict[str, float] = dict.fromkeys(members, 0.0)
     for _ in range(_MAX_ROUNDS):
         schemes: Schemes = {}
         for root, names in members.items():
             pinned = [fixed[name] for name in names if name in fixed]
             low, high = union(spans[n] for n in names)
-            chosen = symmetric_scheme if kind.symmetric else activation_scheme
+            chosen = symmetric_scheme if types[root].symmetric else activation_scheme
             scheme = pinned[0] if pinned else chosen(low, high, least[root])
             schemes.update(dict.fromkeys(names, scheme))
         grown = False
@@ -123,30 +118,37 @@ def assign_schemes(graph: Graph, ranges: Ranges, constants: LinearConstants) -> 
 
 def _demands(graph: Graph, schemes: Schemes, constants: LinearConstants) -> Iterable[tuple[str, float]]:
     """(key, smallest scale) as each node needs it, given the scales so far."""
-    kind = constants.kind
     for node in graph.bound_nodes():
-        inputs = [name for name, _ in activations(node)]
+        inputs, outputs = constants.kinds.inputs(node), constants.kinds.outputs(node)
+        types = {*inputs.values(), *outputs.values()}
+        if not types:
+            continue
+        kind = INT16 if INT16 in types else INT8
         operator = OPERATORS[node.node.op]
         yield from ((name, operator.least_input_scale(node.attrs, kind.dtype)) for name in inputs)
+        scales = [schemes[name] for name in inputs]
         if is_linear(node):
-            x = schemes[inputs[0]]
+            x = scales[0]
             needed = least_linear_output_scale(x.scale[0], x.zero_point[0], *constants.get(node, x), kind)
         else:
-            scales = [schemes[name].scale[0] for name in inputs]
-            needed = operator.least_output_scale(node.attrs, scales, kind.dtype)
-        yield from ((name, needed) for name in quantized_outputs(node))
+            needed = operator.least_output_scale(node.attrs, [x.scale[0] for x in scales], kind.dtype)
+        yield from ((name, needed) for name in outputs)
 
 
-def separate_fixed_outputs(graph: Graph, ranges: Ranges, kind: ActivationType = INT8) -> tuple[Graph, Ranges]:
+def separate_fixed_outputs(
+    graph: Graph, ranges: Ranges, kinds: Kinds = ALL_INT8
+) -> tuple[Graph, Ranges, Kinds]:
     """Insert quantize nodes where a fixed output meets, through equal-scale operators, what it cannot hold.
 
     Example: a sigmoid (0..1) and a convolution (-3..5) that are concatenated. ranges of the new
     tensors are those of the tensors that they rescale.
     """
-    fixed, spans = fixed_schemes(graph, kind), operand_ranges(graph, ranges)
+    fixed, spans = fixed_schemes(graph, kinds), operand_ranges(graph, ranges)
+    types = types_of(graph, kinds)
     readers = graph.consumers()
     ranges = dict(ranges)
-    for names in equal_scale_groups(graph).members().values():
+    for root, names in equal_scale_groups(graph, kinds).members().items():
+        kind = types[root]
         pinned = [name for name in names if name in fixed]
         if len({fixed[name] for name in pinned}) == 0 or _can_share(names, pinned, fixed, spans, kind):
             continue
@@ -154,7 +156,8 @@ def separate_fixed_outputs(graph: Graph, ranges: Ranges, kind: ActivationType = 
             same = [n for n in readers[name] if OPERATORS[n.op].quant_rule.output == "same"]
             graph, rescaled = _rescale_for(graph, name, same)
             ranges[rescaled] = ranges[name]
-    return check(graph), ranges
+            kinds = kinds.with_one(graph.producers()[rescaled].name, rescaled, kind)
+    return check(graph), ranges, kinds
 
 
 def _can_share(
@@ -185,13 +188,22 @@ def _rescale_for(graph: Graph, name: str, readers: list[Node]) -> tuple[Graph, s
     return graph.with_(nodes=tuple(nodes), tensors=tensors), rescaled
 
 
-def fixed_schemes(graph: Graph, kind: ActivationType) -> Schemes:
+def types_of(graph: Graph, kinds: Kinds) -> dict[str, ActivationType]:
+    """The type of every integer activation, by key."""
+    inputs = {name: kinds.of_tensor(name) for name in graph.inputs}
+    types = {name: kind for name, kind in inputs.items() if kind is not None}
+    for node in graph.bound_nodes():
+        types |= kinds.inputs(node) | kinds.outputs(node)
+    return types
+
+
+def fixed_schemes(graph: Graph, kinds: Kinds = ALL_INT8) -> Schemes:
     """The outputs whose scheme the specification fixes."""
     schemes: Schemes = {}
     for node in graph.bound_nodes():
         rule = rule_of(node)
         if rule.output == "fixed":
-            schemes.update(dict.fromkeys(quantized_outputs(node), kind.fixed(rule)))
+            schemes |= {name: kind.fixed(rule) for name, kind in kinds.outputs(node).items()}
     return schemes
 
 

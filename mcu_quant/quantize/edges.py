@@ -25,19 +25,39 @@ def check_edge_type(what: str, value: str, kind: ActivationType) -> None:
 
 
 def convert_inputs(graph: Graph, dtype: str) -> Graph:
-    """Graph inputs of that dtype, with a quantize node behind each one that is another integer inside."""
+    """Integer inputs of that dtype, with a quantize node behind each one that is another integer inside."""
     for name in graph.inputs:
-        if graph.tensors[name].dtype in ACTIVATION_TYPES and graph.tensors[name].dtype != dtype:
-            graph = _convert_input(graph, graph.tensors[name], dtype)
+        tensor = graph.tensors[name]
+        if tensor.dtype in ACTIVATION_TYPES and tensor.dtype != dtype:
+            retyped = dtype == "uint8" and _only_becomes_float(graph, name)
+            graph = _retyped(graph, tensor) if retyped else _convert_input(graph, tensor, dtype)
     return check(graph)
+
+
+def _only_becomes_float(graph: Graph, name: str) -> bool:
+    return name not in graph.outputs and all(node.op == "dequantize" for node in graph.consumers()[name])
+
+
+def _retyped(graph: Graph, tensor: Tensor) -> Graph:
+    """With the int8 tensor as uint8: what is between it and float32 does not mind."""
+    return graph.with_(tensors={**graph.tensors, tensor.name: _outer(tensor, "uint8")})
 
 
 def convert_outputs(graph: Graph, dtype: str) -> Graph:
-    """Graph outputs of that dtype, with a quantize or dequantize node before each one that is not."""
+    """Integer outputs of that dtype, with a quantize or dequantize node before each one that is not."""
     for name in dict.fromkeys(graph.outputs):
-        if graph.tensors[name].dtype in ACTIVATION_TYPES and graph.tensors[name].dtype != dtype:
-            graph = _convert_output(graph, graph.tensors[name], dtype)
+        tensor = graph.tensors[name]
+        if tensor.dtype in ACTIVATION_TYPES and tensor.dtype != dtype:
+            retyped = dtype == "uint8" and _only_comes_from_float(graph, name)
+            graph = _retyped(graph, tensor) if retyped else _convert_output(graph, tensor, dtype)
     return check(graph)
+
+
+def _only_comes_from_float(graph: Graph, name: str) -> bool:
+    producer = graph.producers().get(name)
+    if producer is None or graph.consumers()[name] or producer.op != "quantize":
+        return False
+    return graph.bind(producer).input(0).dtype == "float32"
 
 
 def _convert_input(graph: Graph, tensor: Tensor, dtype: str) -> Graph:

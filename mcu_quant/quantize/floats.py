@@ -6,6 +6,7 @@ behind a DEQUANTIZE, hybrid int8 as it is.
 
 from __future__ import annotations
 
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -13,6 +14,7 @@ import numpy as np
 from mcu_quant.errors import InvalidModelError
 from mcu_quant.ir import BoundNode, Graph, Node, QuantParams, Tensor, check, unique_name
 from mcu_quant.ops.base import WeightRule
+from mcu_quant.ops.forms import FLOAT_FORMS, form_of
 from mcu_quant.ops.support import require_supported
 from mcu_quant.quantize.assign import is_linear
 from mcu_quant.quantize.checks import check_quantizable
@@ -32,26 +34,64 @@ def quantize_float(
     InvalidModelError for weights that are not finite or too large for a half.
     """
     check_quantizable(graph)
-    if technique == "float16":
-        graph = check(_with_halves(graph))
-    elif technique == "dynamic":
-        graph = check(_DynamicRange(graph, per_tensor, dynamic_range == "hybrid").graph())
-    return require_supported(graph)
+    techniques = dict.fromkeys((node.name for node in graph.nodes), technique)
+    return require_supported(with_float_weights(graph, techniques, per_tensor, dynamic_range))
 
 
-def _with_halves(graph: Graph) -> Graph:
-    """Every float constant as a half, but those that are outputs."""
-    tensors = dict(graph.tensors)
-    for node in graph.bound_nodes():
-        for tensor in node.inputs:
-            if tensor is None or tensor.data is None or tensor.name in graph.outputs:
-                continue
-            if tensor.dtype == "float32":
-                tensors[tensor.name] = _half(node.name, tensor, tensor.data)
-    return replace(graph, tensors=tensors)
+def with_float_weights(
+    graph: Graph, techniques: Mapping[str, str], per_tensor: bool, dynamic_range: str
+) -> Graph:
+    """The graph with the weights of its float nodes as their techniques say; other nodes stay as they are.
+
+    techniques: by name; nodes without one stay, too.
+    """
+    layers = {
+        node.name: techniques.get(node.name) for node in graph.bound_nodes() if form_of(node) in FLOAT_FORMS
+    }
+    halves = {name for name, technique in layers.items() if technique == "float16"}
+    dynamic = {name for name, technique in layers.items() if technique == "dynamic"}
+    graph = check(_Halves(graph, halves).graph()) if halves else graph
+    if dynamic:
+        graph = check(_DynamicRange(graph, dynamic, per_tensor, dynamic_range == "hybrid").graph())
+    return graph
 
 
-def _half(layer: str, tensor: Tensor, data: np.ndarray) -> Tensor:
+@dataclass
+class _Halves:
+    """Every float constant of those layers as a half, but those that are outputs."""
+
+    source: Graph
+    layers: Container[str]
+    written: dict[str, Tensor] = field(default_factory=dict)
+    #: Constants to what has them as halves.
+    known: dict[str, str] = field(default_factory=dict)
+
+    def graph(self) -> Graph:
+        # What others read as it is stays.
+        others = {name for n in self.source.nodes if n.name not in self.layers for name in n.inputs}
+        kept = {*others, *self.source.outputs}
+        nodes = tuple(self._node(node, kept) for node in self.source.bound_nodes())
+        return self.source.with_(nodes=nodes, tensors={**self.source.tensors, **self.written})
+
+    def _node(self, node: BoundNode, kept: Container[str | None]) -> Node:
+        if node.name not in self.layers:
+            return node.node
+        inputs = [None if x is None else self._narrowed(node.name, x, kept) for x in node.inputs]
+        return replace(node.node, inputs=tuple(inputs))
+
+    def _narrowed(self, layer: str, tensor: Tensor, kept: Container[str | None]) -> str:
+        if tensor.data is None or tensor.dtype != "float32" or tensor.name in self.source.outputs:
+            return tensor.name
+        if tensor.name not in self.known:
+            name = tensor.name
+            if name in kept:
+                name = unique_name(f"{name}/float16", self.source.tensors, self.written)
+            self.written[name] = _half(layer, name, tensor.data)
+            self.known[tensor.name] = name
+        return self.known[tensor.name]
+
+
+def _half(layer: str, name: str, data: np.ndarray) -> Tensor:
     with np.errstate(over="ignore"):
         half = data.astype(np.float16)
     if not np.isfinite(half).all():
@@ -59,17 +99,18 @@ def _half(layer: str, tensor: Tensor, data: np.ndarray) -> Tensor:
         raise InvalidModelError(
             f"float16 weights must be at most {_LARGEST_HALF:g}",
             layer=layer,
-            value=f"{worst:g} in {tensor.name}",
+            value=f"{worst:g} in {name}",
             hint="--technique dynamic or float32, or scale this layer down and the next one up",
         )
-    return Tensor.constant(tensor.name, half)
+    return Tensor.constant(name, half)
 
 
 @dataclass
 class _DynamicRange:
-    """Constant weights of linear operators become int8, symmetric; everything else stays as it is."""
+    """Constant weights of those linear operators become int8, symmetric; everything else stays as it is."""
 
     source: Graph
+    layers: Container[str]
     per_tensor: bool
     hybrid: bool
     written: dict[str, Tensor] = field(default_factory=dict)
@@ -82,7 +123,7 @@ class _DynamicRange:
 
     def _node(self, node: BoundNode) -> Node:
         rule = rule_of(node).weights
-        if rule is None or not is_linear(node):
+        if node.name not in self.layers or rule is None or not is_linear(node):
             return node.node
         inputs = list(node.node.inputs)
         inputs[rule.index] = self._weights(node.input(rule.index), rule)

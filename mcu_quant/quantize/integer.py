@@ -8,7 +8,7 @@ import numpy as np
 
 from mcu_quant.ir import BoundNode, Graph, Node, QuantParams, Tensor, check, unique_name
 from mcu_quant.quantize.assign import LinearConstants, Schemes, is_linear
-from mcu_quant.quantize.operands import key, quantized_outputs, role, rule_of
+from mcu_quant.quantize.operands import key, role, rule_of
 from mcu_quant.quantize.schemes import Constant, quantize_activation_constant
 
 
@@ -34,14 +34,21 @@ class _Tensors:
 
 
 def integer_graph(graph: Graph, schemes: Schemes, constants: LinearConstants) -> Graph:
-    """The same nodes over activations of constants.kind, inputs and outputs included, and int8 weights."""
-    table = _Tensors()
+    """The same nodes over activations of constants.kinds, inputs and outputs included, and int8 weights.
+
+    Nodes that stay in float32 keep their constants.
+    """
+    table, kinds = _Tensors(), constants.kinds
+    kept = {*graph.outputs}
+    for node in graph.nodes:
+        kept.update(name for name in node.inputs if name is not None and kinds.of_node(node.name) is None)
     for tensor in graph.tensors.values():
+        kind = kinds.of_tensor(tensor.name)
         if tensor.is_constant:
-            if tensor.dtype != "float32" or tensor.name in graph.outputs:
+            if tensor.dtype != "float32" or tensor.name in kept:
                 table.keep(tensor)
-        elif tensor.name in schemes:
-            table.keep(replace(tensor, dtype=constants.kind.dtype, quant=schemes[tensor.name]))
+        elif kind is not None and tensor.name in schemes:
+            table.keep(replace(tensor, dtype=kind.dtype, quant=schemes[tensor.name]))
         else:
             table.keep(tensor)
     nodes = tuple(_integer_node(node, schemes, constants, table) for node in graph.bound_nodes())
@@ -49,6 +56,9 @@ def integer_graph(graph: Graph, schemes: Schemes, constants: LinearConstants) ->
 
 
 def _integer_node(node: BoundNode, schemes: Schemes, constants: LinearConstants, table: _Tensors) -> Node:
+    kind = constants.kinds.of_node(node.name)
+    if kind is None:
+        return node.node
     inputs: list[str | None] = list(node.node.inputs)
     if is_linear(node):
         rule = rule_of(node)
@@ -60,7 +70,7 @@ def _integer_node(node: BoundNode, schemes: Schemes, constants: LinearConstants,
     for index, tensor in enumerate(node.inputs):
         if tensor is not None and tensor.data is not None and role(node, index) == "activation":
             quant = schemes[key(node, index)]
-            data = quantize_activation_constant(tensor.data, quant, constants.kind)
+            data = quantize_activation_constant(tensor.data, quant, kind)
             inputs[index] = table.constant(tensor.name, (data, quant))
-    assert all(name in schemes for name in quantized_outputs(node))
+    assert all(name in schemes for name in constants.kinds.outputs(node))
     return replace(node.node, inputs=tuple(inputs))

@@ -38,7 +38,7 @@ def repaired(
     inputs: float32 [N, *shape] for each graph input. repairs: "bias", "adaround" or both.
     """
     run = _Run(graph, schemes, replace(constants, known={}), repairs)
-    total = sum(is_linear(node) for node in graph.bound_nodes())
+    total = sum(run.is_repaired(node) for node in graph.bound_nodes())
     for done, _ in enumerate(run.nodes(inputs), 1):
         if progress is not None:
             progress(len(inputs[0]) * done // total, len(inputs[0]))
@@ -63,7 +63,7 @@ class _Run:
             self.integer[name] = self._quantized(name, value) if name in self.schemes else value
         for index, node in enumerate(graph.nodes):
             bound = graph.bind(node)
-            if is_linear(bound):
+            if self.is_repaired(bound):
                 self._repair(bound)
                 yield
             self._put(self.real, run_node(bound, _operands(bound, self.real)), node)
@@ -72,6 +72,9 @@ class _Run:
             for read in node.inputs:
                 if read in self.real and last_use[read] == index:
                     del self.real[read], self.integer[read]
+
+    def is_repaired(self, node: BoundNode) -> bool:
+        return is_linear(node) and self.constants.kinds.of_node(node.name) is not None
 
     def _repair(self, node: BoundNode) -> None:
         """Adapt the rounding first: it changes what the bias has to make up for."""
@@ -114,7 +117,9 @@ class _Run:
         return bound
 
     def _quantized(self, name: str, value: np.ndarray) -> np.ndarray:
-        return quantize_activation_constant(value, self.schemes[name], self.constants.kind)
+        kind = self.constants.kinds.of_tensor(name)
+        assert kind is not None, name
+        return quantize_activation_constant(value, self.schemes[name], kind)
 
     @staticmethod
     def _put(values: dict[str, np.ndarray], results: Sequence[np.ndarray], node: Node) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from mcu_quant.ir import BoundNode, Graph, Tensor
+from mcu_quant.ir import BoundNode, Tensor
 from mcu_quant.ops import OPERATORS
 from mcu_quant.ops.base import QuantRule
 
@@ -78,18 +78,3 @@ class Groups:
         for member in list(self.parents):
             groups.setdefault(self.find(member), []).append(member)
         return groups
-
-
-def equal_scale_groups(graph: Graph) -> Groups:
-    """Every activation of the graph, those that operators with the "same" rule touch united."""
-    groups = Groups()
-    for name in graph.inputs:
-        if graph.tensors[name].dtype == "float32":
-            groups.find(name)
-    for node in graph.bound_nodes():
-        touched = [k for k, _ in activations(node)] + quantized_outputs(node)
-        for member in touched:
-            groups.find(member)
-        if rule_of(node).output == "same":
-            groups.union(touched)
-    return groups

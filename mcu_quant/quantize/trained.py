@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from mcu_quant.errors import InvalidInputError
 from mcu_quant.fixed_point import INT8_MAX, INT8_MIN
 from mcu_quant.ir import Graph, TrainedQuantization
-from mcu_quant.quantize.activation_types import INT8
 from mcu_quant.quantize.assign import fixed_schemes, union
-from mcu_quant.quantize.operands import equal_scale_groups
+from mcu_quant.quantize.kinds import equal_scale_groups
 from mcu_quant.quantize.ranges import Ranges
 
 
@@ -68,7 +67,7 @@ def trained_ranges(graph: Graph) -> Ranges:
     """A range for every activation: its own, or that of the tensors that share its scale."""
     assert graph.trained is not None, graph.name
     ranges = dict(graph.trained.ranges)
-    for name, scheme in fixed_schemes(graph, INT8).items():
+    for name, scheme in fixed_schemes(graph).items():
         (scale,), (zero_point,) = scheme.scale, scheme.zero_point
         ranges[name] = ((INT8_MIN - zero_point) * scale, (INT8_MAX - zero_point) * scale)
     for members in equal_scale_groups(graph).members().values():

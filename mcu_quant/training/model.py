@@ -13,9 +13,9 @@ from mcu_quant.errors import Problem, UnsupportedModelError
 from mcu_quant.ir import BoundNode, Graph, unique_name
 from mcu_quant.ops.attributes import ATTRIBUTES, attributes_as_json
 from mcu_quant.passes.training import Normalization
-from mcu_quant.quantize.activation_types import INT8
 from mcu_quant.quantize.assign import fixed_schemes, is_linear, operand_ranges, separate_fixed_outputs
-from mcu_quant.quantize.operands import equal_scale_groups, quantized_outputs, role, rule_of
+from mcu_quant.quantize.kinds import equal_scale_groups
+from mcu_quant.quantize.operands import quantized_outputs, role, rule_of
 from mcu_quant.training.fake_quantize import FakeQuantize
 from mcu_quant.training.functions import FUNCTIONS
 from mcu_quant.training.linear import FakeQuantizedLinear
@@ -115,7 +115,7 @@ class _Builder:
 
     def _quantizers(self) -> dict[str, FakeQuantize]:
         """The layer for each quantized tensor; those of an equal-scale group share it."""
-        groups, fixed = equal_scale_groups(self.graph), fixed_schemes(self.graph, INT8)
+        groups, fixed = equal_scale_groups(self.graph), fixed_schemes(self.graph)
         observed = [*self.graph.inputs]
         for node in self.graph.bound_nodes():
             if rule_of(node).output == "free":
