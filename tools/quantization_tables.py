@@ -2,8 +2,8 @@
 
     python tools/quantization_tables.py [--board BOARD] [--techniques LIST] [--qat DIRECTORY] [MODEL ...]
 
-Models and data are at ../shared. --qat: a directory with MODEL_qat.tflite or MODEL_qat.keras, made by
-quantization-aware training; it is a row named "QAT". Each model is calibrated with 200 training samples.
+Models and data are at ../shared. --qat: a directory with MODEL_qat.keras, made by
+tools/train_quantized.py; it is a row named "QAT". Each model is calibrated with 200 training samples.
 """
 
 from __future__ import annotations
@@ -12,59 +12,21 @@ import argparse
 import sys
 from pathlib import Path
 
-import numpy as np
 from measure import ROOT, SHARED, versions, write_between
+from quantization_data import MODELS
 
 import mcu_quant as mq
 from mcu_quant.comparison import Comparison
 from mcu_quant.comparison.table import markdown, unmeasured
 
 BEGIN, END = "<!-- measured by tools/quantization_tables.py -->", "<!-- end -->"
-SAMPLES = 200
-Split = tuple[np.ndarray, np.ndarray]
-
-
-def stored(file: str) -> dict[str, np.ndarray]:
-    with np.load(SHARED / "data" / file) as data:
-        return {name: data[name] for name in data.files if data[name].dtype.kind in "iuf"}
-
-
-def images(train: str, test: str, scale: float) -> tuple[np.ndarray, Split]:
-    """(calibration samples, (test samples, labels)), both scaled as in training."""
-    held_out = stored(test)
-    calibration = stored(train)["x"][:SAMPLES].astype(np.float32) / scale
-    return calibration, (held_out["x"].astype(np.float32) / scale, held_out["y"])
-
-
-def speech() -> tuple[np.ndarray, Split]:
-    data = stored("fsdd_features.npz")
-
-    def prepared(features: np.ndarray) -> np.ndarray:
-        return ((features.astype(np.float32) + 7) / 5)[..., None]
-
-    every = data["logmel_train"]  # sorted by digit
-    calibration = every[:: len(every) // SAMPLES][:SAMPLES]
-    return prepared(calibration), (prepared(data["logmel_test"]), data["y_test"])
-
-
-MODELS = {
-    "pretrainedResnet": lambda: images(
-        "cifar10_train6000_lossless.npz", "cifar10_test_lossless.npz", np.float32(1)
-    ),
-    "fashion_dscnn": lambda: images(
-        "fashion_mnist_train10000.npz", "fashion_mnist_test5000.npz", np.float32(255)
-    ),
-    "fsdd_dscnn": speech,
-}
 
 
 def compare(model: str, board: str, techniques: list[str] | None, qat: Path | None) -> Comparison:
-    calibration, (x, y) = MODELS[model]()
+    calibration, _, (x, y) = MODELS[model]()
     also: dict[str, Path] = {}
-    if qat is not None:
-        found = [path for suffix in ("tflite", "keras") if (path := qat / f"{model}_qat.{suffix}").exists()]
-        if found:
-            also["QAT"] = found[0]
+    if qat is not None and (trained := qat / f"{model}_qat.keras").exists():
+        also["QAT"] = trained
     return mq.compare(
         SHARED / "models" / f"{model}.keras",
         calibration,
