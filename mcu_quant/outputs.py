@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -19,8 +19,17 @@ MANIFEST = "mcu-quant.json"
 _BUILD_DIRECTORY = "build"
 
 
-def check_output(path: Path, *, force: bool) -> None:
-    """Raise now what writing there would raise after minutes of work."""
+def check_output(path: Path, *, force: bool, sources: Iterable[Path | None] = ()) -> None:
+    """Raise now what writing there would raise after minutes of work.
+
+    sources: files that are read (None: there is none); force does not replace these either.
+    """
+    if path.exists() and any(s is not None and s.exists() and path.samefile(s) for s in sources):
+        raise InvalidInputError(
+            "the output must not be a file that is read",
+            layer=str(path),
+            hint="a path of its own: even --force would not get the input back",
+        )
     if path.exists() and not path.is_file() and not path.is_dir():
         raise InvalidInputError(
             "the output must be a regular file or a directory, which can appear whole",

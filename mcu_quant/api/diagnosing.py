@@ -40,8 +40,9 @@ def diagnose(
     test: what figures are taken of, in place of the calibration samples: a .npz file, a dict with x and y,
     or samples. metric: "top1", "auc", "mse" or a function of (outputs, labels), larger is better.
     auto: try up to `budget` remedies on calibration data, measured on the board if one is given.
-    options: quantize's (technique, calibration, repairs, …). Returns what as_json(), save_html() and its
-    fields show.
+    representative_dataset: None where nothing is calibrated (a float technique, a model that was trained with
+    quantization) and test is given. options: quantize's (technique, calibration, repairs, …). Returns what
+    as_json(), save_html() and its fields show.
     """
     from mcu_quant import diagnosis
     from mcu_quant.evaluation.datasets import dataset_of
@@ -52,17 +53,15 @@ def diagnose(
     if "repairs" in options:
         options["repairs"] = tuple(options["repairs"])
     options["recipe"] = given_recipe(options.get("recipe"))
-    reference = reference_graph(loaded.graph)
+    chosen, reference = QuantizeOptions(**options), reference_graph(loaded.graph)
     if representative_dataset is None:
-        representative_dataset = (
-            test if loaded.graph.trained is not None else calibration_dataset(None, loaded)
-        )
+        representative_dataset = _without_calibration(loaded, chosen, None if auto else test)
     calibration = dataset_of(representative_dataset, reference, "representative_dataset")
     tested = None if test is None else dataset_of(test, reference, "test")
     request = diagnosis.Request(
         graph=loaded.graph,
         name=loaded.name,
-        options=QuantizeOptions(**options),
+        options=chosen,
         calibration=calibration,
         test=tested,
         metric=metric_for(metric, calibration if tested is None else tested),
@@ -71,6 +70,19 @@ def diagnose(
         board=None if board is None else pipeline.board_named(board),
     )
     return diagnosis.diagnose(request, progress)
+
+
+def _without_calibration(loaded: FloatModel, options: QuantizeOptions, test: Any) -> Any:
+    """The samples to run where there are none to calibrate with: test, if nothing is calibrated."""
+    if loaded.graph.trained is None and not options.is_float:
+        return calibration_dataset(None, loaded)
+    if test is None:
+        raise InvalidInputError(
+            "layers are compared on samples, and remedies are tried on calibration samples only",
+            layer=loaded.name,
+            hint="representative_dataset=x; or test, without auto",
+        )
+    return test
 
 
 def compare(
@@ -102,6 +114,10 @@ def compare(
     from mcu_quant.evaluation.metrics import metric_for
     from mcu_quant.evaluation.reference import reference_graph
 
+    if not max_loss >= 0:
+        raise InvalidInputError(
+            "what may be lost must be a percentage, at least 0", value=max_loss, hint="max_loss=1.0"
+        )
     loaded = float_model(model)
     candidates = side_by_side() if techniques is None else [parse(name) for name in techniques]
     finished = {name: _finished(name, source) for name, source in (also or {}).items()}

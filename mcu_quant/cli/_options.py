@@ -315,13 +315,13 @@ def named_files(paths: Sequence[Path]) -> dict[str, Path]:
 
 
 def _refuse_quantizing(path: Path, quantizing: dict[str, Any]) -> None:
-    from dataclasses import asdict
+    """Whatever the command line says, the default too: who writes --technique int8 expects integers."""
+    from click.core import ParameterSource
 
     from mcu_quant.errors import InvalidInputError
-    from mcu_quant.quantize_options import QuantizeOptions
 
-    usual = {"data": None, **asdict(QuantizeOptions())}
-    given = [name for name, value in quantizing.items() if value != usual[name]]
+    source_of = click.get_current_context().get_parameter_source
+    given = [name for name in quantizing if source_of(name) is ParameterSource.COMMANDLINE]
     if given:
         raise InvalidInputError(
             "a .tflite file is quantized already",

@@ -11,7 +11,13 @@ from mcu_quant.boards import Board
 from mcu_quant.comparison.advice import Advice, Situation, advise
 from mcu_quant.comparison.rows import Cost, Row
 from mcu_quant.deployment import GenerateOptions
-from mcu_quant.errors import DoesNotFitError, InvalidInputError, McuQuantError, UnsupportedModelError
+from mcu_quant.errors import (
+    DoesNotFitError,
+    InvalidInputError,
+    InvalidModelError,
+    McuQuantError,
+    UnsupportedModelError,
+)
 from mcu_quant.evaluation.candidates import Candidate
 from mcu_quant.evaluation.datasets import Dataset
 from mcu_quant.evaluation.fidelity import measure
@@ -139,7 +145,7 @@ def _made(
         model = pipeline.quantize(
             request.graph, given, options, progress=lambda done, _: progress(what, done, total)
         )
-    except (UnsupportedModelError, InvalidInputError) as error:
+    except (UnsupportedModelError, InvalidInputError, InvalidModelError) as error:
         return replace(row, status="unsupported", reason=_reason(error)), None
     return replace(row, file_bytes=len(model.data)), model
 

@@ -106,7 +106,11 @@ def techniques() -> list[str]:
 
 
 def parse(text: str) -> Candidate:
-    """The candidate of that name. Raises InvalidInputError for a word that this version does not know."""
+    """The candidate of that name.
+
+    Raises InvalidInputError for a word that this version does not know, for a value that a word cannot have,
+    and for what has no meaning together.
+    """
     technique, *words = [word.strip() for word in text.split("+")]
     if technique not in choices.TECHNIQUES:
         raise InvalidInputError(
@@ -115,7 +119,9 @@ def parse(text: str) -> Candidate:
     changes: dict[str, Any] = {"technique": technique}
     for word in words:
         _apply(changes, word, text)
-    return Candidate(text, changes)
+    candidate = Candidate(text, changes)
+    candidate.options(QuantizeOptions())
+    return candidate
 
 
 def _apply(changes: dict[str, Any], word: str, text: str) -> None:

@@ -75,6 +75,7 @@ class Top1(Metric):
         labels = _labels(batch)
         wanted = labels.reshape(len(outputs), -1)
         wanted = wanted[:, 0] if wanted.shape[1] == 1 else wanted.argmax(axis=1)
+        _check_labels(wanted, max(2, outputs[0].size))
         self._correct += int((classes(outputs) == wanted).sum())
         self._total += len(outputs)
 
@@ -103,7 +104,14 @@ class Auc(Metric):
         self._labels.append(_labels(batch).reshape(len(outputs)))
 
     def result(self) -> Measured:
-        scores, positive = np.concatenate(self._scores), np.concatenate(self._labels) > 0
+        scores, labels = np.concatenate(self._scores), np.concatenate(self._labels)
+        if len(np.unique(labels)) > 2:
+            raise InvalidInputError(
+                "AUC needs labels (y) of two classes",
+                value=f"{len(np.unique(labels))} different labels",
+                hint="1 for the class that is looked for and 0 for the others; or --metric top1",
+            )
+        positive = labels > 0
         positives, negatives = int(positive.sum()), int((~positive).sum())
         if not positives or not negatives:
             raise InvalidInputError(
@@ -208,6 +216,17 @@ def reproduces_input(graph: Graph) -> bool:
         return False
     producer = graph.producers().get(outputs[0].name)
     return outputs[0].elements > 1 and (producer is None or producer.op != "softmax")
+
+
+def _check_labels(labels: np.ndarray, count: int) -> None:
+    """Whether they are classes of a model with that many."""
+    wrong = labels[~((labels >= 0) & (labels < count) & (labels == np.floor(labels)))]
+    if len(wrong):
+        raise InvalidInputError(
+            "labels (y) must be the numbers of the model's classes, from 0",
+            value=f"{wrong[0]:g}, and the model has {count} classes",
+            hint="subtract the smallest label if they begin with another; --metric mse for values",
+        )
 
 
 def _require_labels(dataset: Dataset, metric: str) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests import tiny_models
 from tests.cli.conftest import only_json
 from tests.conftest import Run
 
@@ -181,3 +182,26 @@ def test_nan_in_test_data(files: Path, tmp_path: Path, mcu_quant: Run) -> None:
     for verb in ("diagnose", "compare"):
         error = run(mcu_quant, verb, files, "--test", path, code=2).stderr.splitlines()[-1]
         assert error.startswith("error: ") and "finite" in error and "nan.npz" in error
+
+
+def test_diagnose_a_float_technique_without_data(
+    files: Path, test_file: Path, mcu_quant: Run, refuses: Refuses
+) -> None:
+    arguments = ("diagnose", files / "dense.keras", "--technique", "dynamic")
+    done = mcu_quant(*arguments, "--test", test_file)
+    assert done.returncode == 0 and "as dynamic, 40 samples of test data" in done.stdout, done.stderr
+    assert "--data" in refuses(*arguments)
+    assert "--data" in refuses(*arguments, "--test", test_file, "--auto")  # only on calibration data
+
+
+def test_compare_goes_on_without_a_technique(
+    files: Path, tmp_path: Path, mcu_quant: Run, refuses: Refuses
+) -> None:
+    """A weight that has no half is a row, not the end of the comparison; a wrong option is an error."""
+    model = tiny_models.dense(tmp_path / "large.keras", weight=-1e5)
+    arguments = ("compare", model, "--data", files / "x.npz", "--techniques")
+    facts = only_json(mcu_quant(*arguments, "float16,int8", "--json"))
+    assert [row["status"] for row in facts["rows"]] == ["unsupported", "ok"]
+    assert "65504" in facts["rows"][0]["reason"] and "hidden" in facts["rows"][0]["reason"]
+    assert "at most 100 (seen: 200)" in refuses(*arguments, "int8,int8+percentile=200")
+    assert "percentage" in refuses(*arguments, "int8", "--max-loss", "nan")

@@ -143,6 +143,19 @@ def test_existing_output(refuses: Refuses, files: Path, tflite: Path, tmp_path: 
     assert output.read_bytes() == tflite.read_bytes()
 
 
+def test_force_keeps_what_is_read(refuses: Refuses, tflite: Path, files: Path, tmp_path: Path) -> None:
+    """The model and the data, under another name too."""
+    model, data = tmp_path / "dense.keras", tmp_path / "x.npz"
+    model.write_bytes((files / "dense.keras").read_bytes())
+    data.write_bytes((files / "x.npz").read_bytes())
+    before = {path: path.read_bytes() for path in (model, data)}
+    for output in (model, data, tmp_path / "." / "dense.keras"):
+        assert "a file that is read" in refuses(*quantize(model, data, output), "--force")
+    assert "read" in refuses("diagnose", model, "--data", data, "--html", data, "--force")
+    assert "read" in refuses("run", tflite, "--inputs", data, "--outputs", data, "--force")
+    assert {path: path.read_bytes() for path in before} == before
+
+
 def test_force_keeps_what_is_not_ours(refuses: Refuses, tflite: Path, tmp_path: Path) -> None:
     output = tmp_path / "home"
     output.mkdir()

@@ -85,6 +85,17 @@ def test_options_without_a_meaning(
     assert not list(tmp_path.iterdir())
 
 
+def test_a_float_tflite_does_not_become_int8(
+    mcu_quant: Run, refuses: Refuses, files: Path, tmp_path: Path
+) -> None:
+    """--technique int8 is refused also where it is the default, instead of generating float code."""
+    model = tmp_path / "float.tflite"
+    mcu_quant("quantize", files / "dense.keras", "-o", model, "--technique", "float32")
+    arguments = ("generate", model, "--target", "generic", "-o", tmp_path / "out")
+    assert "--technique" in refuses(*arguments, "--technique", "int8")
+    assert mcu_quant(*arguments).returncode == 0
+
+
 def test_a_weight_that_overflows_half(refuses: Refuses, tmp_path: Path) -> None:
     model = tiny_models.dense(tmp_path / "large.keras", weight=-1e5)
     output = tmp_path / "out.tflite"

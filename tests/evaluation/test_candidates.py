@@ -43,7 +43,10 @@ def test_per_channel_is_a_remedy_of_per_tensor() -> None:
     assert first.name == "int8" and first.options(per_tensor) == USUAL
 
 
-@pytest.mark.parametrize("text", ["int4", "int8+magic", "", "+per-tensor", "int8+"])
+@pytest.mark.parametrize(
+    "text",
+    ["int4", "int8+magic", "", "+per-tensor", "int8+", "int8+percentile=200", "float16+per-tensor"],
+)
 def test_unknown(text: str) -> None:
     with pytest.raises(InvalidInputError):
         parse(text)

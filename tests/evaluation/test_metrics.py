@@ -188,3 +188,15 @@ def test_nan(make: Callable[[np.ndarray], Any]) -> None:
     x[57, 1, 1, 1] = np.nan
     with pytest.raises(InvalidInputError, match="finite"):
         list(dataset_of(make(x), PLANTED, "data").batches())
+
+
+@pytest.mark.parametrize("label", [-1, 4, 0.5, float("nan")])
+def test_labels_that_are_no_class(label: float) -> None:
+    with pytest.raises(InvalidInputError, match="classes"):
+        fed(Top1(), np.eye(4, dtype=np.float32)[:, None], np.array([0, 1, 2, label]))
+    fed(Top1(), np.eye(4, dtype=np.float32)[:, None], np.array([0, 1, 2, 3]))
+
+
+def test_auc_of_three_classes() -> None:
+    with pytest.raises(InvalidInputError, match="3 different labels"):
+        fed(Auc(), np.eye(3, dtype=np.float32)[:, None], np.array([0, 1, 2]))

@@ -78,6 +78,13 @@ def test_constant_data_is_warned_of() -> None:
         calibrate(GRAPH, [DATA])
 
 
+def test_moving_average_of_single_numbers_is_warned_of() -> None:
+    """Each sample's extremes are the sample, whose average is no range; the data are not to blame."""
+    graph = dense_graph(np.array([[1.0]]), np.array([[1.0]]), np.array([[1.0]]))
+    with pytest.warns(CalibrationWarning, match=r"--calibration minmax"):
+        calibrate(graph, [np.linspace(-1, 1, 9).reshape(9, 1)], method="moving_average")
+
+
 def test_an_exploding_layer_is_named() -> None:
     graph = dense_graph(np.array([[1.0, 2.0]]), np.array([[3e38]]), np.array([[3e38]]))
     with pytest.raises(InvalidModelError, match=r"dense1: .*finite"):
