@@ -17,7 +17,7 @@ from tests.ops.driver import reference
 
 #: An instruction takes a nanosecond by the emulator's clock, which SysTick counts in: some 10 million.
 _ICOUNT = ("-icount", "shift=0")
-_WATCHDOG_TICKS = 250_000
+WATCHDOG_TICKS = 250_000
 _SECONDS = 120.0
 
 
@@ -55,10 +55,16 @@ def originals_of(tasks: Sequence[Task]) -> list[AssemblyFunction]:
 class Bench:
     """One image with all mutants, patched for each."""
 
-    def __init__(self, machine: Machine, tasks: Sequence[Task], variants: Sequence[AssemblyFunction]) -> None:
+    def __init__(
+        self,
+        machine: Machine,
+        tasks: Sequence[Task],
+        variants: Sequence[AssemblyFunction],
+        watchdog_ticks: int = WATCHDOG_TICKS,
+    ) -> None:
         self.machine, self._tasks = machine, tasks
         self._originals = originals_of(tasks)
-        image = machine.image(tasks, variants, watchdog_ticks=_WATCHDOG_TICKS, arena_align=SEGMENT_BYTES)
+        image = machine.image(tasks, variants, watchdog_ticks=watchdog_ticks, arena_align=SEGMENT_BYTES)
         self._image = image.read_bytes()
         with image.open("rb") as stream:
             elf = ELFFile(stream)
@@ -77,7 +83,7 @@ class Bench:
     @staticmethod
     def is_right(machine: Machine, tasks: Sequence[Task]) -> bool:
         """Whether the machine as it is compiled gives the reference's bytes, and writes nothing else."""
-        image = machine.image(tasks, watchdog_ticks=_WATCHDOG_TICKS)
+        image = machine.image(tasks, watchdog_ticks=WATCHDOG_TICKS)
         try:
             outputs = machine.run(image, tasks, timeout=_SECONDS, arguments=_ICOUNT)
         except EngineFailedError:

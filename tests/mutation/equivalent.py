@@ -34,6 +34,13 @@ EQUIVALENT: tuple[Equivalent, ...] = (
         "The carry is clear: both ways there end with 4 taken from less than 4, which borrows.",
     ),
     Equivalent(
+        "mq_dsp_expand_function_t",
+        r"expand, line (2: ldr lr, \[sp, #36\] -> (ldrh? lr, \[sp, #\d+\]|left out)"
+        r"|3: sub lr, lr, r2, lsl #3 -> (add lr, lr, r2, lsl #\d+|left out))",
+        "The way from a column to the next one, and the kernel asks for one.",
+        "winograd_dsp_s8",
+    ),
+    Equivalent(
         "mq_conv_2d_dsp_s8_function_t",
         r"sweep.*: strb (r[79]), \[(r0|lr), #1\] -> strh \1, \[\2, #1\]",
         "The byte at 2 that it also writes is written next, by the store of the third channel.",

@@ -34,7 +34,7 @@ from tests.kernels.machine import Machine, Task, function_text, lay_out
 from tests.kernels.prove import BOARDS
 from tests.kernels.random_cases import FAST_KERNELS, kernel_named, random_cases
 from tests.mutation.attacks import across_segments, attacks, others
-from tests.mutation.bench import Bench, Mutant, originals_of
+from tests.mutation.bench import WATCHDOG_TICKS, Bench, Mutant, originals_of
 from tests.mutation.equivalent import reason_of
 from tests.mutation.hard_inputs import with_hard_inputs
 from tests.mutation.mutants import Change, asm_changes, inline_changes, random_change, with_fault
@@ -47,8 +47,8 @@ SHAPES, HARD_CASES = 8, 4
 _OUTPUTS = (4_000, 40_000)
 CASES_SEED = 77
 _DRAWS = 20
-#: Attacks in an image.
-_GROUP = 48
+#: Attacks in an image, and how much longer than a case one may take.
+_GROUP, _PATIENCE = 48, 10
 
 
 #: Changed functions, and what they are.
@@ -177,7 +177,7 @@ def _attacks(machine: Machine, tasks: Sequence[Task], unnoticed: Changed) -> Ite
     fitting = (task for task in found if machine.fits(task))
     while group := list(islice(fitting, _GROUP)):
         for part in machine.groups(group):
-            yield Bench(machine, part, variants)
+            yield Bench(machine, part, variants, _PATIENCE * WATCHDOG_TICKS)
 
 
 def _with_samples(case: Case) -> Case:
