@@ -19,7 +19,7 @@ from mcu_quant.choices import TECHNIQUES, require_choice
 from mcu_quant.errors import InvalidInputError
 from mcu_quant.layer_patterns import Rules, matches, read_toml, require_matches
 
-#: What matches every layer: lines behind it, and the technique of the rest, say nothing.
+#: Matches every layer: lines behind it say nothing.
 _EVERY = "*"
 
 
@@ -36,14 +36,15 @@ class Recipe:
                 return technique
         return default
 
+    def rest(self, default: str) -> str:
+        """The technique of layers that nothing but "*" matches."""
+        return next((technique for pattern, technique in self.rules if pattern == _EVERY), default)
+
     def techniques(self, default: str) -> tuple[str, ...]:
         """All that layers can have, each once."""
-        found = []
-        for pattern, technique in self.rules:
-            found.append(technique)
-            if pattern == _EVERY:
-                return tuple(dict.fromkeys(found))
-        return tuple(dict.fromkeys([*found, default]))
+        patterns = [pattern for pattern, _ in self.rules]
+        before = self.rules[: patterns.index(_EVERY)] if _EVERY in patterns else self.rules
+        return tuple(dict.fromkeys([*(technique for _, technique in before), self.rest(default)]))
 
 
 #: The technique is the same for all layers.

@@ -48,7 +48,9 @@ def command(model: Path, output: Path, quantizing: dict[str, Any], force: bool, 
 
 
 def _float_layers(graph: Graph) -> list[str]:
-    """Their names, by what they write."""
+    """Their names; what the user sees in another type has a type behind its name."""
     from mcu_quant.ops.forms import FLOAT_FORMS, form_of
 
-    return [node.name for node in graph.bound_nodes() if form_of(node) in FLOAT_FORMS]
+    return [
+        node.name.removesuffix("/float32") for node in graph.bound_nodes() if form_of(node) in FLOAT_FORMS
+    ]

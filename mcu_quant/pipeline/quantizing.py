@@ -77,7 +77,7 @@ def _mixed(
 
     recipe, layers = options.recipe or NO_RECIPE, [node.name for node in graph.nodes]
     check_recipe(recipe, layers)
-    usual = _ACTIVATIONS.get(options.technique, "float32")
+    usual = _ACTIVATIONS.get(recipe.rest(options.technique), "float32")
     return quantize_mixed(
         graph,
         samples,

@@ -56,10 +56,11 @@ def quantize_mixed(
     """
     check_quantizable(graph)
     kinds = {name: _KINDS.get(technique) for name, technique in techniques.items()}
+    needed = {*kinds.values(), _EDGES[options.input_type], _EDGES[options.output_type]} - {None}
     ranges: Ranges = {}
-    if any(kinds.values()):
-        for kind in dict.fromkeys(kind for kind in kinds.values() if kind is not None):
-            check_calibration(options.calibration, kind.dtype)
+    if needed:
+        if INT16 in needed:
+            check_calibration(options.calibration, INT16.dtype)
         check_repairs(options.repairs, samples)
         if "equalize" in options.repairs:
             graph = equalize(graph, samples, options.per_tensor, progress)
