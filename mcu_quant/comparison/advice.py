@@ -172,8 +172,8 @@ def _accuracy_lost(situation: Situation, steps: list[str]) -> Advice:
         (
             *steps,
             f"Does any technique keep it? No: {situation.max_loss:g} % may be lost.{seen}",
-            "Run `mcu-quant diagnose`, which names the layers to blame; keep those in float or int16, or "
-            "train with quantization (quantization-aware training).",
+            "Run `mcu-quant diagnose`, which names the layers to blame; keep those in float or int16 "
+            "(quantize --recipe), or train with quantization (quantization-aware training).",
         ),
     )
 

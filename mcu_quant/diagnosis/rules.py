@@ -129,7 +129,7 @@ def unused_range(layer: LayerFacts, context: Context) -> Finding | None:
         "calibrate with data that is scaled as the model's inputs are (0..1 or 0..255, say)"
         if context.on_test
         else "it shares one scale with a layer of larger values (layers that are concatenated do): scale one "
-        "of them in the model, or keep both in int16 or float",
+        "of them in the model, or keep both in int16 or float (--recipe)",
     )
 
 
@@ -147,7 +147,7 @@ def activation_outliers(layer: LayerFacts, context: Context) -> Finding | None:
         f"99.9 % of the values are in {_span(layer.central_range)}, but the range is "
         f"{_span(layer.stored_range)} for the sake of the rest",
         "a calibration method that leaves outliers out (--calibration percentile, mse or entropy), or this "
-        "layer in int16 or float",
+        "layer in int16 or float (--recipe)",
         candidates=_calibrations(context.options),
     )
 
@@ -164,7 +164,7 @@ def unequal_activations(layer: LayerFacts, context: Context) -> Finding | None:
         "fault",
         f"the largest channel's range is {layer.channel_spread:.0f} times the median one's, under one scale"
         + (f"; {len(layer.lost)} channels are lost in a single step" if layer.lost else ""),
-        "equalize the layers' channels (--repair equalize), or this layer in int16 or float",
+        "equalize the layers' channels (--repair equalize), or this layer in int16 or float (--recipe)",
         candidates=_repairs(context.options, "equalize"),
     )
 
@@ -217,7 +217,8 @@ def coarse_weights(layer: LayerFacts, context: Context) -> Finding | None:
         "fault",
         evidence,
         f"{remedy}weights rounded so as to keep the layer's output (--repair adaround), or clipped where "
-        "that is better (--weights-calibration mse), quantization-aware training, or this layer in float",
+        "that is better (--weights-calibration mse), quantization-aware training, or this layer in float "
+        "(--recipe)",
         candidates=(
             *first,
             *_weights_calibrations(context.options),
@@ -330,7 +331,7 @@ def _stands_out(layer: LayerFacts) -> bool:
 
 
 def _sensitive(layer: LayerFacts, context: Context) -> Finding:
-    remedy = "keep this layer in float or int16, or quantization-aware training"
+    remedy = "keep this layer in float or int16 (--recipe), or quantization-aware training"
     candidates = ("int16x8",) if _has_technique("int16x8") else ()
     if context.options.per_tensor and layer.weights is not None:
         remedy = f"one scale per channel (without --per-tensor); {remedy}"

@@ -1,8 +1,7 @@
 """Where layers of different types meet: each tensor gets one type, and converters stand between them.
 
 A tensor is converted once for each type that is needed of it, right before the first node that reads it so;
-what only the user reads is converted at the end. From int8 to int16 the way is over float32, in which steps
-of int8 are exact: LiteRT's QUANTIZE has no other.
+what only the user reads is converted at the end.
 """
 
 from __future__ import annotations
@@ -11,7 +10,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from mcu_quant.ir import Graph, Node, Tensor, check, unique_name
-from mcu_quant.quantize.activation_types import INT8, INT16
 from mcu_quant.quantize.kinds import Kind, Kinds
 from mcu_quant.quantize.ranges import Ranges
 
@@ -77,8 +75,7 @@ class _Seams:
         if name not in self.own:
             return name  # a constant, or nothing that has a scale
         if (name, kind) not in self.variants:
-            between = None if self.own[name] is INT8 and kind is INT16 else self.own[name]
-            source = self.convert(name, between)
+            source = self.variants[name, self.own[name]]
             target = self._variant(name, kind)
             op = "dequantize" if kind is None else "quantize"
             taken = {node.name for node in (*self.graph.nodes, *self.nodes)}
