@@ -48,12 +48,17 @@ def quantize(
         input_type=input_type,
         output_type=output_type,
         weights_calibration=weights_calibration,
-        repairs=tuple(repairs),
+        repairs=words(repairs),
         dynamic_range=dynamic_range,
     )
     dataset = () if options.is_float else calibration_dataset(representative_dataset, loaded)
     quantized = pipeline.quantize(loaded.graph, dataset, options, progress=progress)
     return QuantizedModel(replace(quantized, name=loaded.name))
+
+
+def words(names: str | Sequence[str]) -> tuple[str, ...]:
+    """Names in a row, or in one text with commas between them as on the command line."""
+    return tuple(name.strip() for name in names.split(",")) if isinstance(names, str) else tuple(names)
 
 
 def calibration_dataset(given: Any, model: FloatModel) -> Any:
