@@ -38,7 +38,7 @@ def require_choice(what: str, value: object, choices: Sequence[str]) -> None:
 
 def split_calibration(text: str) -> tuple[str, float | None]:
     """(method, its value or None) of "minmax" or "percentile=99.9"; InvalidInputError for what is neither."""
-    method, equals, value = text.partition("=")
+    method, equals, value = str(text).partition("=")
     require_choice("calibration method", method, CALIBRATIONS)
     if not equals:
         return method, None

@@ -39,7 +39,9 @@ def check_output(path: Path, *, force: bool, sources: Iterable[Path | None] = ()
         )
     if path.exists() and not force:
         raise InvalidInputError(
-            "the output must not exist yet", layer=str(path), hint="--force to replace it"
+            "the output must not exist yet",
+            layer=str(path),
+            hint="--force (in Python force=True) to replace it",
         )
     parent = next(p for p in path.absolute().parents if p.exists())
     if not parent.is_dir() or not os.access(parent, os.W_OK):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from mcu_quant import pipeline
 from mcu_quant.api.models import FloatModel, QuantizedModel, float_model, load
-from mcu_quant.api.quantizing import calibration_dataset, given_recipe, quantize
+from mcu_quant.api.quantizing import calibration_dataset, given_recipe, quantize, words
 from mcu_quant.deployment import GenerateOptions
 from mcu_quant.errors import InvalidInputError
 from mcu_quant.quantize_options import QuantizeOptions
@@ -51,7 +51,7 @@ def diagnose(
 
     loaded = float_model(model)
     if "repairs" in options:
-        options["repairs"] = tuple(options["repairs"])
+        options["repairs"] = words(options["repairs"])
     options["recipe"] = given_recipe(options.get("recipe"))
     chosen, reference = QuantizeOptions(**options), reference_graph(loaded.graph)
     if representative_dataset is None:
@@ -118,8 +118,13 @@ def compare(
         raise InvalidInputError(
             "what may be lost must be a percentage, at least 0", value=max_loss, hint="max_loss=1.0"
         )
+    if board is None and generating not in (None, GenerateOptions()):
+        raise InvalidInputError(
+            "options of the generated code change what is measured on a board, and none is given",
+            hint="--board too, or leave them out",
+        )
     loaded = float_model(model)
-    candidates = side_by_side() if techniques is None else [parse(name) for name in techniques]
+    candidates = side_by_side() if techniques is None else [parse(name) for name in words(techniques)]
     finished = {name: _finished(name, source) for name, source in (also or {}).items()}
     _require_distinct([candidate.name for candidate in candidates] + list(finished))
     chosen = None if board is None else pipeline.board_named(board)

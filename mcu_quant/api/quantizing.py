@@ -55,7 +55,7 @@ def quantize(
         input_type=input_type,
         output_type=output_type,
         weights_calibration=weights_calibration,
-        repairs=tuple(repairs),
+        repairs=words(repairs),
         dynamic_range=dynamic_range,
         recipe=given_recipe(recipe),
         allow_float=allow_float,
@@ -70,6 +70,11 @@ def given_recipe(given: Recipe | Mapping[str, str] | str | Path | None) -> Recip
     if given is None or isinstance(given, Recipe):
         return given
     return recipe_of(given) if isinstance(given, Mapping) else read_recipe(Path(given))
+
+
+def words(names: str | Sequence[str]) -> tuple[str, ...]:
+    """Names in a row, or in one text with commas between them as on the command line."""
+    return tuple(name.strip() for name in names.split(",")) if isinstance(names, str) else tuple(names)
 
 
 def calibration_dataset(given: Any, model: FloatModel) -> Any:

@@ -162,8 +162,18 @@ class User(Metric):
 
     def result(self) -> Measured:
         outputs, labels = np.concatenate(self._outputs), np.concatenate(self._labels)
-        value = float(self._function(outputs, labels))
         name = getattr(self._function, "__name__", "metric")
+        result = self._function(outputs, labels)
+        try:
+            value = float(result)
+        except (TypeError, ValueError):
+            value = float("nan")
+        if not np.isfinite(value):
+            raise InvalidInputError(
+                "a metric must give a finite number for outputs [N, …] and labels [N, …]",
+                layer=name,
+                value=repr(result)[:60],
+            )
         return Measured(name, value, value, len(outputs))
 
 

@@ -204,4 +204,5 @@ def test_compare_goes_on_without_a_technique(
     assert [row["status"] for row in facts["rows"]] == ["unsupported", "ok"]
     assert "65504" in facts["rows"][0]["reason"] and "hidden" in facts["rows"][0]["reason"]
     assert "at most 100 (seen: 200)" in refuses(*arguments, "int8,int8+percentile=200")
+    assert "--board" in refuses(*arguments, "int8", "--ram", "700")
     assert "percentage" in refuses(*arguments, "int8", "--max-loss", "nan")

@@ -197,6 +197,12 @@ def test_labels_that_are_no_class(label: float) -> None:
     fed(Top1(), np.eye(4, dtype=np.float32)[:, None], np.array([0, 1, 2, 3]))
 
 
+@pytest.mark.parametrize("result", [None, float("nan"), "much"])
+def test_a_metric_that_gives_no_number(result: Any) -> None:
+    with pytest.raises(InvalidInputError, match="finite number"):
+        fed(User(lambda outputs, labels: result), np.eye(4, dtype=np.float32)[:, None], np.arange(4))
+
+
 def test_auc_of_three_classes() -> None:
     with pytest.raises(InvalidInputError, match="3 different labels"):
         fed(Auc(), np.eye(3, dtype=np.float32)[:, None], np.array([0, 1, 2]))
