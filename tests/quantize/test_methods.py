@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from mcu_quant.errors import InvalidInputError
 from mcu_quant.ir import QuantParams, Tensor
-from mcu_quant.quantize import CALIBRATIONS, calibrate, quantize_int8
+from mcu_quant.quantize import CALIBRATIONS, calibrate, quantize_integer
 from mcu_quant.quantize.histogram import BINS, Histogram
 from mcu_quant.quantize.schemes import activation_scheme, quantize_linear_constants
 from mcu_quant.quantize_options import QuantizeOptions
@@ -150,7 +150,7 @@ def test_the_split_does_not_matter(method: str) -> None:
     graph, data = float_graph("fsdd_dscnn"), calibration_data("fsdd_dscnn")[:70]
     whole = calibrate(graph, [data], method=method)
     assert whole == calibrate(graph, iter(data), method=method)
-    assert quantize_int8(graph, [data], calibration=method)
+    assert quantize_integer(graph, [data], QuantizeOptions(calibration=method))
 
 
 @pytest.mark.parametrize(
@@ -175,7 +175,7 @@ def test_unknown_methods(text: str, says: str) -> None:
 def test_ranges_for_int8_are_none_for_int16() -> None:
     for method in ("mse", "entropy"):
         with pytest.raises(InvalidInputError, match=f"int8 activations.*{method} for int16.*minmax"):
-            quantize_int8(GRAPH, [np.ones((3, 2))], calibration=method, activations="int16")
+            quantize_integer(GRAPH, [np.ones((3, 2))], QuantizeOptions("int16x8", calibration=method))
 
 
 @pytest.mark.parametrize("per_tensor", [False, True])
