@@ -11,7 +11,7 @@ from mcu_quant.errors import InvalidInputError
 from mcu_quant.ir import QuantParams, Tensor
 from mcu_quant.quantize import CALIBRATIONS, calibrate, quantize_integer
 from mcu_quant.quantize.histogram import BINS, Histogram
-from mcu_quant.quantize.schemes import activation_scheme, quantize_linear_constants
+from mcu_quant.quantize.schemes import LinearRounding, activation_scheme, quantize_linear_constants
 from mcu_quant.quantize_options import QuantizeOptions
 from tests.keras_models import calibration_data, float_graph, needs_models
 from tests.quantize.test_calibration import GRAPH
@@ -186,7 +186,7 @@ def test_mse_weights(per_tensor: bool) -> None:
     errors = []
     for method in ("minmax", "mse"):
         x, tensor = QuantParams.per_tensor(0.02, -128), Tensor.constant("w", weights)
-        (q, quant), _ = quantize_linear_constants(x, tensor, None, 0, per_tensor, method)
+        (q, quant), _ = quantize_linear_constants(x, tensor, None, 0, LinearRounding(per_tensor, method))
         assert q.min() >= -127 and q.dtype == np.int8
         errors.append(((q * quant.broadcast_scale(2) - weights) ** 2).sum(axis=1))
     assert errors[1].sum() < errors[0].sum()

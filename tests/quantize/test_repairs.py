@@ -24,7 +24,7 @@ from mcu_quant.ops.reshape import ReshapeAttrs
 from mcu_quant.quantize import quantize_integer
 from mcu_quant.quantize.adaround import _Problem, rounded_weights
 from mcu_quant.quantize.equalize import PeakFinder, equalized, pairs
-from mcu_quant.quantize.schemes import quantize_linear_constants
+from mcu_quant.quantize.schemes import LinearRounding, quantize_linear_constants
 from mcu_quant.quantize.taps import from_weight_rows, tap_rows, weight_rows
 from mcu_quant.quantize_options import QuantizeOptions
 from tests.oracles import tflm
@@ -183,7 +183,9 @@ def test_adaptive_rounding_never_loses(case: str) -> None:
     x = RNG.normal(2, 0.5, size=(40, *node.input(0).shape)).astype(np.float32)
     weights = node.input(1)
     axis = OPERATORS[node.node.op].quant_rule.weights.channel_axis  # type: ignore[union-attr]
-    (nearest, quant), _ = quantize_linear_constants(QuantParams.per_tensor(0.02), weights, None, axis, False)
+    (nearest, quant), _ = quantize_linear_constants(
+        QuantParams.per_tensor(0.02), weights, None, axis, LinearRounding()
+    )
     scale = QuantParams(tuple(8 * s for s in quant.scale), quant.zero_point, axis)  # 4 bits: more to win
     adapted = rounded_weights(node, x, x, scale, centered=False)
     nearest = np.clip(np.rint(weights.data / scale.broadcast_scale(weights.data.ndim)), -127, 127)
@@ -270,13 +272,13 @@ def test_rounded_weights_do_not_overflow_sums() -> None:
     """Integers whose sums could overflow are not taken; the usual ones are."""
     weights = Tensor.constant("w", np.full((1, 70_000), 1.0, np.float32))
     x = QuantParams.per_tensor(0.02, -128)
-    (usual, quant), _ = quantize_linear_constants(x, weights, None, 0, False)
+    (usual, quant), _ = quantize_linear_constants(x, weights, None, 0, LinearRounding())
     assert usual.max() < 127
     full = np.full(usual.shape, 127, np.int8), quant
-    (kept, _), _ = quantize_linear_constants(x, weights, None, 0, False, rounded=full)
+    (kept, _), _ = quantize_linear_constants(x, weights, None, 0, LinearRounding(), rounded=full)
     assert np.array_equal(kept, usual)
     less = usual - np.int8(1), quant
-    (taken, _), _ = quantize_linear_constants(x, weights, None, 0, False, rounded=less)
+    (taken, _), _ = quantize_linear_constants(x, weights, None, 0, LinearRounding(), rounded=less)
     assert np.array_equal(taken, less[0])
 
 
