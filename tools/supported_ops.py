@@ -46,8 +46,8 @@ def text() -> str:
         "",
         "## Rules",
         "",
-        "What an operator must keep; these are the sentences of the errors. A rule without a form in front is",
-        "one of int8 and int16.",
+        "What an operator must keep; these are the sentences of the errors. A rule without a form in front",
+        "is one of int8 and int16.",
         "",
     ]
     for operator in _sorted_operators():
