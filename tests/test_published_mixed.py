@@ -9,7 +9,8 @@ import pytest
 
 from mcu_quant.deployment import GenerateOptions
 from mcu_quant.ops.interpreter import run_graph
-from mcu_quant.pipeline import QuantizeOptions, TfliteModel, load, quantize, verify
+from mcu_quant.pipeline import TfliteModel, load, quantize, verify
+from mcu_quant.quantize_options import QuantizeOptions
 from mcu_quant.recipe import recipe_of
 from tests.keras_models import (
     SHARED,

@@ -10,7 +10,7 @@ import pytest
 
 import mcu_quant as mq
 from mcu_quant.errors import InvalidInputError
-from mcu_quant.pipeline import QuantizeOptions
+from mcu_quant.quantize_options import QuantizeOptions
 from mcu_quant.recipe import recipe_of
 from tests.cli.conftest import only_json
 from tests.conftest import Run

@@ -20,7 +20,8 @@ from mcu_quant.ops.fully_connected import FullyConnectedAttrs
 from mcu_quant.ops.interpreter import run_graph
 from mcu_quant.ops.mean import MeanAttrs
 from mcu_quant.passes import prepare
-from mcu_quant.pipeline import QuantizeOptions, TfliteModel, quantize, verify
+from mcu_quant.pipeline import TfliteModel, quantize, verify
+from mcu_quant.quantize_options import QuantizeOptions
 from mcu_quant.recipe import recipe_of
 from mcu_quant.samples import default_inputs, dequantize
 from mcu_quant.samples import quantize as to_integers
