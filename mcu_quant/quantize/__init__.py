@@ -1,4 +1,4 @@
-"""Full-integer post-training quantization to the LiteRT 8-bit specification.
+"""Post-training quantization: to integers by the LiteRT 8-bit specification, of weights alone, or mixed.
 
 docs and NUMERICS words: real = scale * (q - zero_point). Activations int8, asymmetric, per tensor;
 weights int8, symmetric, per output channel or per tensor; bias int32. Or (int16x8) activations int16,
