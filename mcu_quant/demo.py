@@ -17,7 +17,7 @@ from mcu_quant import doctor, pipeline, samples
 from mcu_quant.deployment import GenerateOptions
 from mcu_quant.errors import ToolMissingError
 from mcu_quant.outputs import check_directory, with_manifest, write_directory
-from mcu_quant.quantize_options import QuantizeOptions
+from mcu_quant.quantize_options import USUAL
 from mcu_quant.resources import directory
 from mcu_quant.verify.compare import compare
 
@@ -42,7 +42,7 @@ def run_demo(output: Path, board_name: str, *, force: bool, say: Say) -> dict[st
         npz_file = (trained / "digits.npz").read_bytes()
     say("quantizing it to int8 with 200 of them")
     calibration = samples.calibration_samples(arrays["calibration"], graph)
-    model = pipeline.quantize(graph, calibration, QuantizeOptions())
+    model = pipeline.quantize(graph, calibration, USUAL)
     say(f"generating C and a firmware project for {board.name} ({board.core})")
     deployment = pipeline.deploy(model, pipeline.core_named(board.core), options, board=board)
     example = directory("firmware_examples") / "digits" / "main.c"

@@ -71,6 +71,12 @@ class QuantizeOptions:
         """Whether not every layer need have the same technique."""
         return self.recipe is not None or self.allow_float
 
+    @property
+    def activations(self) -> str:
+        """The dtype of those of layers that no recipe names: int8, int16 or float32."""
+        technique = (self.recipe or NO_RECIPE).rest(self.technique)
+        return {"int8": "int8", "int16x8": "int16"}.get(technique, "float32")
+
     def _require_float_options(self) -> None:
         """Refuse what is about integer activations, and what is not done to other weights."""
         for name, value in (("input_type", self.input_type), ("output_type", self.output_type)):
@@ -90,3 +96,7 @@ class QuantizeOptions:
             value=f"{option}={value} with {', '.join(self.techniques)}",
             hint="leave it out, or another technique",
         )
+
+
+#: int8, minmax, per channel.
+USUAL = QuantizeOptions()

@@ -11,7 +11,8 @@ import pytest
 from mcu_quant.importers.keras_file import load_keras_file
 from mcu_quant.ir import Graph, Tensor
 from mcu_quant.passes import prepare
-from mcu_quant.quantize import quantize_int8
+from mcu_quant.quantize import quantize_integer
+from mcu_quant.quantize_options import QuantizeOptions
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 needs_models = pytest.mark.skipif(not SHARED.is_dir(), reason="the published models are not at ../shared")
@@ -76,9 +77,9 @@ def float_graph(model: str) -> Graph:
 
 
 @cache
-def quantized(model: str, per_tensor: bool = False, activations: str = "int8") -> Graph:
+def quantized(model: str, per_tensor: bool = False, technique: str = "int8") -> Graph:
     data = [calibration_data(model)]
-    return quantize_int8(float_graph(model), data, per_tensor=per_tensor, activations=activations)
+    return quantize_integer(float_graph(model), data, QuantizeOptions(technique, per_tensor=per_tensor))
 
 
 def quantize_input(tensor: Tensor, x: np.ndarray) -> np.ndarray:

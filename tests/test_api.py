@@ -85,7 +85,7 @@ def test_save_load_predict(model: Path, quantized: mq.QuantizedModel, tmp_path: 
 def test_functions_are_not_hidden_by_stages(quantized: mq.QuantizedModel) -> None:
     """mcu_quant.quantize is a function although there is a package of that name."""
     code = (
-        "import mcu_quant as mq; import mcu_quant.quantize; from mcu_quant.quantize import quantize_int8; "
+        "import mcu_quant as mq; import mcu_quant.quantize; from mcu_quant.quantize import quantize_integer; "
         "import mcu_quant.pipeline; assert callable(mq.quantize); from mcu_quant import quantize; "
         "assert quantize.__module__ == 'mcu_quant.api.quantizing', quantize"
     )

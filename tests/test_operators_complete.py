@@ -1,4 +1,4 @@
-"""A new operator: its file, its test, a line in the list, a portable kernel, a row of SUPPORTED_OPS.md."""
+"""A new operator: its file, its tests, a line in the list, portable kernels, a row of SUPPORTED_OPS.md."""
 
 from __future__ import annotations
 
@@ -9,11 +9,17 @@ import pytest
 
 from mcu_quant import kernels, ops
 from mcu_quant.ops.base import Operator
+from mcu_quant.ops.forms import FORMS
 from tests.conftest import ROOT
+from tests.ops import test_float_forms, test_int16
 
 OPS = ROOT / "mcu_quant" / "ops"
 #: Operators that exist only between import and quantization: passes replace them.
 LOWERED = {name for name, operator in ops.OPERATORS.items() if type(operator).to_tflite is Operator.to_tflite}
+#: Forms that an operator does not have: converters mean nothing among floats, and TFLM compares no int16.
+WITHOUT = {("quantize", "float"), ("dequantize", "float"), ("greater_equal", "int16")}
+#: Forms with tests beside the tables: test_int16_to_floats, and tests/ops/test_reshape.py.
+TESTED_APART = {("dequantize", "int16"), ("reshape", "int16")}
 operator_files = sorted(
     path.stem for path in OPS.glob("*.py") if "\nOPERATOR = " in path.read_text(encoding="utf-8")
 )
@@ -31,12 +37,37 @@ def test_operator_is_complete(name: str) -> None:
         missing.append("its line in mcu_quant/ops/__init__.py")
     if not (ROOT / "tests" / "ops" / f"test_{name}.py").is_file():
         missing.append(f"its test, tests/ops/test_{name}.py")
-    if name not in LOWERED and not any(name in k.ops for k in kernels.KERNELS if k.family == "portable"):
-        missing.append("a portable kernel, mcu_quant/kernels/portable/")
+    for form in forms_of(name):
+        missing += lacking_in(name, form)
     table = (ROOT / "SUPPORTED_OPS.md").read_text(encoding="utf-8")
     if f"\n| {name} |" not in table:
         missing.append("its row in SUPPORTED_OPS.md (run `make docs`)")
     assert not missing, f"{name} lacks " + "; ".join(missing)
+
+
+def forms_of(name: str) -> list[str]:
+    """The forms that an operator must have: all, but hybrid only with weights."""
+    if name in LOWERED or name not in ops.OPERATORS:
+        return []
+    linear = ops.OPERATORS[name].quant_rule.weights is not None
+    return [form for form in FORMS if (name, form) not in WITHOUT and (form != "hybrid" or linear)]
+
+
+def lacking_in(name: str, form: str) -> list[str]:
+    """What the operator lacks to be complete in that form."""
+    portable = [k for k in kernels.KERNELS if k.family == "portable" and name in k.ops]
+    missing = []
+    if not any(form in kernel.forms for kernel in portable):
+        missing.append(f"a portable kernel whose forms have {form}, mcu_quant/kernels/portable/")
+    if form == "hybrid" and type(ops.OPERATORS[name]).run_hybrid is Operator.run_hybrid:
+        missing.append(f"run_hybrid, mcu_quant/ops/{name}.py")
+    if form == "float" and name not in test_float_forms.TOLERANCES:
+        missing.append("its tolerance in tests/ops/test_float_forms.py")
+    if form == "hybrid" and name not in test_float_forms.LINEAR:
+        missing.append("its line in LINEAR of tests/ops/test_float_forms.py")
+    if form == "int16" and name not in test_int16.TABLES and (name, form) not in TESTED_APART:
+        missing.append("its cases in TABLES of tests/ops/test_int16.py")
+    return missing
 
 
 @pytest.mark.parametrize("name", operator_files)

@@ -13,7 +13,7 @@ from mcu_quant.ir import Graph
 from mcu_quant.ops.interpreter import run_graph
 from mcu_quant.passes import prepare
 from mcu_quant.pipeline import read_model, verify
-from mcu_quant.quantize import quantize_int8
+from mcu_quant.quantize import quantize_integer
 from tests.keras_models import (
     MODELS,
     SHARED,
@@ -63,7 +63,7 @@ def test_float_graph_after_the_passes_is_the_keras_model(model: str) -> None:
     assert np.abs(got.reshape(y.shape) - y).max() <= 1e-4 * (y.max() - y.min())
 
 
-TECHNIQUES = {"int8": {}, "int8_per_tensor": {"per_tensor": True}, "int16x8": {"activations": "int16"}}
+TECHNIQUES = {"int8": {}, "int8_per_tensor": {"per_tensor": True}, "int16x8": {"technique": "int16x8"}}
 
 
 @pytest.mark.parametrize("technique", TECHNIQUES)
@@ -78,11 +78,11 @@ def test_tflm_gives_our_bytes(model: str, technique: str) -> None:
 
 @pytest.mark.qemu
 @pytest.mark.slow
-@pytest.mark.parametrize("activations", ["int8", "int16"])
+@pytest.mark.parametrize("technique", ["int8", "int16x8"])
 @pytest.mark.parametrize("engine", ["host", "mps2_an386"])
 @pytest.mark.parametrize("model", MODELS)
-def test_c_gives_our_bytes(model: str, engine: str, activations: str) -> None:
-    graph = quantized(model, activations=activations)
+def test_c_gives_our_bytes(model: str, engine: str, technique: str) -> None:
+    graph = quantized(model, technique=technique)
     ours = read_model(write_tflite(graph), model.lower())
     (compared,) = verify(ours, [engine], inputs(model, graph), GenerateOptions())
     assert compared.identical, compared
@@ -111,7 +111,7 @@ def test_litert_ref_is_within_a_step(model: str) -> None:
 @pytest.mark.parametrize("model", MODELS)
 def test_litert_ref_runs_our_int16x8_files(model: str) -> None:
     """Its fully connected layers and softmax err by a step of 1/32768 or so (NUMERICS.md)."""
-    graph = quantized(model, activations="int16")
+    graph = quantized(model, technique="int16x8")
     data = inputs(model, graph)
     (expected,) = run_graph(graph, data)
     (actual,) = litert_ref(write_tflite(graph), data)
@@ -121,7 +121,7 @@ def test_litert_ref_runs_our_int16x8_files(model: str) -> None:
 @pytest.mark.parametrize("model", H5_MODELS)
 def test_h5_gives_the_same_file(model: str) -> None:
     graph = prepare(load_keras_file(SHARED / "models" / f"{model}.h5"))
-    quantized_h5 = quantize_int8(graph, [calibration_data(model)])
+    quantized_h5 = quantize_integer(graph, [calibration_data(model)])
     assert write_tflite(quantized_h5) == write_tflite(quantized(model))
 
 
@@ -130,7 +130,7 @@ def test_saved_model_gives_our_bytes() -> None:
     pytest.importorskip("tensorflow", reason="SavedModels are read with TensorFlow")
     graph = prepare(load_saved_model(SHARED / "models" / "kws_ref_model_savedmodel"))
     x, tensor = golden("kws_ref_model"), quantized("kws_ref_model").input_tensors()[0]
-    integer = quantize_int8(graph, [x])
+    integer = quantize_integer(graph, [x])
     data = [quantize_input(tensor, x)]
     (expected,) = run_graph(integer, data)
     assert np.array_equal(tflm(write_tflite(integer), data)[0], expected)

@@ -19,7 +19,8 @@ from mcu_quant.importers.keras_file import load_keras_file
 from mcu_quant.ir import Graph
 from mcu_quant.ops.interpreter import run_graph
 from mcu_quant.passes import prepare
-from mcu_quant.quantize import quantize_int8
+from mcu_quant.quantize import quantize_integer
+from mcu_quant.quantize_options import QuantizeOptions
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from tests.keras_models import calibration_data, float_graph, held_out_data, quantize_input
@@ -27,7 +28,7 @@ from tests.keras_models import calibration_data, float_graph, held_out_data, qua
 MODELS = ("fashion_dscnn", "fsdd_dscnn", "pretrainedResnet")
 CHUNK = 250
 
-#: The options as on the command line, and as quantize_int8 has them.
+#: The options as on the command line, and as quantize_integer has them.
 CALIBRATIONS: Mapping[str, Mapping[str, Any]] = {
     "(minmax)": {},
     "--calibration moving_average": {"calibration": "moving_average"},
@@ -70,7 +71,9 @@ def table(graph: Graph, data: str, settings: Mapping[str, Mapping[str, Any]]) ->
     for option, arguments in settings.items():
         cells = []
         for per_tensor in (False, True):
-            quantized = quantize_int8(graph, [calibration_data(data)], per_tensor=per_tensor, **arguments)
+            quantized = quantize_integer(
+                graph, [calibration_data(data)], QuantizeOptions(per_tensor=per_tensor, **arguments)
+            )
             ours = answers(quantized, x)
             cells += [int((ours == y).sum()), int((ours == real).sum())]
         print(f"| `{option}` | " + " | ".join(str(cell) for cell in cells) + " |", flush=True)

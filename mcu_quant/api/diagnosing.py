@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -137,7 +136,7 @@ def compare(
     request = comparison.Request(
         graph=loaded.graph,
         candidates=candidates,
-        options=_with_edges(input_type, output_type),
+        options=QuantizeOptions(input_type=input_type, output_type=output_type),
         calibration=calibration,
         test=tested,
         metric=None if measured is None else metric_for(metric, measured),
@@ -147,14 +146,6 @@ def compare(
         max_loss=max_loss,
     )
     return comparison.compare(request, progress)
-
-
-def _with_edges(input_type: str | None, output_type: str | None) -> QuantizeOptions:
-    """The usual options, with those types where they are given."""
-    options = QuantizeOptions()
-    if input_type is not None:
-        options = replace(options, input_type=input_type)
-    return options if output_type is None else replace(options, output_type=output_type)
 
 
 def _finished(name: str, source: QuantizedModel | FloatModel | str | Path) -> pipeline.TfliteModel:

@@ -12,7 +12,7 @@ from typing import Any
 
 from mcu_quant import choices
 from mcu_quant.errors import InvalidInputError
-from mcu_quant.quantize_options import QuantizeOptions
+from mcu_quant.quantize_options import USUAL, QuantizeOptions
 
 #: Techniques that quantize activations and therefore need samples.
 CALIBRATED = ("int8", "int16x8")
@@ -162,8 +162,7 @@ def remedies(base: QuantizeOptions) -> list[Candidate]:
         now = getattr(base, axis.field)
         added = [word for word in axis.words if word not in axis.listed(now)]
         found += [_changed(base, {axis.field: axis.joined(now, word)}) for word in added]
-    usual = QuantizeOptions()
-    plain = {"per_tensor": False} | {axis.field: getattr(usual, axis.field) for axis in axes()}
+    plain = {"per_tensor": False} | {axis.field: getattr(USUAL, axis.field) for axis in axes()}
     found += [Candidate(t, {**plain, "technique": t}) for t in techniques() if t != base.technique]
     return found
 
@@ -189,7 +188,6 @@ def name_of(options: QuantizeOptions) -> str:
 
 
 def _words(options: QuantizeOptions) -> Iterator[str]:
-    usual = QuantizeOptions()
     yield options.technique
     if options.recipe is not None:
         yield _RECIPE
@@ -197,5 +195,5 @@ def _words(options: QuantizeOptions) -> Iterator[str]:
         yield _PER_TENSOR
     for axis in axes():
         value = getattr(options, axis.field)
-        if value != getattr(usual, axis.field):
+        if value != getattr(USUAL, axis.field):
             yield from (axis.prefix + word for word in axis.listed(value))

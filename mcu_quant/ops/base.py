@@ -29,7 +29,7 @@ ACTIVATIONS = ("none", "relu", "relu_n1_to_1", "relu6")
 #: Padding, in the order of TFLite's Padding enumeration (schema.fbs).
 PADDINGS = ("same", "valid")
 
-#: The forms that have rules: those whose bits are TFLM's.
+#: The forms in which all is quantized: those whose bits are TFLM's.
 INTEGER_FORMS = ("int8", "int16")
 
 ACTIVATION_BOUNDS: Mapping[str, tuple[float | None, float | None]] = {
@@ -42,10 +42,10 @@ ACTIVATION_BOUNDS: Mapping[str, tuple[float | None, float | None]] = {
 
 @dataclass(frozen=True)
 class Constraint:
-    """A rule for the integer form. text is the error's sentence and the line in SUPPORTED_OPS.md.
+    """A rule for nodes of some forms (ops/forms.py), by default int8 and int16.
 
-    holds: whether the node keeps it. value: what to show when it does not. hint: what to try.
-    forms: the arithmetics that it is a rule of (ops/forms.py).
+    text: the error's sentence and the line in SUPPORTED_OPS.md. holds: whether the node keeps it.
+    value: what to show when it does not. hint: what to try.
     """
 
     text: str

@@ -1,4 +1,4 @@
-"""Full-integer post-training quantization to the LiteRT 8-bit specification.
+"""Post-training quantization: to integers by the LiteRT 8-bit specification, of weights alone, or mixed.
 
 docs and NUMERICS words: real = scale * (q - zero_point). Activations int8, asymmetric, per tensor;
 weights int8, symmetric, per output channel or per tensor; bias int32. Or (int16x8) activations int16,
@@ -7,11 +7,11 @@ symmetric, and bias int64.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 from mcu_quant.ir import Graph
-from mcu_quant.quantize.activation_types import ACTIVATION_TYPES
+from mcu_quant.quantize.activation_types import ACTIVATION_TYPES, ActivationType
 from mcu_quant.quantize.assign import LinearConstants
 from mcu_quant.quantize.calibration import (
     CALIBRATIONS,
@@ -28,109 +28,73 @@ from mcu_quant.quantize.edges import (
 )
 from mcu_quant.quantize.floats import quantize_float
 from mcu_quant.quantize.kinds import Kinds
-from mcu_quant.quantize.mixed import MixedOptions, quantize_mixed
+from mcu_quant.quantize.mixed import quantize_mixed
 from mcu_quant.quantize.repair import check_repairs, equalize
 from mcu_quant.quantize.settle import check_calibration, integers
 from mcu_quant.quantize.trained import require_trained, trained_ranges
+from mcu_quant.quantize_options import USUAL, QuantizeOptions
 
 __all__ = [
     "CALIBRATIONS",
     "CalibrationWarning",
-    "MixedOptions",
     "Ranges",
     "calibrate",
     "check_quantizable",
     "quantize_float",
-    "quantize_int8",
-    "quantize_int8_with_ranges",
+    "quantize_integer",
     "quantize_mixed",
     "quantize_trained",
 ]
 
 
-def quantize_int8(
+def quantize_integer(
     graph: Graph,
     samples: Iterable[Any],
-    *,
-    calibration: str = "minmax",
-    per_tensor: bool = False,
-    input_type: str | None = None,
-    output_type: str | None = None,
-    weights_calibration: str = "minmax",
-    repairs: Sequence[str] = (),
+    options: QuantizeOptions = USUAL,
     progress: Progress | None = None,
-    activations: str = "int8",
 ) -> Graph:
     """The integer graph of a float graph (after passes.prepare), calibrated on samples.
 
     samples: an iterable of tuples of float arrays, one per graph input, each [n, *shape],
     [n, *shape[1:]] or one sample shape[1:]; it is run through once, with repairs several times, and
     never held whole. The same samples give the same bytes however they are split.
-    repairs: of choices.REPAIRS, in any order (repair.py). progress(done, total or None), in each pass.
-    activations: "int8", or "int16" (the technique int16x8). input_type, output_type: that type if None.
+    options: of an integer technique. progress(done, total or None), in each pass.
     Raises UnsupportedModelError naming every operator without an integer form, InvalidModelError
     for weights or activations that are not finite, InvalidInputError for the data or the options.
     """
-    kind = ACTIVATION_TYPES[activations]
-    check_edge_type("input", input_type or kind.dtype, kind)
-    check_edge_type("output", output_type or kind.dtype, kind)
+    kind = _activation_type(options)
     check_quantizable(graph)
-    check_calibration(calibration, activations)
-    check_repairs(repairs, samples)
-    if "equalize" in repairs:
-        graph = equalize(graph, samples, per_tensor, progress)
-    ranges = calibrate(graph, samples, method=calibration, progress=progress)
-    constants = LinearConstants(per_tensor, weights_calibration, Kinds(kind))
-    quantized = integers(graph, ranges, constants, samples, repairs, progress)
-    return _with_edges(quantized, input_type or kind.dtype, output_type or kind.dtype)
+    check_calibration(options.calibration, kind.dtype)
+    check_repairs(options.repairs, samples)
+    if "equalize" in options.repairs:
+        graph = equalize(graph, samples, options.per_tensor, progress)
+    ranges = calibrate(graph, samples, method=options.calibration, progress=progress)
+    constants = LinearConstants(options.per_tensor, options.weights_calibration, Kinds(kind))
+    return _with_edges(integers(graph, ranges, constants, samples, options.repairs, progress), kind, options)
 
 
-def quantize_int8_with_ranges(
-    graph: Graph,
-    ranges: Ranges,
-    *,
-    per_tensor: bool = False,
-    input_type: str | None = None,
-    output_type: str | None = None,
-    weights_calibration: str = "minmax",
-    activations: str = "int8",
-) -> Graph:
-    """The integer graph, given the range of every activation."""
-    kind = ACTIVATION_TYPES[activations]
-    constants = LinearConstants(per_tensor, weights_calibration, Kinds(kind))
-    quantized = integers(graph, ranges, constants)
-    return _with_edges(quantized, input_type or kind.dtype, output_type or kind.dtype)
-
-
-def _with_edges(quantized: Graph, input_type: str, output_type: str) -> Graph:
-    quantized = convert_outputs(convert_inputs(quantized, input_type), output_type)
-    return require_integer_forms(quantized)
-
-
-def quantize_trained(
-    graph: Graph,
-    *,
-    technique: str = "int8",
-    calibration: str = "minmax",
-    weights_calibration: str = "minmax",
-    per_tensor: bool = False,
-    input_type: str | None = None,
-    output_type: str | None = None,
-    repairs: Sequence[str] = (),
-) -> Graph:
+def quantize_trained(graph: Graph, options: QuantizeOptions = USUAL) -> Graph:
     """The integer graph of a graph that was trained with quantization (Graph.trained), of its own ranges.
 
     Raises InvalidInputError for options that it was not trained for, or ranges that never saw data.
     """
-    kind = ACTIVATION_TYPES["int8"]
-    check_edge_type("input", input_type or kind.dtype, kind)
-    check_edge_type("output", output_type or kind.dtype, kind)
-    trained = require_trained(graph, technique, (calibration, weights_calibration), per_tensor, repairs)
+    trained = require_trained(graph, options)
+    kind = _activation_type(options)
     check_quantizable(graph)
-    return quantize_int8_with_ranges(
-        graph,
-        trained_ranges(graph),
-        per_tensor=trained.per_tensor,
-        input_type=input_type,
-        output_type=output_type,
-    )
+    constants = LinearConstants(trained.per_tensor, options.weights_calibration, Kinds(kind))
+    return _with_edges(integers(graph, trained_ranges(graph), constants), kind, options)
+
+
+def _activation_type(options: QuantizeOptions) -> ActivationType:
+    """What activations are, if the types of inputs and outputs go with it; else InvalidInputError."""
+    kind = ACTIVATION_TYPES[options.activations]
+    check_edge_type("input", options.input_type or kind.dtype, kind)
+    check_edge_type("output", options.output_type or kind.dtype, kind)
+    return kind
+
+
+def _with_edges(quantized: Graph, kind: ActivationType, options: QuantizeOptions) -> Graph:
+    """With inputs and outputs of the types that the options say, and all layers supported."""
+    quantized = convert_inputs(quantized, options.input_type or kind.dtype)
+    quantized = convert_outputs(quantized, options.output_type or kind.dtype)
+    return require_integer_forms(quantized)

@@ -17,6 +17,7 @@ from mcu_quant.quantize.operands import activations, role, rule_of
 from mcu_quant.quantize.ranges import Ranges
 from mcu_quant.quantize.schemes import (
     Constant,
+    LinearRounding,
     activation_scheme,
     quantize_linear_constants,
     symmetric_scheme,
@@ -56,9 +57,7 @@ class LinearConstants:
                 node.input(rule.weights.index),
                 bias,
                 rule.weights.channel_axis,
-                self.per_tensor,
-                self.calibration,
-                kind,
+                LinearRounding(self.per_tensor, self.calibration, kind),
                 self.rounded.get(node.name),
             )
         return self.known[where]

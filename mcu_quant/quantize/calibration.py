@@ -45,7 +45,7 @@ def calibrate(
     """The range of every activation of a float graph over the samples, graph inputs included.
 
     method: a key of CALIBRATIONS, or "percentile=99.9".
-    samples: items with one array per graph input (see quantize_int8). They are run through once,
+    samples: items with one array per graph input (see quantize_integer). They are run through once,
     in batches, and never held all at once. Raises McuQuantError for data or a model that is not
     finite or does not fit; an exception in `samples` or `progress` (Ctrl-C, too) comes through.
     """

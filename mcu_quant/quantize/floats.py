@@ -20,30 +20,27 @@ from mcu_quant.quantize.assign import is_linear
 from mcu_quant.quantize.checks import check_quantizable
 from mcu_quant.quantize.operands import rule_of
 from mcu_quant.quantize.schemes import MIN_SCALE, WEIGHT_LIMIT, Constant, float32_at_least
+from mcu_quant.quantize_options import QuantizeOptions
 
 _LARGEST_HALF = float(np.finfo(np.float16).max)
 
 
-def quantize_float(
-    graph: Graph, technique: str, *, per_tensor: bool = False, dynamic_range: str = "hybrid"
-) -> Graph:
-    """The graph (after passes.prepare) as technique says: "float32", "float16" or "dynamic".
+def quantize_float(graph: Graph, options: QuantizeOptions) -> Graph:
+    """The graph (after passes.prepare) with the weights of a float technique, the same in all layers.
 
-    per_tensor: of dynamic, one scale for all of a layer's weights. dynamic_range: "hybrid", or "weights" for
-    int8 that is only stored. Raises UnsupportedModelError naming every operator without a TFLite form,
-    InvalidModelError for weights that are not finite or too large for a half.
+    options.per_tensor: of dynamic, one scale for all of a layer's weights. options.dynamic_range: "hybrid"
+    (also None), or "weights" for int8 that is only stored. Raises UnsupportedModelError naming every operator
+    without a TFLite form, InvalidModelError for weights that are not finite or too large for a half.
     """
     check_quantizable(graph)
-    techniques = dict.fromkeys((node.name for node in graph.nodes), technique)
-    return require_supported(with_float_weights(graph, techniques, per_tensor, dynamic_range))
+    techniques = dict.fromkeys((node.name for node in graph.nodes), options.technique)
+    return require_supported(with_float_weights(graph, techniques, options))
 
 
-def with_float_weights(
-    graph: Graph, techniques: Mapping[str, str], per_tensor: bool, dynamic_range: str
-) -> Graph:
+def with_float_weights(graph: Graph, techniques: Mapping[str, str], options: QuantizeOptions) -> Graph:
     """The graph with the weights of its float nodes as their techniques say; other nodes stay as they are.
 
-    techniques: by name; nodes without one stay, too.
+    techniques: by name; nodes without one stay, too. options: as for quantize_float.
     """
     layers = {
         node.name: techniques.get(node.name) for node in graph.bound_nodes() if form_of(node) in FLOAT_FORMS
@@ -52,7 +49,9 @@ def with_float_weights(
     dynamic = {name for name, technique in layers.items() if technique == "dynamic"}
     graph = check(_Halves(graph, halves).graph()) if halves else graph
     if dynamic:
-        graph = check(_DynamicRange(graph, dynamic, per_tensor, dynamic_range == "hybrid").graph())
+        graph = check(
+            _DynamicRange(graph, dynamic, options.per_tensor, options.dynamic_range != "weights").graph()
+        )
     return graph
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from mcu_quant.ir import Graph, check
@@ -18,45 +17,29 @@ from mcu_quant.quantize.kinds import Kind
 from mcu_quant.quantize.repair import check_repairs, equalize
 from mcu_quant.quantize.seams import Edges, with_seams
 from mcu_quant.quantize.settle import check_calibration, integers
+from mcu_quant.quantize_options import QuantizeOptions
+from mcu_quant.recipe import NO_RECIPE, check_recipe
 
 #: By technique; the others compute in float32.
 _KINDS: Mapping[str, Kind] = {"int8": INT8, "int16x8": INT16}
 _EDGES: Mapping[str, Kind] = {"int8": INT8, "uint8": INT8, "int16": INT16, "float32": None}
 
 
-@dataclass(frozen=True)
-class MixedOptions:
-    """input_type, output_type: int8, uint8, int16 or float32. The others as for one technique.
-
-    allow_float: layers that have no integer form are computed in float32, instead of an error.
-    """
-
-    input_type: str
-    output_type: str
-    calibration: str = "minmax"
-    per_tensor: bool = False
-    weights_calibration: str = "minmax"
-    repairs: Sequence[str] = ()
-    dynamic_range: str = "hybrid"
-    allow_float: bool = False
-
-
 def quantize_mixed(
-    graph: Graph,
-    samples: Iterable[Any],
-    techniques: Mapping[str, str],
-    options: MixedOptions,
-    progress: Progress | None = None,
+    graph: Graph, samples: Iterable[Any], options: QuantizeOptions, progress: Progress | None = None
 ) -> Graph:
     """The graph (after passes.prepare) with each node by its technique, and converters where types change.
 
-    techniques: of every node, by name. samples: as for quantize_int8; not looked at if no technique is of
-    integers. Raises UnsupportedModelError naming every node without the form that it should have, else as
-    quantize_int8 and quantize_float do.
+    options.recipe: of the nodes that it names. samples: as for quantize_integer; not looked at if no
+    technique is of integers. Raises UnsupportedModelError naming every node without the form that it should
+    have, else as quantize_integer and quantize_float do.
     """
+    techniques = _techniques(graph, options)
+    usual = options.activations
+    edges = Edges(_EDGES[options.input_type or usual], _EDGES[options.output_type or usual])
     check_quantizable(graph)
     kinds = {name: _KINDS.get(technique) for name, technique in techniques.items()}
-    needed = {*kinds.values(), _EDGES[options.input_type], _EDGES[options.output_type]} - {None}
+    needed = {*kinds.values(), edges.inputs, edges.outputs} - {None}
     ranges: Ranges = {}
     if needed:
         if INT16 in needed:
@@ -65,12 +48,12 @@ def quantize_mixed(
         if "equalize" in options.repairs:
             graph = equalize(graph, samples, options.per_tensor, progress)
         ranges = calibrate(graph, samples, method=options.calibration, progress=progress)
-    quantized = _quantized(graph, ranges, kinds, samples, options, progress)
+    quantized = _quantized(graph, ranges, kinds, edges, samples, options, progress)
     if options.allow_float:
         while lacking := {p.layer for p in find_problems(quantized) if kinds.get(p.layer) is not None}:
             kinds |= dict.fromkeys(lacking)
-            quantized = _quantized(graph, ranges, kinds, samples, options, progress)
-    quantized = with_float_weights(quantized, techniques, options.per_tensor, options.dynamic_range)
+            quantized = _quantized(graph, ranges, kinds, edges, samples, options, progress)
+    quantized = with_float_weights(quantized, techniques, options)
     if options.input_type == "uint8":
         quantized = convert_inputs(quantized, "uint8")
     if options.output_type == "uint8":
@@ -78,16 +61,23 @@ def quantize_mixed(
     return require_supported(quantized) if options.allow_float else require_integer_forms(quantized)
 
 
+def _techniques(graph: Graph, options: QuantizeOptions) -> dict[str, str]:
+    """Of every node, by name. Raises InvalidInputError for a recipe that names others."""
+    recipe, layers = options.recipe or NO_RECIPE, [node.name for node in graph.nodes]
+    check_recipe(recipe, layers)
+    return {layer: recipe.technique_of(layer, options.technique) for layer in layers}
+
+
 def _quantized(
     graph: Graph,
     ranges: Ranges,
     kinds: Mapping[str, Kind],
+    edges: Edges,
     samples: Iterable[Any],
-    options: MixedOptions,
+    options: QuantizeOptions,
     progress: Progress | None,
 ) -> Graph:
     """Before weights of float layers are narrowed."""
-    edges = Edges(_EDGES[options.input_type], _EDGES[options.output_type])
     graph, ranges, every = with_seams(graph, ranges, kinds, edges)
     constants = LinearConstants(options.per_tensor, options.weights_calibration, every)
     return check(integers(graph, ranges, constants, samples, options.repairs, progress))

@@ -5,6 +5,8 @@ All rounding is half away from zero, in double, so that equal numbers give equal
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from mcu_quant.fixed_point import INT8_MAX, INT8_MIN, INT16_MAX, round_half_away
@@ -64,31 +66,43 @@ def quantize_activation_constant(
     return np.clip(q, kind.low, kind.high).astype(kind.dtype)
 
 
+@dataclass(frozen=True)
+class LinearRounding:
+    """How the constants of a linear operator become integers.
+
+    per_tensor: one scale for all weights of a layer. calibration: how far the weights reach
+    (weights.weight_peaks). kind: what the activations are that they are multiplied with.
+    """
+
+    per_tensor: bool = False
+    calibration: str = "minmax"
+    kind: ActivationType = INT8
+
+
 def quantize_linear_constants(
     x: QuantParams,
     weights: Tensor,
     bias: Tensor | None,
     channel_axis: int,
-    per_tensor: bool,
-    calibration: str = "minmax",
-    kind: ActivationType = INT8,
+    rounding: LinearRounding,
     rounded: Constant | None = None,
 ) -> tuple[Constant, Constant | None]:
     """(int8 weights, bias or None), each with its scheme, safe for the accumulators of that type.
 
-    calibration: how far the weights reach (weights.weight_peaks). rounded: the integers to take instead of
-    the nearest ones, if their scheme is the one that comes out and no sum can overflow.
+    rounded: the integers to take instead of the nearest ones, if their scheme is the one that comes out and
+    no sum can overflow.
     Weights are symmetric in [-127, 127]. Where the bias or a sum could overflow for some
     input, the scale is widened until it provably cannot. The bias is rounded in units of
     double(s_in) * double(s_w[c]), which is what the arithmetic uses; its stored scale is that
     product in float32.
     """
     assert weights.data is not None
+    per_tensor, kind = rounding.per_tensor, rounding.kind
     channels = weights.shape[channel_axis]
     rows = np.moveaxis(weights.data.astype(np.float64), channel_axis, 0).reshape(channels, -1)
     real_bias = np.zeros(channels) if bias is None or bias.data is None else bias.data.astype(np.float64)
     usual = float(np.abs(rows).max(initial=0.0)) / WEIGHT_LIMIT or 1.0
-    peaks = weight_peaks(rows.reshape(1, -1) if per_tensor else rows, calibration, WEIGHT_LIMIT)
+    peaks = weight_peaks(rows.reshape(1, -1) if per_tensor else rows, rounding.calibration, WEIGHT_LIMIT)
     if per_tensor:
         quant = QuantParams.per_tensor(_safe_scale(x, rows, real_bias, usual, float(peaks[0]), kind))
     else:

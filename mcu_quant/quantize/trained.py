@@ -2,36 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from mcu_quant.errors import InvalidInputError
 from mcu_quant.fixed_point import INT8_MAX, INT8_MIN
 from mcu_quant.ir import Graph, TrainedQuantization
 from mcu_quant.quantize.assign import fixed_schemes, union
 from mcu_quant.quantize.kinds import equal_scale_groups
 from mcu_quant.quantize.ranges import Ranges
+from mcu_quant.quantize_options import QuantizeOptions
 
 
-def require_trained(
-    graph: Graph,
-    technique: str,
-    calibrations: tuple[str, str],
-    per_tensor: bool,
-    repairs: Sequence[str] = (),
-) -> TrainedQuantization:
-    """What was trained, if the options ask for nothing else. Raises InvalidInputError.
-
-    calibrations: of activations and of weights.
-    """
+def require_trained(graph: Graph, options: QuantizeOptions) -> TrainedQuantization:
+    """What was trained, if the options ask for nothing else. Raises InvalidInputError."""
     trained = graph.trained
     assert trained is not None, graph.name
-    if technique != "int8":
+    if options.technique != "int8":
         raise InvalidInputError(
             "a model that was trained with quantization becomes int8: its training rounded to 8 bits",
             layer=graph.name,
-            value=f"technique {technique}",
+            value=f"technique {options.technique}",
             hint="technique int8, or the float model that prepare_qat was given for the other techniques",
         )
+    calibrations = (options.calibration, options.weights_calibration)
     if calibrations != ("minmax", "minmax"):
         raise InvalidInputError(
             "a model that was trained with quantization is not calibrated: it has its ranges",
@@ -39,14 +30,14 @@ def require_trained(
             value=f"calibration {' and '.join(calibrations)}",
             hint="the call without it",
         )
-    if repairs:
+    if options.repairs:
         raise InvalidInputError(
             "a model that was trained with quantization takes no repairs: training has done their work",
             layer=graph.name,
-            value=", ".join(repairs),
+            value=", ".join(options.repairs),
             hint="the call without them",
         )
-    if per_tensor and not trained.per_tensor:
+    if options.per_tensor and not trained.per_tensor:
         raise InvalidInputError(
             "weights must have the scales that they were trained with",
             layer=graph.name,

@@ -12,7 +12,8 @@ from mcu_quant.errors import UnsupportedModelError
 from mcu_quant.ir import Graph, Tensor
 from mcu_quant.ops.interpreter import run_graph
 from mcu_quant.passes import prepare
-from mcu_quant.quantize import quantize_int8
+from mcu_quant.quantize import quantize_integer
+from mcu_quant.quantize_options import QuantizeOptions
 from tests.hunter.check import Mismatch, Tally, failure, kind_of
 from tests.hunter.graphs import Case, draw_samples
 from tests.hunter.keras_specs import ModelSpec, float_graph, layer_weights
@@ -51,12 +52,10 @@ def _quantized(spec: ModelSpec, tally: Tally, with_keras: bool) -> Case:
         tally.engines["Keras"] += 1
     prepared = prepare(graph)
     _require_close("the passes changed the outputs", run_graph(prepared, samples), expected, spec)
-    quantized = quantize_int8(
+    quantized = quantize_integer(
         prepared,
         [tuple(samples)],
-        per_tensor=spec.per_tensor,
-        input_type=spec.input_type,
-        output_type=spec.output_type,
+        QuantizeOptions(per_tensor=spec.per_tensor, input_type=spec.input_type, output_type=spec.output_type),
     )
     _require_near(quantized, samples, expected, spec)
     random = draw_samples(quantized, spec.seed)

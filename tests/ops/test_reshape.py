@@ -17,6 +17,7 @@ from mcu_quant.ops.keras import GraphBuilder, KerasLayer, LayerRefused
 from mcu_quant.ops.reshape import ReshapeAttrs, resolve_shape
 from mcu_quant.ops.support import node_problems
 from tests.ops.driver import Case, reference, unary_case
+from tests.ops.int16 import as_int16
 from tests.oracles import tflm
 
 OPERATOR = OPERATORS["reshape"]
@@ -27,12 +28,14 @@ def reshape_case(x: tuple[int, ...], y: tuple[int, ...]) -> Case:
     return unary_case(f"{x}_to_{y}", "reshape", ReshapeAttrs(y), x)
 
 
+@pytest.mark.parametrize("dtype", ["int8", "int16"])
 @pytest.mark.parametrize(("x", "y"), SHAPES)
-def test_reshape_is_the_same_bytes_as_in_tflm(x: tuple[int, ...], y: tuple[int, ...]) -> None:
+def test_reshape_is_the_same_bytes_as_in_tflm(x: tuple[int, ...], y: tuple[int, ...], dtype: str) -> None:
     case = reshape_case(x, y)
+    case = as_int16(case) if dtype == "int16" else case
     (samples,) = case.samples_of_inputs()
     (actual,) = reference(case)
-    assert actual.shape == (len(samples), *y)
+    assert actual.shape == (len(samples), *y) and actual.dtype == dtype
     assert actual.tobytes() == samples.tobytes()
     (oracle,) = tflm(write_tflite(case.graph()), [samples])
     np.testing.assert_array_equal(actual, oracle)

@@ -21,11 +21,11 @@ CHUNK = 250
 LEAST_CORRECT_INT16X8 = LEAST_CORRECT | {"fsdd_dscnn": 283}
 
 
-@pytest.mark.parametrize("activations", ["int8", "int16"])
+@pytest.mark.parametrize("technique", ["int8", "int16x8"])
 @pytest.mark.parametrize("model", LEAST_CORRECT)
-def test_accuracy(model: str, activations: str) -> None:
-    graph = quantized(model, activations=activations)
-    least = LEAST_CORRECT if activations == "int8" else LEAST_CORRECT_INT16X8
+def test_accuracy(model: str, technique: str) -> None:
+    graph = quantized(model, technique=technique)
+    least = LEAST_CORRECT if technique == "int8" else LEAST_CORRECT_INT16X8
     x, labels = held_out_data(model)
     file, tensor = write_tflite(graph), graph.input_tensors()[0]
     correct = 0

@@ -13,7 +13,7 @@ from mcu_quant.ir import Graph
 from mcu_quant.ops import OPERATORS
 from mcu_quant.ops.fully_connected import FullyConnectedAttrs
 from mcu_quant.ops.keras import GraphBuilder
-from mcu_quant.quantize import CalibrationWarning, calibrate, quantize_int8
+from mcu_quant.quantize import CalibrationWarning, calibrate, quantize_integer
 
 
 def dense_graph(*weights: np.ndarray) -> Graph:
@@ -61,13 +61,13 @@ def test_interruption_comes_through() -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        quantize_int8(GRAPH, stream())
+        quantize_integer(GRAPH, stream())
 
     def stop(done: int, total: int | None) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        quantize_int8(GRAPH, [DATA], progress=stop)
+        quantize_integer(GRAPH, [DATA], progress=stop)
 
 
 def test_constant_data_is_warned_of() -> None:
@@ -101,4 +101,4 @@ def test_weights_that_are_not_finite_are_named(value: float) -> None:
     weights = np.ones((1, 2))
     weights[0, 1] = value
     with pytest.raises(InvalidModelError, match=r"dense1: weights must be finite.*1 of 2 values of w1"):
-        quantize_int8(dense_graph(np.ones((2, 2)), weights), [DATA])
+        quantize_integer(dense_graph(np.ones((2, 2)), weights), [DATA])

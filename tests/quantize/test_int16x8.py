@@ -18,7 +18,7 @@ from mcu_quant.ops.pooling import Pool2DAttrs
 from mcu_quant.ops.softmax import SoftmaxAttrs
 from mcu_quant.pipeline import quantize as quantize_model
 from mcu_quant.pipeline import read_model, verify
-from mcu_quant.quantize import quantize_int8
+from mcu_quant.quantize import quantize_integer
 from mcu_quant.quantize_options import QuantizeOptions
 from tests.graphs import assert_same_graph
 from tests.oracles import tflm
@@ -29,7 +29,7 @@ STEPS = 2**15
 
 
 def int16(graph: Graph, data: tuple[np.ndarray, ...], **options: str) -> Graph:
-    return quantize_int8(graph, [data], activations="int16", **options)
+    return quantize_integer(graph, [data], QuantizeOptions("int16x8", **options))
 
 
 def all_kinds() -> Graph:
@@ -103,7 +103,7 @@ def test_the_file_is_the_same_graph_again() -> None:
 @pytest.mark.parametrize("per_tensor", [False, True])
 def test_generated_c_on_this_computer(per_tensor: bool) -> None:
     graph = all_kinds()
-    quantized = quantize_int8(graph, [samples(graph)], activations="int16", per_tensor=per_tensor)
+    quantized = quantize_integer(graph, [samples(graph)], QuantizeOptions("int16x8", per_tensor=per_tensor))
     model = read_model(write_tflite(quantized), "kinds")
     from mcu_quant.deployment import GenerateOptions
 
@@ -165,7 +165,7 @@ def test_other_calibrations(method: str) -> None:
     m = Model(6, 6, 3)
     graph = m.graph(m.conv(m.x, "conv", 4))
     plain, other = (
-        quantize_int8(graph, [samples(graph)], activations="int16", calibration=name)
+        quantize_integer(graph, [samples(graph)], QuantizeOptions("int16x8", calibration=name))
         for name in ("minmax", method)
     )
     assert other.tensors["conv"].scale < plain.tensors["conv"].scale

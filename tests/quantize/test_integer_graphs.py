@@ -19,7 +19,8 @@ from mcu_quant.ops.interpreter import run_graph
 from mcu_quant.ops.leaky_relu import LeakyReluAttrs
 from mcu_quant.ops.pad import PadAttrs
 from mcu_quant.ops.pooling import Pool2DAttrs
-from mcu_quant.quantize import quantize_int8
+from mcu_quant.quantize import quantize_integer
+from mcu_quant.quantize_options import QuantizeOptions
 from tests.oracles import tflm
 from tests.passes.float_models import Model
 
@@ -72,7 +73,7 @@ def test_pools_pads_and_reshapes_share_their_inputs_scheme() -> None:
     x = m.node("max_pool_2d", "pool", Pool2DAttrs((2, 2), (2, 2)), conv)
     x = m.node("pad", "pad", PadAttrs(((0, 0), (1, 0), (0, 2), (0, 0))), x)
     graph = m.graph(m.reshape(x, "flat", 80))
-    quantized = quantize_int8(graph, [samples(graph)])
+    quantized = quantize_integer(graph, [samples(graph)])
     assert len({scheme(quantized, name) for name in ("conv", "pool", "pad", "flat")}) == 1
     assert_tflm_agrees(quantized)
 
@@ -82,7 +83,7 @@ def test_concatenation_takes_the_union_of_the_ranges() -> None:
     small = m.node("mul", "small", ArithmeticAttrs(), m.x, m.builder.constant("hundredth", np.full(1, 0.01)))
     graph = m.graph(m.node("concatenation", "both", CHANNELS, m.conv(m.x, "conv", 4), small))
     data = samples(graph)
-    quantized = quantize_int8(graph, [data])
+    quantized = quantize_integer(graph, [data])
     assert scheme(quantized, "conv") == scheme(quantized, "small") == scheme(quantized, "both")
     y = run_graph(graph, data)[0]
     assert quantized.tensors["both"].scale == pytest.approx((y.max() - y.min()) / 255, rel=1e-6)
@@ -95,7 +96,7 @@ def test_a_fixed_output_lends_its_scheme_where_it_holds_all() -> None:
         "max_pool_2d", "pool", Pool2DAttrs((2, 2), (2, 2)), activation(m, "logistic", m.conv(m.x, "conv", 4))
     )
     graph = m.graph(m.reshape(x, "flat", 36))
-    quantized = quantize_int8(graph, [samples(graph)])
+    quantized = quantize_integer(graph, [samples(graph)])
     assert scheme(quantized, "flat") == (1 / 256, -128)
     assert [node.op for node in quantized.nodes] == ["conv_2d", "logistic", "max_pool_2d", "reshape"]
     assert_tflm_agrees(quantized)
@@ -110,7 +111,7 @@ def test_a_fixed_output_is_rescaled_where_it_cannot_hold_the_others(others: tupl
     joined = m.node("concatenation", "both", CHANNELS, sigmoid, *(values[name] for name in others))
     graph = m.graph(joined, sigmoid)
     data = samples(graph)
-    quantized = quantize_int8(graph, [data])
+    quantized = quantize_integer(graph, [data])
     assert scheme(quantized, sigmoid) == (1 / 256, -128), "the fixed output itself keeps its scheme"
     rescaled = [node.inputs[0] for node in quantized.nodes if node.op == "quantize"]
     assert sigmoid in rescaled and (values["tanh"] in rescaled) == ("tanh" in others)
@@ -125,7 +126,7 @@ def test_a_bound_beyond_the_range_costs_no_precision() -> None:
     )
     graph = m.graph(x)
     data = samples(graph)
-    quantized = quantize_int8(graph, [data])
+    quantized = quantize_integer(graph, [data])
     assert quantized.tensors["limited"].scale < 1
     assert_near_float(graph, quantized, data, 2)
     assert_tflm_agrees(quantized)
@@ -137,7 +138,7 @@ def test_one_constant_in_two_places_has_two_schemes() -> None:
     x = m.node("maximum", "max", None, m.node("add", "add", ArithmeticAttrs(), m.x, c), c)
     graph = m.graph(x)
     data = samples(graph)
-    quantized = quantize_int8(graph, [data])
+    quantized = quantize_integer(graph, [data])
     first, second = (quantized.tensors[node.inputs[1] or ""] for node in quantized.nodes)
     assert first.quant != second.quant and second.quant == quantized.tensors["max"].quant
     assert_near_float(graph, quantized, data, 3)
@@ -149,7 +150,7 @@ def test_shared_weights_are_stored_once_where_the_integers_are_equal() -> None:
     weights, bias = m.constant("w", 4, 3, 3, 3), m.constant("b", 4)
     outputs = [m.node("conv_2d", f"conv{i}", Conv2DAttrs(), m.x, weights, bias) for i in range(2)]
     graph = m.graph(*outputs)
-    quantized = quantize_int8(graph, [samples(graph)])
+    quantized = quantize_integer(graph, [samples(graph)])
     assert quantized.nodes[0].inputs == quantized.nodes[1].inputs
     assert sum(tensor.is_constant for tensor in quantized.tensors.values()) == 2
 
@@ -160,8 +161,8 @@ def test_edges(input_type: str, output_type: str) -> None:
     m = Model(6, 6, 3)
     graph = m.graph(m.conv(m.x, "conv", 4))
     data = samples(graph)
-    plain = quantize_int8(graph, [data])
-    edged = quantize_int8(graph, [data], input_type=input_type, output_type=output_type)
+    plain = quantize_integer(graph, [data])
+    edged = quantize_integer(graph, [data], QuantizeOptions(input_type=input_type, output_type=output_type))
     assert (edged.inputs, edged.outputs) == (plain.inputs, plain.outputs) == (("x",), ("conv",))
     assert (edged.tensors["x"].dtype, edged.tensors["conv"].dtype) == (input_type, output_type)
     x, y = plain.tensors["x"], plain.tensors["conv"]
@@ -178,7 +179,9 @@ def test_edges(input_type: str, output_type: str) -> None:
 def test_edges_where_the_input_is_an_output() -> None:
     m = Model(4)
     graph = m.graph(m.dense(m.x, "dense", 3), m.x)
-    quantized = quantize_int8(graph, [samples(graph)], input_type="float32", output_type="float32")
+    quantized = quantize_integer(
+        graph, [samples(graph)], QuantizeOptions(input_type="float32", output_type="float32")
+    )
     assert [tensor.dtype for tensor in quantized.output_tensors()] == ["float32", "float32"]
     assert len(run_graph(quantized, samples(graph, 2))) == 2
 
@@ -187,14 +190,14 @@ def test_unknown_edge_type() -> None:
     m = Model(4)
     graph = m.graph(m.dense(m.x, "dense", 3))
     with pytest.raises(InvalidInputError, match=r"input type.*int16.*int8, uint8"):
-        quantize_int8(graph, [samples(graph)], input_type="int16")
+        quantize_integer(graph, [samples(graph)], QuantizeOptions(input_type="int16"))
 
 
 def test_operators_without_integer_form_are_listed_together() -> None:
     m = Model(6, 6, 3)
     graph = m.graph(m.norm(m.conv(m.norm(m.x, "first"), "conv", 4), "second"))
     with pytest.raises(UnsupportedModelError) as caught:
-        quantize_int8(graph, [samples(graph)])
+        quantize_integer(graph, [samples(graph)])
     assert [problem.layer for problem in caught.value.problems] == ["first", "second"]
 
 
@@ -289,5 +292,5 @@ DEGENERATE: tuple[Callable[[Model], str], ...] = (
 def test_degenerate_ranges_stay_in_bounds(build: Callable[[Model], str], scale: float) -> None:
     m = Model(6, 6, 3)
     graph = m.graph(build(m))
-    quantized = quantize_int8(graph, [samples(graph, scale=scale)])
+    quantized = quantize_integer(graph, [samples(graph, scale=scale)])
     assert_tflm_agrees(quantized)

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from mcu_quant.errors import InvalidInputError
 from mcu_quant.ir import QuantParams, Tensor
-from mcu_quant.quantize import CALIBRATIONS, calibrate, quantize_int8
+from mcu_quant.quantize import CALIBRATIONS, calibrate, quantize_integer
 from mcu_quant.quantize.histogram import BINS, Histogram
-from mcu_quant.quantize.schemes import activation_scheme, quantize_linear_constants
+from mcu_quant.quantize.schemes import LinearRounding, activation_scheme, quantize_linear_constants
 from mcu_quant.quantize_options import QuantizeOptions
 from tests.keras_models import calibration_data, float_graph, needs_models
 from tests.quantize.test_calibration import GRAPH
@@ -150,7 +150,7 @@ def test_the_split_does_not_matter(method: str) -> None:
     graph, data = float_graph("fsdd_dscnn"), calibration_data("fsdd_dscnn")[:70]
     whole = calibrate(graph, [data], method=method)
     assert whole == calibrate(graph, iter(data), method=method)
-    assert quantize_int8(graph, [data], calibration=method)
+    assert quantize_integer(graph, [data], QuantizeOptions(calibration=method))
 
 
 @pytest.mark.parametrize(
@@ -175,7 +175,7 @@ def test_unknown_methods(text: str, says: str) -> None:
 def test_ranges_for_int8_are_none_for_int16() -> None:
     for method in ("mse", "entropy"):
         with pytest.raises(InvalidInputError, match=f"int8 activations.*{method} for int16.*minmax"):
-            quantize_int8(GRAPH, [np.ones((3, 2))], calibration=method, activations="int16")
+            quantize_integer(GRAPH, [np.ones((3, 2))], QuantizeOptions("int16x8", calibration=method))
 
 
 @pytest.mark.parametrize("per_tensor", [False, True])
@@ -186,7 +186,7 @@ def test_mse_weights(per_tensor: bool) -> None:
     errors = []
     for method in ("minmax", "mse"):
         x, tensor = QuantParams.per_tensor(0.02, -128), Tensor.constant("w", weights)
-        (q, quant), _ = quantize_linear_constants(x, tensor, None, 0, per_tensor, method)
+        (q, quant), _ = quantize_linear_constants(x, tensor, None, 0, LinearRounding(per_tensor, method))
         assert q.min() >= -127 and q.dtype == np.int8
         errors.append(((q * quant.broadcast_scale(2) - weights) ** 2).sum(axis=1))
     assert errors[1].sum() < errors[0].sum()

@@ -21,10 +21,10 @@ from mcu_quant.ops.linear import LinearOperator
 from mcu_quant.ops.mean import MeanAttrs
 from mcu_quant.ops.pad import PadAttrs
 from mcu_quant.ops.reshape import ReshapeAttrs
-from mcu_quant.quantize import quantize_int8
+from mcu_quant.quantize import quantize_integer
 from mcu_quant.quantize.adaround import _Problem, rounded_weights
 from mcu_quant.quantize.equalize import PeakFinder, equalized, pairs
-from mcu_quant.quantize.schemes import quantize_linear_constants
+from mcu_quant.quantize.schemes import LinearRounding, quantize_linear_constants
 from mcu_quant.quantize.taps import from_weight_rows, tap_rows, weight_rows
 from mcu_quant.quantize_options import QuantizeOptions
 from tests.oracles import tflm
@@ -92,8 +92,10 @@ def test_equalized_models_compute_the_same(activation: str, per_tensor: bool) ->
 @pytest.mark.parametrize("activation", ["relu", "relu6"])
 def test_equalization_mends_unequal_channels(activation: str, per_tensor: bool) -> None:
     graph = chain(activation)
-    naive = error(graph, quantize_int8(graph, [DATA], per_tensor=per_tensor))
-    mended = error(graph, quantize_int8(graph, [DATA], per_tensor=per_tensor, repairs=("equalize",)))
+    naive = error(graph, quantize_integer(graph, [DATA], QuantizeOptions(per_tensor=per_tensor)))
+    mended = error(
+        graph, quantize_integer(graph, [DATA], QuantizeOptions(per_tensor=per_tensor, repairs=("equalize",)))
+    )
     assert mended < naive / 4
 
 
@@ -181,7 +183,9 @@ def test_adaptive_rounding_never_loses(case: str) -> None:
     x = RNG.normal(2, 0.5, size=(40, *node.input(0).shape)).astype(np.float32)
     weights = node.input(1)
     axis = OPERATORS[node.node.op].quant_rule.weights.channel_axis  # type: ignore[union-attr]
-    (nearest, quant), _ = quantize_linear_constants(QuantParams.per_tensor(0.02), weights, None, axis, False)
+    (nearest, quant), _ = quantize_linear_constants(
+        QuantParams.per_tensor(0.02), weights, None, axis, LinearRounding()
+    )
     scale = QuantParams(tuple(8 * s for s in quant.scale), quant.zero_point, axis)  # 4 bits: more to win
     adapted = rounded_weights(node, x, x, scale, centered=False)
     nearest = np.clip(np.rint(weights.data / scale.broadcast_scale(weights.data.ndim)), -127, 127)
@@ -213,21 +217,26 @@ def test_adaptive_rounding_is_near_the_best_of_all_choices() -> None:
 @pytest.mark.parametrize("repairs", [("bias",), ("adaround",), ("adaround", "bias")])
 def test_layerwise_repairs_lower_the_error(repairs: tuple[str, ...]) -> None:
     graph = chain("relu", spread=3.0)
-    naive = error(graph, quantize_int8(graph, [DATA], per_tensor=True))
-    assert error(graph, quantize_int8(graph, [DATA], per_tensor=True, repairs=repairs)) < 0.9 * naive
+    naive = error(graph, quantize_integer(graph, [DATA], QuantizeOptions(per_tensor=True)))
+    assert (
+        error(graph, quantize_integer(graph, [DATA], QuantizeOptions(per_tensor=True, repairs=repairs)))
+        < 0.9 * naive
+    )
 
 
 def test_progress_goes_on_through_repairs() -> None:
     seen: list[tuple[int, int | None]] = []
     repairs = ("equalize", "adaround")
-    quantize_int8(chain("relu"), [DATA], repairs=repairs, progress=lambda *told: seen.append(told))
+    quantize_integer(
+        chain("relu"), [DATA], QuantizeOptions(repairs=repairs), progress=lambda *told: seen.append(told)
+    )
     assert seen == [(64, 64), (64, 64), (16, 64), (32, 64), (48, 64), (64, 64)]
 
 
 def test_repairs_of_int16() -> None:
     graph = chain("relu", spread=3.0)
     repairs = ("equalize", "adaround", "bias")
-    quantized = quantize_int8(graph, [DATA], repairs=repairs, activations="int16", per_tensor=True)
+    quantized = quantize_integer(graph, [DATA], QuantizeOptions("int16x8", repairs=repairs, per_tensor=True))
     q = np.rint(DATA / quantized.input_tensors()[0].scale).clip(-32768, 32767).astype(np.int16)
     (y,), (expected,) = run_graph(quantized, [q]), run_graph(graph, [DATA])
     real = y * np.float64(quantized.output_tensors()[0].scale)
@@ -239,7 +248,9 @@ def test_bias_correction_brings_the_mean_back() -> None:
     (expected,) = run_graph(graph, [DATA])
     shifts = []
     for repairs in ((), ("bias",)):
-        quantized = quantize_int8(graph, [DATA], per_tensor=True, repairs=repairs, output_type="float32")
+        quantized = quantize_integer(
+            graph, [DATA], QuantizeOptions(per_tensor=True, repairs=repairs, output_type="float32")
+        )
         scale = quantized.input_tensors()[0]
         q = np.clip(np.rint(DATA / scale.scale) + scale.zero_point, -128, 127).astype(np.int8)
         shifts.append(np.abs((run_graph(quantized, [q])[0] - expected).mean(axis=(0, 1))).max())
@@ -249,9 +260,9 @@ def test_bias_correction_brings_the_mean_back() -> None:
 @pytest.mark.parametrize("per_tensor", [True, False])
 def test_repaired_models_run_elsewhere_and_repeat(per_tensor: bool) -> None:
     graph, repairs = chain("relu6"), ("equalize", "adaround", "bias")
-    quantized = quantize_int8(graph, [DATA], per_tensor=per_tensor, repairs=repairs)
+    quantized = quantize_integer(graph, [DATA], QuantizeOptions(per_tensor=per_tensor, repairs=repairs))
     file = write_tflite(quantized)
-    split = quantize_int8(graph, list(DATA), per_tensor=per_tensor, repairs=repairs[::-1])
+    split = quantize_integer(graph, list(DATA), QuantizeOptions(per_tensor=per_tensor, repairs=repairs[::-1]))
     assert write_tflite(split) == file
     q = RNG.integers(-128, 128, (5, 1, 6, 6, 3)).astype(np.int8)
     assert np.array_equal(run_graph(quantized, [q])[0], tflm(file, [q])[0])
@@ -261,19 +272,19 @@ def test_rounded_weights_do_not_overflow_sums() -> None:
     """Integers whose sums could overflow are not taken; the usual ones are."""
     weights = Tensor.constant("w", np.full((1, 70_000), 1.0, np.float32))
     x = QuantParams.per_tensor(0.02, -128)
-    (usual, quant), _ = quantize_linear_constants(x, weights, None, 0, False)
+    (usual, quant), _ = quantize_linear_constants(x, weights, None, 0, LinearRounding())
     assert usual.max() < 127
     full = np.full(usual.shape, 127, np.int8), quant
-    (kept, _), _ = quantize_linear_constants(x, weights, None, 0, False, rounded=full)
+    (kept, _), _ = quantize_linear_constants(x, weights, None, 0, LinearRounding(), rounded=full)
     assert np.array_equal(kept, usual)
     less = usual - np.int8(1), quant
-    (taken, _), _ = quantize_linear_constants(x, weights, None, 0, False, rounded=less)
+    (taken, _), _ = quantize_linear_constants(x, weights, None, 0, LinearRounding(), rounded=less)
     assert np.array_equal(taken, less[0])
 
 
 def test_one_shot_samples_are_refused() -> None:
     with pytest.raises(InvalidInputError, match=r"several times.*iterator.*generator function"):
-        quantize_int8(chain("relu"), iter([DATA]), repairs=("bias",))
+        quantize_integer(chain("relu"), iter([DATA]), QuantizeOptions(repairs=("bias",)))
 
 
 def test_unknown_repairs() -> None:
@@ -282,5 +293,3 @@ def test_unknown_repairs() -> None:
             InvalidInputError, match=r"repair must be one that exists.*equalize, adaround, bias"
         ):
             QuantizeOptions(repairs=repairs)
-    with pytest.raises(InvalidInputError, match="repair must be"):
-        quantize_int8(chain("relu"), [DATA], repairs=("magic",))

@@ -11,6 +11,7 @@ from mcu_quant.fixed_point import INT32_MAX
 from mcu_quant.ir import QuantParams, Tensor
 from mcu_quant.quantize.schemes import (
     MIN_SCALE,
+    LinearRounding,
     activation_scheme,
     float32_at_least,
     quantize_activation_constant,
@@ -70,7 +71,9 @@ X = QuantParams.per_tensor(0.02, -128)
 
 def linear(weights: np.ndarray, bias: np.ndarray | None, x: QuantParams = X, per_tensor: bool = False):  # type: ignore[no-untyped-def]
     b = None if bias is None else Tensor.constant("b", bias.astype(np.float32))
-    return quantize_linear_constants(x, Tensor.constant("w", weights.astype(np.float32)), b, 0, per_tensor)
+    return quantize_linear_constants(
+        x, Tensor.constant("w", weights.astype(np.float32)), b, 0, LinearRounding(per_tensor)
+    )
 
 
 def accumulator_bounds(x: QuantParams, q_weights: np.ndarray, q_bias: np.ndarray) -> np.ndarray:

@@ -12,7 +12,8 @@ from mcu_quant.importers.keras_file import load_keras_file
 from mcu_quant.ir import Graph
 from mcu_quant.ops.interpreter import run_graph
 from mcu_quant.passes import prepare
-from mcu_quant.quantize import quantize_int8
+from mcu_quant.quantize import quantize_integer
+from mcu_quant.quantize_options import QuantizeOptions
 from tests.keras_models import calibration_data, held_out_data, needs_models, quantize_input
 from tests.oracles import tflm
 
@@ -43,8 +44,9 @@ def test_it_is_a_good_model(graph: Graph) -> None:
 @pytest.mark.parametrize("per_tensor", [True, False])
 def test_repairs_win_back_what_naive_quantization_loses(graph: Graph, per_tensor: bool) -> None:
     data = [calibration_data("fashion_dscnn")]
-    real, naive = correct(graph), correct(quantize_int8(graph, data, per_tensor=per_tensor))
-    quantized = quantize_int8(graph, data, per_tensor=per_tensor, repairs=REPAIRS)
+    real = correct(graph)
+    naive = correct(quantize_integer(graph, data, QuantizeOptions(per_tensor=per_tensor)))
+    quantized = quantize_integer(graph, data, QuantizeOptions(per_tensor=per_tensor, repairs=REPAIRS))
     mended = correct(quantized)
     if per_tensor:
         assert real - naive > 500, f"{real} in float, {naive} naively: 10 points of 5,000"

@@ -9,7 +9,7 @@ import numpy as np
 from mcu_quant.ir import BoundNode
 from mcu_quant.kernels.armv7m.dot import BYTES, GROUPS, Dot, dot_cycles, plan_dot
 from mcu_quant.kernels.base import Activation, Core, Kernel, KernelCall, Scratch
-from mcu_quant.kernels.portable.windows import row_overlap
+from mcu_quant.kernels.portable.windows import convolution_params, linear_overlap
 from mcu_quant.ops.conv_2d import axes_of
 from mcu_quant.ops.windows import WindowAxis
 
@@ -34,23 +34,11 @@ class Conv2DS8Armv7m(Kernel):
     def call(self, node: BoundNode) -> KernelCall:
         dot = _plan(node, self._groups)
         assert dot is not None
-        x, y, weights = node.input(0), node.output, node.input(1)
-        height, width = axes_of(node)
+        x, y = node.input(0), node.output
+        _, width = axes_of(node)
         first, end = _inside(width)
         params = {
-            "input_h": x.shape[1],
-            "input_w": x.shape[2],
-            "input_channels": x.shape[3],
-            "filter_h": weights.shape[1],
-            "filter_w": weights.shape[2],
-            "output_h": y.shape[1],
-            "output_w": y.shape[2],
-            "stride_h": height.stride,
-            "stride_w": width.stride,
-            "dilation_h": height.dilation,
-            "dilation_w": width.dilation,
-            "padding_h": height.before,
-            "padding_w": width.before,
+            **convolution_params(node, "filter_channels", "output_channels"),
             "input_zero_point": x.zero_point,
             "inside_first": first,
             "inside_end": end,
@@ -66,7 +54,7 @@ class Conv2DS8Armv7m(Kernel):
         return node.input(1).elements // node.input(1).shape[0] if is_padded or width.dilation > 1 else 0
 
     def overlap(self, node: BoundNode) -> tuple[int | None, ...]:
-        return (row_overlap(node, axes_of(node)), *(None for _ in node.inputs[1:]))
+        return linear_overlap(node)
 
     def cycles(self, node: BoundNode, core: Core) -> float:
         dot = _plan(node, self._groups)

@@ -23,6 +23,7 @@ from mcu_quant.kernels.armv7m.strips import (
     window_cycles,
 )
 from mcu_quant.kernels.base import Activation, Constant, Core, Kernel, KernelCall, Scratch
+from mcu_quant.kernels.portable.windows import window_steps
 from mcu_quant.ops.conv_2d import axes_of
 from mcu_quant.ops.depthwise_conv_2d import depth_multiplier
 
@@ -53,12 +54,7 @@ class DepthwiseConv2DS8Armv7m(Kernel):
             "output_h": height.output_size,
             "output_w": width.output_size,
             "depth_multiplier": depth_multiplier(node),
-            "stride_h": height.stride,
-            "stride_w": width.stride,
-            "dilation_h": height.dilation,
-            "dilation_w": width.dilation,
-            "padding_h": height.before,
-            "padding_w": width.before,
+            **window_steps(node),
             "input_zero_point": x.zero_point,
             "band_rows": strip.rows,
             "bands": len(strip.starts),

@@ -7,9 +7,9 @@ from mcu_quant.kernels.base import Activation, Constant, Core, KernelCall, Scrat
 from mcu_quant.kernels.dsp.assembly_s16 import sums_function, two_pixels_body
 from mcu_quant.kernels.dsp.linear import padded
 from mcu_quant.kernels.dsp.packed_s16 import TURN, weight_blocks
-from mcu_quant.kernels.portable.conv_2d_f32 import convolution_params
 from mcu_quant.kernels.portable.float_params import float_bounds, float_tables
 from mcu_quant.kernels.portable.hybrid import HybridKernel
+from mcu_quant.kernels.portable.windows import convolution_params
 
 _BLOCK, _PIXELS = 4, 2
 
@@ -25,8 +25,7 @@ class Conv2DDspHybrid(HybridKernel):
         return None
 
     def call(self, node: BoundNode) -> KernelCall:
-        params = convolution_params(node)
-        del params["filter_channels"]
+        params = convolution_params(node, "filter_channels")
         params |= {"turns": _elements(node) // TURN} | float_bounds(node.attrs.activation)
         _, scale, bias = float_tables(node)
         arguments = (

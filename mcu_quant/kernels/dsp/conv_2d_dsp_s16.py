@@ -12,8 +12,7 @@ from mcu_quant.kernels.dsp.assembly_s16 import sums_function, two_pixels_body
 from mcu_quant.kernels.dsp.linear import padded
 from mcu_quant.kernels.dsp.packed_s16 import TURN, packed_s16, refusal_s16
 from mcu_quant.kernels.portable.walk import Params
-from mcu_quant.kernels.portable.windows import row_overlap
-from mcu_quant.ops.conv_2d import axes_of
+from mcu_quant.kernels.portable.windows import convolution_params, linear_overlap
 
 _BLOCK, _PIXELS = 4, 2
 
@@ -30,24 +29,10 @@ class Conv2DDspS16(Kernel):
         return refusal_s16(node)
 
     def call(self, node: BoundNode) -> KernelCall:
-        x, y, weights = node.input(0), node.output, node.input(1)
-        height, width = axes_of(node)
+        x, y = node.input(0), node.output
         packed = packed_s16(node)
         params: Params = {
-            "input_h": x.shape[1],
-            "input_w": x.shape[2],
-            "input_channels": x.shape[3],
-            "filter_h": weights.shape[1],
-            "filter_w": weights.shape[2],
-            "output_h": y.shape[1],
-            "output_w": y.shape[2],
-            "output_channels": y.shape[3],
-            "stride_h": height.stride,
-            "stride_w": width.stride,
-            "dilation_h": height.dilation,
-            "dilation_w": width.dilation,
-            "padding_h": height.before,
-            "padding_w": width.before,
+            **convolution_params(node, "filter_channels"),
             "turns": _elements(node) // TURN,
             **packed.params(),
         }
@@ -67,7 +52,7 @@ class Conv2DDspS16(Kernel):
 
     def overlap(self, node: BoundNode) -> tuple[int | None, ...]:
         """Both pixels' windows are read before either is written; they go upward like single ones."""
-        return (row_overlap(node, axes_of(node)), *(None for _ in node.inputs[1:]))
+        return linear_overlap(node)
 
     def cycles(self, node: BoundNode, core: Core) -> float:
         pixels, channels = node.output.elements // node.output.shape[3], node.output.shape[3]

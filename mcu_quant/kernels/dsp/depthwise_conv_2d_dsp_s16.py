@@ -8,9 +8,8 @@ from mcu_quant.ir import BoundNode
 from mcu_quant.kernels.base import Activation, Constant, Core, Kernel, KernelCall
 from mcu_quant.kernels.dsp.packed_s16 import packed_s16, refusal_s16
 from mcu_quant.kernels.portable.walk import Params
-from mcu_quant.kernels.portable.windows import row_overlap
+from mcu_quant.kernels.portable.windows import linear_overlap, window_steps
 from mcu_quant.ops import OPERATORS
-from mcu_quant.ops.conv_2d import axes_of
 from mcu_quant.ops.depthwise_conv_2d import depth_multiplier
 
 #: The order of four channels in a word: SXTB16 takes bytes 0 and 2, then 1 and 3.
@@ -30,7 +29,6 @@ class DepthwiseConv2DDspS16(Kernel):
 
     def call(self, node: BoundNode) -> KernelCall:
         x, y, weights = node.input(0), node.output, node.input(1)
-        height, width = axes_of(node)
         packed = packed_s16(node)
         params: Params = {
             "input_h": x.shape[1],
@@ -40,12 +38,7 @@ class DepthwiseConv2DDspS16(Kernel):
             "filter_w": weights.shape[2],
             "output_h": y.shape[1],
             "output_w": y.shape[2],
-            "stride_h": height.stride,
-            "stride_w": width.stride,
-            "dilation_h": height.dilation,
-            "dilation_w": width.dilation,
-            "padding_h": height.before,
-            "padding_w": width.before,
+            **window_steps(node),
             **packed.params(),
         }
         assert weights.data is not None
@@ -55,7 +48,7 @@ class DepthwiseConv2DDspS16(Kernel):
         return KernelCall(params, arguments)
 
     def overlap(self, node: BoundNode) -> tuple[int | None, ...]:
-        return (row_overlap(node, axes_of(node)), *(None for _ in node.inputs[1:]))
+        return linear_overlap(node)
 
     def cycles(self, node: BoundNode, core: Core) -> float:
         return 5.0 * OPERATORS[node.node.op].macs(node) + 25.0 * node.output.elements

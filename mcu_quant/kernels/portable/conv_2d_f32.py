@@ -10,9 +10,7 @@ from mcu_quant.kernels.portable.float_params import (
     float_tables,
     storage_of_weights,
 )
-from mcu_quant.kernels.portable.walk import Params
-from mcu_quant.kernels.portable.windows import row_overlap
-from mcu_quant.ops.conv_2d import axes_of
+from mcu_quant.kernels.portable.windows import convolution_params, linear_overlap
 
 
 class Conv2DF32(Kernel):
@@ -28,33 +26,10 @@ class Conv2DF32(Kernel):
         return KernelCall(params, (x, weights, scale, bias, y))
 
     def overlap(self, node: BoundNode) -> tuple[int | None, ...]:
-        return (row_overlap(node, axes_of(node)), *(None for _ in node.inputs[1:]))
+        return linear_overlap(node)
 
     def cycles(self, node: BoundNode, core: Core) -> float:
         return float_linear_cycles(node, core)
-
-
-def convolution_params(node: BoundNode) -> Params:
-    """The sizes of a convolution, from input_h to padding_w."""
-    x, y, weights = node.input(0), node.output, node.input(1)
-    height, width = axes_of(node)
-    return {
-        "input_h": x.shape[1],
-        "input_w": x.shape[2],
-        "input_channels": x.shape[3],
-        "filter_h": weights.shape[1],
-        "filter_w": weights.shape[2],
-        "filter_channels": weights.shape[3],
-        "output_h": y.shape[1],
-        "output_w": y.shape[2],
-        "output_channels": y.shape[3],
-        "stride_h": height.stride,
-        "stride_w": width.stride,
-        "dilation_h": height.dilation,
-        "dilation_w": width.dilation,
-        "padding_h": height.before,
-        "padding_w": width.before,
-    }
 
 
 KERNEL = Conv2DF32()

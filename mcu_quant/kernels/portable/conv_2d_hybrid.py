@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from mcu_quant.ir import BoundNode
 from mcu_quant.kernels.base import KernelCall
-from mcu_quant.kernels.portable.conv_2d_f32 import convolution_params
 from mcu_quant.kernels.portable.hybrid import HybridKernel
+from mcu_quant.kernels.portable.windows import convolution_params
 
 
 class Conv2DHybrid(HybridKernel):

@@ -10,10 +10,7 @@ from mcu_quant.kernels.portable.float_params import (
     float_tables,
     storage_of_weights,
 )
-from mcu_quant.kernels.portable.walk import Params
-from mcu_quant.kernels.portable.windows import row_overlap
-from mcu_quant.ops.conv_2d import axes_of
-from mcu_quant.ops.depthwise_conv_2d import depth_multiplier
+from mcu_quant.kernels.portable.windows import depthwise_params, linear_overlap
 
 
 class DepthwiseConv2DF32(Kernel):
@@ -29,33 +26,10 @@ class DepthwiseConv2DF32(Kernel):
         return KernelCall(params, (x, weights, scale, bias, y))
 
     def overlap(self, node: BoundNode) -> tuple[int | None, ...]:
-        return (row_overlap(node, axes_of(node)), *(None for _ in node.inputs[1:]))
+        return linear_overlap(node)
 
     def cycles(self, node: BoundNode, core: Core) -> float:
         return 1.5 * float_linear_cycles(node, core)
-
-
-def depthwise_params(node: BoundNode) -> Params:
-    """The sizes of a depthwise convolution, from input_h to padding_w."""
-    x, y, weights = node.input(0), node.output, node.input(1)
-    height, width = axes_of(node)
-    return {
-        "input_h": x.shape[1],
-        "input_w": x.shape[2],
-        "input_channels": x.shape[3],
-        "filter_h": weights.shape[1],
-        "filter_w": weights.shape[2],
-        "output_h": y.shape[1],
-        "output_w": y.shape[2],
-        "output_channels": y.shape[3],
-        "depth_multiplier": depth_multiplier(node),
-        "stride_h": height.stride,
-        "stride_w": width.stride,
-        "dilation_h": height.dilation,
-        "dilation_w": width.dilation,
-        "padding_h": height.before,
-        "padding_w": width.before,
-    }
 
 
 KERNEL = DepthwiseConv2DF32()

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from mcu_quant.ir import BoundNode
 from mcu_quant.kernels.base import KernelCall
-from mcu_quant.kernels.portable.depthwise_conv_2d_f32 import depthwise_params
 from mcu_quant.kernels.portable.hybrid import HybridKernel
+from mcu_quant.kernels.portable.windows import depthwise_params
 
 
 class DepthwiseConv2DHybrid(HybridKernel):

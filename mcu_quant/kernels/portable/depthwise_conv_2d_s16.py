@@ -6,10 +6,8 @@ from mcu_quant.ir import BoundNode
 from mcu_quant.kernels.base import Activation, Core, Kernel, KernelCall
 from mcu_quant.kernels.portable.linear_s16 import channel_tables, linear_s16_cycles, sum_params
 from mcu_quant.kernels.portable.walk import Params
-from mcu_quant.kernels.portable.windows import row_overlap
+from mcu_quant.kernels.portable.windows import depthwise_params, linear_overlap
 from mcu_quant.ops.base import activation_range
-from mcu_quant.ops.conv_2d import axes_of
-from mcu_quant.ops.depthwise_conv_2d import depth_multiplier
 
 
 class DepthwiseConv2DS16(Kernel):
@@ -18,25 +16,10 @@ class DepthwiseConv2DS16(Kernel):
     forms = ("int16",)
 
     def call(self, node: BoundNode) -> KernelCall:
-        x, y, weights = node.input(0), node.output, node.input(1)
-        height, width = axes_of(node)
+        x, y = node.input(0), node.output
         activation_min, activation_max = activation_range(node.attrs.activation, y)
         params: Params = {
-            "input_h": x.shape[1],
-            "input_w": x.shape[2],
-            "input_channels": x.shape[3],
-            "filter_h": weights.shape[1],
-            "filter_w": weights.shape[2],
-            "output_h": y.shape[1],
-            "output_w": y.shape[2],
-            "output_channels": y.shape[3],
-            "depth_multiplier": depth_multiplier(node),
-            "stride_h": height.stride,
-            "stride_w": width.stride,
-            "dilation_h": height.dilation,
-            "dilation_w": width.dilation,
-            "padding_h": height.before,
-            "padding_w": width.before,
+            **depthwise_params(node),
             **{name: value for name, value in sum_params(node).items() if name != "is_int64"},
             "activation_min": activation_min,
             "activation_max": activation_max,
@@ -44,7 +27,7 @@ class DepthwiseConv2DS16(Kernel):
         return KernelCall(params, (Activation(x.name), *channel_tables(node), Activation(y.name)))
 
     def overlap(self, node: BoundNode) -> tuple[int | None, ...]:
-        return (row_overlap(node, axes_of(node)), *(None for _ in node.inputs[1:]))
+        return linear_overlap(node)
 
     def cycles(self, node: BoundNode, core: Core) -> float:
         return linear_s16_cycles(node, core)

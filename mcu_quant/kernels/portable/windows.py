@@ -3,7 +3,58 @@
 from __future__ import annotations
 
 from mcu_quant.ir import BoundNode
+from mcu_quant.kernels.portable.walk import Params
+from mcu_quant.ops.conv_2d import axes_of
+from mcu_quant.ops.depthwise_conv_2d import depth_multiplier
 from mcu_quant.ops.windows import WindowAxes, WindowAxis
+
+
+def convolution_params(node: BoundNode, *without: str) -> Params:
+    """The sizes of a convolution, from input_h to padding_w, in the order of the C structs.
+
+    without: the fields that a kernel has no use for.
+    """
+    weights, sizes = node.input(1), _sizes(node)
+    channels = {name: sizes.pop(name) for name in ("output_h", "output_w", "output_channels")}
+    params = sizes | {"filter_channels": weights.shape[3]} | channels | window_steps(node)
+    return {name: value for name, value in params.items() if name not in without}
+
+
+def depthwise_params(node: BoundNode) -> Params:
+    """The sizes of a depthwise convolution, from input_h to padding_w, in the order of the C structs."""
+    return _sizes(node) | {"depth_multiplier": depth_multiplier(node)} | window_steps(node)
+
+
+def _sizes(node: BoundNode) -> Params:
+    x, y, weights = node.input(0), node.output, node.input(1)
+    return {
+        "input_h": x.shape[1],
+        "input_w": x.shape[2],
+        "input_channels": x.shape[3],
+        "filter_h": weights.shape[1],
+        "filter_w": weights.shape[2],
+        "output_h": y.shape[1],
+        "output_w": y.shape[2],
+        "output_channels": y.shape[3],
+    }
+
+
+def window_steps(node: BoundNode) -> Params:
+    """How the window of a linear operator moves and lies, from stride_h to padding_w."""
+    height, width = axes_of(node)
+    return {
+        "stride_h": height.stride,
+        "stride_w": width.stride,
+        "dilation_h": height.dilation,
+        "dilation_w": width.dilation,
+        "padding_h": height.before,
+        "padding_w": width.before,
+    }
+
+
+def linear_overlap(node: BoundNode) -> tuple[int | None, ...]:
+    """Kernel.overlap of a linear operator that walks output rows upward; of its constants, nothing."""
+    return (row_overlap(node, axes_of(node)), *(None for _ in node.inputs[1:]))
 
 
 def row_overlap(node: BoundNode, axes: WindowAxes) -> int:
