@@ -12,6 +12,7 @@ import mcu_quant as mq
 from mcu_quant.errors import InvalidInputError
 from mcu_quant.quantize_options import QuantizeOptions
 from mcu_quant.recipe import recipe_of
+from tests import tiny_models
 from tests.cli.conftest import only_json
 from tests.conftest import Run
 
@@ -153,6 +154,24 @@ def test_options_that_no_layer_has_a_use_for(
     with pytest.raises(InvalidInputError, match="have a meaning for the technique"):
         QuantizeOptions(technique, recipe=recipe_of(recipe), **options)  # type: ignore[arg-type]
     QuantizeOptions("float32", recipe=recipe_of({"a": "dynamic"}), **options)  # type: ignore[arg-type]
+
+
+def test_allow_float(refuses: Refuses, mcu_quant: Run, files: Path, tmp_path: Path) -> None:
+    """A ReLU with a threshold compares, which int16 has no form of."""
+    kernel = np.random.default_rng(4).normal(size=(12, 3)).astype(np.float32)
+    cut = tiny_models.layer("ReLU", "cut", threshold=0.5, max_value=None, negative_slope=0.0)
+    dense = tiny_models.layer("Dense", "dense", units=3, activation="linear", use_bias=False)
+    model = tiny_models.write_sequential(
+        tmp_path / "cut.keras", [None, 12], [dense, cut], {"dense": [kernel]}
+    )
+    output = tmp_path / "cut.tflite"
+    arguments = ("quantize", model, "-o", output, "--technique", "int16x8", "--data", files / "x.npz")
+    error = refuses(*arguments)
+    assert "cut" in error and "compares no int16" in error and "--allow-float" in error
+    done = mcu_quant(*arguments, "--allow-float", "--json")
+    (layer,) = only_json(done)["float_layers"]
+    assert layer.startswith("cut") and f"in float32: {layer}" in done.stderr
+    assert only_json(mcu_quant("verify", output, "--json"))["passed"]
 
 
 def test_a_name_stands_for_the_parts_of_its_layer() -> None:
