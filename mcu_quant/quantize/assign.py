@@ -51,7 +51,7 @@ class LinearConstants:
         where, kind = (node.name, x), self.kinds.of_node(node.name)
         assert kind is not None, node.name
         if where not in self.known:
-            bias = None if rule.bias is None else node.optional_input(rule.bias)
+            bias = None if rule.bias is None else node.optional_input(rule.bias) or _implied_bias(node)
             self.known[where] = quantize_linear_constants(
                 x,
                 node.input(rule.weights.index),
@@ -70,6 +70,13 @@ class LinearConstants:
     def forget(self, name: str) -> None:
         """The node changed."""
         self.known = {where: value for where, value in self.known.items() if where[0] != name}
+
+
+def _implied_bias(node: BoundNode) -> Tensor | None:
+    """A bias of 0 for a convolution without one: LiteRT refuses a CONV_2D that has none."""
+    if node.node.op != "conv_2d":
+        return None
+    return Tensor.constant(f"{node.name}/bias", np.zeros(node.output.shape[-1], np.float32))
 
 
 def is_linear(node: BoundNode) -> bool:

@@ -66,7 +66,9 @@ def _integer_node(node: BoundNode, schemes: Schemes, constants: LinearConstants,
         weights, bias = constants.get(node, schemes[key(node, 0)])
         inputs[rule.weights.index] = table.constant(node.input(rule.weights.index).name, weights)
         if bias is not None and rule.bias is not None:
-            inputs[rule.bias] = table.constant(node.input(rule.bias).name, bias)
+            given = node.optional_input(rule.bias)
+            name = f"{node.name}/bias" if given is None else given.name
+            inputs[rule.bias :] = [table.constant(name, bias)]
     for index, tensor in enumerate(node.inputs):
         if tensor is not None and tensor.data is not None and role(node, index) == "activation":
             quant = schemes[key(node, index)]

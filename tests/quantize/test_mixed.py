@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from mcu_quant.choices import TECHNIQUES
 from mcu_quant.deployment import GenerateOptions
 from mcu_quant.errors import InvalidInputError, InvalidModelError, UnsupportedModelError
 from mcu_quant.ir import Graph
@@ -348,3 +349,18 @@ def test_a_dead_layer_at_a_seam() -> None:
             model = mixed(graph, technique, {layer: other})
             inputs = default_inputs(model.graph, 4)
             assert np.array_equal(run_graph(model.graph, inputs)[0], tflm(model.data, inputs)[0]), layer
+
+
+@pytest.mark.parametrize("technique", TECHNIQUES)
+def test_layers_without_a_bias(technique: str) -> None:
+    """LiteRT refuses a CONV_2D without one; TFLM gives our bytes for the one that is written."""
+    m = Model(6, 6, 2)
+    y = m.depthwise(m.conv(m.x, "conv", 3, bias=False), "depthwise")
+    graph = prepare(m.graph(y))
+    model = quantize(graph, samples(graph), QuantizeOptions(technique))
+    inputs = default_inputs(model.graph, 3)
+    (ours,), (theirs,) = run_graph(model.graph, inputs), litert_ref(model.data, inputs)
+    steps = 1 if ours.dtype.kind == "i" else 0.02 * np.abs(theirs).max()
+    assert np.abs(ours.astype(float) - theirs.astype(float)).max() <= steps
+    if ours.dtype.kind == "i":
+        assert np.array_equal(ours, tflm(model.data, inputs)[0])
