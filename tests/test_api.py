@@ -144,6 +144,16 @@ def test_names_are_checked(model: Path) -> None:
         mq.load("")
 
 
+def test_names_in_one_text(model: Path, quantized: mq.QuantizedModel) -> None:
+    """As the command line has them; not letter by letter."""
+    as_text = mq.quantize(model, X, repairs="adaround, bias")
+    assert as_text.model.data == mq.quantize(model, X, repairs=["adaround", "bias"]).model.data
+    assert as_text.model.data != quantized.model.data
+    assert [row.name for row in mq.compare(model, X, techniques="int8,dynamic").rows] == ["int8", "dynamic"]
+    with pytest.raises(InvalidInputError, match="calibration method"):
+        mq.quantize(model, X, calibration=99.9)  # type: ignore[arg-type]
+
+
 def test_saving_replaces_only_by_force(quantized: mq.QuantizedModel, tmp_path: Path) -> None:
     output = tmp_path / "dense.tflite"
     output.write_text("precious")

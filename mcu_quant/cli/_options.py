@@ -245,6 +245,11 @@ def load_integer_model(path: Path, quantizing: dict[str, Any], name: str | None 
     return quantize_graph(model, path, quantizing, name or c_name(path.stem))
 
 
+def files_read(model: Path, quantizing: dict[str, Any]) -> tuple[Path | None, ...]:
+    """What no output may replace: the model, and the files that quantize's options name."""
+    return (model, quantizing["data"], quantizing["recipe"])
+
+
 def quantize_options(quantizing: dict[str, Any]) -> QuantizeOptions:
     """All but --data, the recipe read."""
     from mcu_quant.quantize_options import QuantizeOptions

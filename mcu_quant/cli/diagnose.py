@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mcu_quant.choices import FLOAT_TECHNIQUES
 from mcu_quant.cli import _options as options
 from mcu_quant.cli._output import note, phases, print_json, print_table
 
@@ -57,7 +56,7 @@ def command(
     from mcu_quant.outputs import check_output
 
     if html is not None:
-        check_output(html, force=force, sources=(model, quantizing["data"], test))
+        check_output(html, force=force, sources=(test, *options.files_read(model, quantizing)))
     if board is not None and not auto:
         raise InvalidInputError(
             "--board is what --auto measures on", value=board, hint="--auto too, or no --board"
@@ -65,7 +64,7 @@ def command(
     arguments = dict(quantizing)
     data = arguments.pop("data")
     source = options.float_model(model)
-    calibrated = source.graph.trained is None and arguments["technique"] not in FLOAT_TECHNIQUES
+    calibrated = source.graph.trained is None and not options.quantize_options(quantizing).is_float
     if data is None and (calibrated or auto or test is None):
         raise options.needs_data(model)
     with phases() as progress:

@@ -25,7 +25,7 @@ def command(model: Path, output: Path, quantizing: dict[str, Any], force: bool, 
     from mcu_quant.c_names import c_name
     from mcu_quant.outputs import check_output, write_file
 
-    check_output(output, force=force, sources=(model, quantizing["data"]))
+    check_output(output, force=force, sources=options.files_read(model, quantizing))
     quantized = options.quantize_graph(
         options.float_model(model).graph, model, quantizing, c_name(model.stem)
     )

@@ -53,7 +53,7 @@ def command(
     from mcu_quant import pipeline, samples
     from mcu_quant.outputs import check_output, write_file
 
-    check_output(outputs, force=force, sources=(model, inputs, quantizing["data"]))
+    check_output(outputs, force=force, sources=(inputs, *options.files_read(model, quantizing)))
     integer = options.load_integer_model(model, quantizing)
     arrays = samples.read_inputs(inputs, integer.graph)
     results = pipeline.engine_named(engine, integer, options.generate_options(generating)).run(arrays)

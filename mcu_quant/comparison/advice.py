@@ -166,14 +166,19 @@ def _accuracy_lost(situation: Situation, steps: list[str]) -> Advice:
     tried = [row for row in situation.runnable() if situation.loss(row) is not None]
     nearest = min(tried, key=lambda row: situation.loss(row) or 0.0) if tried else None
     seen = "" if nearest is None else f" The nearest is {nearest.name}: {_quality(situation, nearest)}."
+    remedy = (
+        "keep those in float or int16 (quantize --recipe), or train with quantization "
+        "(quantization-aware training)"
+    )
+    if situation.trained:  # int8 in all layers, always
+        remedy = "train it longer with its quantization, or its float model with more channels"
     return Advice(
         "accuracy_lost",
         None,
         (
             *steps,
             f"Does any technique keep it? No: {situation.max_loss:g} % may be lost.{seen}",
-            "Run `mcu-quant diagnose`, which names the layers to blame; keep those in float or int16 "
-            "(quantize --recipe), or train with quantization (quantization-aware training).",
+            f"Run `mcu-quant diagnose`, which names the layers to blame; {remedy}.",
         ),
     )
 

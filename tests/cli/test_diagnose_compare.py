@@ -185,12 +185,15 @@ def test_nan_in_test_data(files: Path, tmp_path: Path, mcu_quant: Run) -> None:
 
 
 def test_diagnose_a_float_technique_without_data(
-    files: Path, test_file: Path, mcu_quant: Run, refuses: Refuses
+    files: Path, test_file: Path, tmp_path: Path, mcu_quant: Run, refuses: Refuses
 ) -> None:
     arguments = ("diagnose", files / "dense.keras", "--technique", "dynamic")
     done = mcu_quant(*arguments, "--test", test_file)
     assert done.returncode == 0 and "as dynamic, 40 samples of test data" in done.stdout, done.stderr
     assert "--data" in refuses(*arguments)
+    recipe = tmp_path / "recipe.toml"
+    recipe.write_text('[layers]\nhidden = "int8"\n')
+    assert "--data" in refuses(*arguments, "--test", test_file, "--recipe", recipe)
     assert "--data" in refuses(*arguments, "--test", test_file, "--auto")  # only on calibration data
 
 

@@ -148,7 +148,10 @@ def test_force_keeps_what_is_read(refuses: Refuses, tflite: Path, files: Path, t
     model, data = tmp_path / "dense.keras", tmp_path / "x.npz"
     model.write_bytes((files / "dense.keras").read_bytes())
     data.write_bytes((files / "x.npz").read_bytes())
-    before = {path: path.read_bytes() for path in (model, data)}
+    recipe = tmp_path / "recipe.toml"
+    recipe.write_text('[layers]\nhidden = "int16x8"\n')
+    before = {path: path.read_bytes() for path in (model, data, recipe)}
+    assert "read" in refuses(*quantize(model, data, recipe), "--recipe", recipe, "--force")
     for output in (model, data, tmp_path / "." / "dense.keras"):
         assert "a file that is read" in refuses(*quantize(model, data, output), "--force")
     assert "read" in refuses("diagnose", model, "--data", data, "--html", data, "--force")

@@ -157,6 +157,12 @@ def test_trained_with_quantization_needs_no_data() -> None:
     says(advice, "None is needed: the model was trained with quantization")
 
 
+def test_trained_with_quantization_and_not_enough() -> None:
+    lost = advise(replace(situation(row("int8", 700), samples=0), trained=True))
+    assert lost.leaf == "accuracy_lost"
+    says(lost, "train it longer with its quantization")
+
+
 def test_without_a_board_the_smallest_file() -> None:
     rows = [replace(r, cost=None) for r in everything(int8=700, int8_equalize=750)]
     advice = advise(situation(*rows, core=None))
