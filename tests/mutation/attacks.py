@@ -26,6 +26,8 @@ _TURNS, _RESIZED_TURNS = 3, 6
 _COARSER = (1.0, 1.0, 6.0, 40.0)
 #: Outputs of an attack, and calls.
 _OUTPUTS, _MOST_CALLS, _FEWEST_CALLS, _HARD_CALLS = 2_000, 200, 8, 12
+#: Where any sum beside a step of the output is a target, not only those nearest to a tie.
+_EDGE_CALLS = 150
 #: Of the sums beside an output's step, how many are chosen from.
 _NEAREST = 12
 #: The largest arena of an attack.
@@ -110,6 +112,7 @@ def _changes(case: Case) -> list[_Change]:
         _many_rows,
         *([] if case.op == "fully_connected" else [_far(None), _far(SEGMENT_BYTES // 4)]),
         *[_chained(_other_rows, sibling)] * _RESIZED_TURNS,
+        *([_at_all_edges] * _TURNS if is_int8 else []),
     ]
 
 
@@ -150,6 +153,10 @@ def _with_sums_at_edges(rng: np.random.Generator, case: Case) -> Case:
     few = rng.random((count, *x.shape)) < rng.choice([0.0, 0.02, 0.2, 0.6], (count, *[1] * len(x.shape)))
     data = np.clip(x.zero_point + np.where(few, steps, 0), -128, 127).astype(np.int8)
     return replace(case, data=(data,))
+
+
+def _at_all_edges(rng: np.random.Generator, case: Case) -> Case:
+    return with_hard_inputs(rng, case, _FEWEST_CALLS, _EDGE_CALLS, nearest=None)
 
 
 def _calls(case: Case, outputs: int = _OUTPUTS) -> int:

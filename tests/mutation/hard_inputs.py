@@ -27,10 +27,13 @@ _WINDOWS, _PLACES = 6, 12
 _PAIRS_TRIED = 24
 
 
-def with_hard_inputs(rng: np.random.Generator, case: Case, samples: int, hard: int) -> Case:
+def with_hard_inputs(
+    rng: np.random.Generator, case: Case, samples: int, hard: int, nearest: int | None = _NEAREST_SUMS
+) -> Case:
     """The case with `samples` random inputs, and twice `hard` hard ones where it has int8 weights and inputs.
 
-    Of sums and products all inputs are hard.
+    Of sums and products all inputs are hard. nearest: of the sums beside a step, how many are made, None for
+    all: a kernel's own multiplier may be near a tie where the exact one is not.
     """
     if case.op == "quantize":
         return case  # its inputs are hard as they are
@@ -42,7 +45,7 @@ def with_hard_inputs(rng: np.random.Generator, case: Case, samples: int, hard: i
     if not has_weights(case):
         return case
     (usual,) = case.samples_of_inputs()
-    windows = _Windows.of(case.node())
+    windows = _Windows.of(case.node(), nearest)
     placed = [windows.samples(rng, hard, spread) for spread in (False, True)]
     return replace(case, data=(np.concatenate([usual, *placed]),))
 
@@ -110,7 +113,7 @@ class _Windows:
     high: IntArray
 
     @classmethod
-    def of(cls, node: BoundNode) -> _Windows:
+    def of(cls, node: BoundNode, nearest: int | None) -> _Windows:
         filters, channels = filters_of(node)
         bias = node.optional_input(2)
         start = 0 if bias is None or bias.data is None else bias.data.astype(np.int64)
@@ -118,7 +121,7 @@ class _Windows:
         low, high = accumulator_range(node)
         within = (near >= low) & (near <= high)
         near = near - start
-        targets = [near[within[:, o], o][:_NEAREST_SUMS] for o in range(len(filters))]
+        targets = [near[within[:, o], o][:nearest] for o in range(len(filters))]
         channels = np.broadcast_to(channels, (len(filters), channels.shape[1]))
         return cls(node, filters, channels, targets, low - start, high - start)
 
