@@ -10,6 +10,7 @@ import numpy as np
 from mcu_quant.ir import BoundNode
 from mcu_quant.kernels.armv7m.dot import BYTES, Dot, dot_cycles, plan_dot
 from mcu_quant.kernels.base import Activation, Core, Kernel, KernelCall
+from mcu_quant.kernels.portable.windows import dense_overlap
 from mcu_quant.ops.conv_2d import axes_of
 
 
@@ -35,11 +36,7 @@ class PointwiseBytesS8Armv7m(Kernel):
         return KernelCall(params, (Activation(x.name), dot.constant, dot.assembly, Activation(y.name)))
 
     def overlap(self, node: BoundNode) -> tuple[int | None, ...]:
-        """While it writes row r of the output it still reads row r of the input."""
-        outputs, inputs = node.input(1).shape[0], node.input(1).shape[-1]
-        rows = node.input(0).elements // inputs
-        least = max((row + 1) * outputs - row * inputs for row in (0, rows - 1))
-        return (least, *(None for _ in node.inputs[1:]))
+        return dense_overlap(node)
 
     def cycles(self, node: BoundNode, core: Core) -> float:
         dot = _plan(node)

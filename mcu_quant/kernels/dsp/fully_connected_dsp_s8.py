@@ -21,6 +21,7 @@ from mcu_quant.kernels.dsp.linear import (
 )
 from mcu_quant.kernels.dsp.linear_assembly import LARGEST_IMMEDIATE, Shape, left_turns, sweep_body, turns_of
 from mcu_quant.kernels.dsp.linear_assembly_small import small_sweep_body
+from mcu_quant.kernels.portable.windows import dense_overlap
 
 #: Cycles of the C, by mode: once, and for each output that goes through scratch.
 _SURROUNDINGS = {"time": (15.0, 0.0), "balanced": (45.0, 1.0), "size": (70.0, 8.0)}
@@ -78,11 +79,7 @@ class FullyConnectedDspS8(Kernel):
         return padded(units, BLOCK) if units % BLOCK else 0
 
     def overlap(self, node: BoundNode) -> tuple[int | None, ...]:
-        """While it writes row r of the output it still reads row r of the input."""
-        units, size = node.input(1).shape
-        rows = node.input(0).elements // size
-        least = max((row + 1) * units - row * size for row in (0, rows - 1))
-        return (least, *(None for _ in node.inputs[1:]))
+        return dense_overlap(node)
 
     def cycles(self, node: BoundNode, core: Core) -> float:
         """The assembly, counted; C around it that takes a row at a time, fitted to docs/benchmarks.json."""

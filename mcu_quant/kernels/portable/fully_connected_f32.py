@@ -11,6 +11,7 @@ from mcu_quant.kernels.portable.float_params import (
     storage_of_weights,
 )
 from mcu_quant.kernels.portable.walk import Params
+from mcu_quant.kernels.portable.windows import dense_overlap
 
 
 class FullyConnectedF32(Kernel):
@@ -32,11 +33,7 @@ class FullyConnectedF32(Kernel):
         return KernelCall(params, (x, weights, scale, bias, y))
 
     def overlap(self, node: BoundNode) -> tuple[int | None, ...]:
-        """While it writes row r of the output it still reads row r of the input."""
-        units, in_size = node.input(1).shape
-        rows = node.input(0).elements // in_size
-        least = max((row + 1) * units - row * in_size for row in (0, rows - 1))
-        return (4 * least, *(None for _ in node.inputs[1:]))
+        return dense_overlap(node)
 
     def cycles(self, node: BoundNode, core: Core) -> float:
         return float_linear_cycles(node, core)

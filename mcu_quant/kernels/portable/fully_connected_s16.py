@@ -6,6 +6,7 @@ from mcu_quant.ir import BoundNode
 from mcu_quant.kernels.base import Activation, Core, Kernel, KernelCall
 from mcu_quant.kernels.portable.linear_s16 import channel_tables, linear_s16_cycles, sum_params
 from mcu_quant.kernels.portable.walk import Params
+from mcu_quant.kernels.portable.windows import dense_overlap
 from mcu_quant.ops.base import activation_range
 
 
@@ -30,11 +31,7 @@ class FullyConnectedS16(Kernel):
         return KernelCall(params, arguments)
 
     def overlap(self, node: BoundNode) -> tuple[int | None, ...]:
-        """While it writes row r of the output it still reads row r of the input."""
-        units, in_size = node.input(1).shape
-        rows = node.input(0).elements // in_size
-        least = max((row + 1) * units - row * in_size for row in (0, rows - 1))
-        return (2 * least, *(None for _ in node.inputs[1:]))
+        return dense_overlap(node)
 
     def cycles(self, node: BoundNode, core: Core) -> float:
         return linear_s16_cycles(node, core)

@@ -1,4 +1,4 @@
-"""What kernels over height and width share."""
+"""What kernels of linear operators share: sizes and steps of windows, and how far the output may reach."""
 
 from __future__ import annotations
 
@@ -55,6 +55,17 @@ def window_steps(node: BoundNode) -> Params:
 def linear_overlap(node: BoundNode) -> tuple[int | None, ...]:
     """Kernel.overlap of a linear operator that walks output rows upward; of its constants, nothing."""
     return (row_overlap(node, axes_of(node)), *(None for _ in node.inputs[1:]))
+
+
+def dense_overlap(node: BoundNode) -> tuple[int | None, ...]:
+    """Kernel.overlap of a fully connected or pointwise node whose output rows are written one by one.
+
+    While row r is written, row r of the input is still read. The first row or the last one decides.
+    """
+    rows = node.input(0).elements // node.input(1).shape[-1]
+    row_in, row_out = node.input(0).bytes // rows, node.output.bytes // rows
+    least = max((row + 1) * row_out - row * row_in for row in (0, rows - 1))
+    return (least, *(None for _ in node.inputs[1:]))
 
 
 def row_overlap(node: BoundNode, axes: WindowAxes) -> int:
