@@ -16,7 +16,8 @@ from mcu_quant.quantize_options import QuantizeOptions
 if TYPE_CHECKING:
     from mcu_quant.comparison import Comparison
     from mcu_quant.diagnosis import Diagnosis
-    from mcu_quant.evaluation.metrics import UserMetric
+    from mcu_quant.evaluation.datasets import Dataset
+    from mcu_quant.evaluation.metrics import MetricFactory, UserMetric
 
 #: progress(what is being done, samples done, samples in all).
 PhaseProgress = Callable[[str, int, int], None]
@@ -110,7 +111,6 @@ def compare(
     from mcu_quant import comparison
     from mcu_quant.evaluation.candidates import parse, side_by_side
     from mcu_quant.evaluation.datasets import dataset_of
-    from mcu_quant.evaluation.metrics import metric_for
     from mcu_quant.evaluation.reference import reference_graph
 
     if not max_loss >= 0:
@@ -131,21 +131,29 @@ def compare(
     calibration = None if data is None else dataset_of(data, reference, "representative_dataset")
     tested = None if test is None else dataset_of(test, reference, "test")
     measured = calibration if tested is None else tested
-    if measured is None and metric is not None:
-        raise InvalidInputError("a metric needs samples with labels", value=metric, hint="test data with y")
     request = comparison.Request(
         graph=loaded.graph,
         candidates=candidates,
         options=QuantizeOptions(input_type=input_type, output_type=output_type),
         calibration=calibration,
         test=tested,
-        metric=None if measured is None else metric_for(metric, measured),
+        metric=_metric(metric, measured),
         board=chosen,
         generating=generating or GenerateOptions(),
         finished=finished,
         max_loss=max_loss,
     )
     return comparison.compare(request, progress)
+
+
+def _metric(metric: str | UserMetric | None, measured: Dataset | None) -> MetricFactory | None:
+    from mcu_quant.evaluation.metrics import metric_for
+
+    if measured is not None:
+        return metric_for(metric, measured)
+    if metric is not None:
+        raise InvalidInputError("a metric needs samples with labels", value=metric, hint="test data with y")
+    return None
 
 
 def _finished(name: str, source: QuantizedModel | FloatModel | str | Path) -> pipeline.TfliteModel:

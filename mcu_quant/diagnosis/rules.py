@@ -11,9 +11,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from mcu_quant.choices import TECHNIQUES
+from mcu_quant.diagnosis import suggestions
 from mcu_quant.diagnosis.layers import LayerFacts
-from mcu_quant.evaluation.candidates import Candidate, remedies
 from mcu_quant.evaluation.fidelity import Fidelity
 from mcu_quant.quantize_options import QuantizeOptions
 
@@ -148,7 +147,7 @@ def activation_outliers(layer: LayerFacts, context: Context) -> Finding | None:
         f"{_span(layer.stored_range)} for the sake of the rest",
         "a calibration method that leaves outliers out (--calibration percentile, mse or entropy), or this "
         "layer in int16 or float (--recipe)",
-        candidates=_calibrations(context.options),
+        candidates=suggestions.calibrations(context.options),
     )
 
 
@@ -165,7 +164,7 @@ def unequal_activations(layer: LayerFacts, context: Context) -> Finding | None:
         f"the largest channel's range is {layer.channel_spread:.0f} times the median one's, under one scale"
         + (f"; {len(layer.lost)} channels are lost in a single step" if layer.lost else ""),
         "equalize the layers' channels (--repair equalize), or this layer in int16 or float (--recipe)",
-        candidates=_repairs(context.options, "equalize"),
+        candidates=suggestions.repairs(context.options, "equalize"),
     )
 
 
@@ -184,8 +183,8 @@ def unequal_weights(layer: LayerFacts, context: Context) -> Finding | None:
         f"scale: the weights alone leave {weights.sqnr_db:.1f} dB",
         "one scale per channel (without --per-tensor); where it must be one scale, equalize",
         candidates=(
-            *_per_channel(context.options),
-            *_repairs(context.options, "equalize"),
+            *suggestions.per_channel(context.options),
+            *suggestions.repairs(context.options, "equalize"),
         ),
     )
 
@@ -201,16 +200,16 @@ def coarse_weights(layer: LayerFacts, context: Context) -> Finding | None:
         return None
     if not weights.per_channel and weights.spread is not None and weights.spread >= SPREAD:
         return None
-    hybrid = _is_hybrid(context.options)
+    hybrid = suggestions.is_hybrid(context.options)
     what = "rounding the weights, and the inputs on the fly," if hybrid else "rounding the weights alone"
     evidence = f"{what} leaves {weights.sqnr_db:.1f} dB at this layer's output"
     remedy = f"{_WEIGHTS_ONLY}; " if hybrid else ""
     remedy += "" if weights.per_channel else "one scale per channel (without --per-tensor); "
-    first = (*_weights_only(context.options), *_per_channel(context.options))
+    first = (*suggestions.weights_only(context.options), *suggestions.per_channel(context.options))
     if weights.input_spread is not None and weights.input_spread >= SPREAD:
         evidence += f"; those of one input channel are {weights.input_spread:.0f} times off the median's"
         remedy += "equalize the channels of the layer before (--repair equalize); "
-        first += _repairs(context.options, "equalize")
+        first += suggestions.repairs(context.options, "equalize")
     return Finding(
         "coarse_weights",
         layer.name,
@@ -221,8 +220,8 @@ def coarse_weights(layer: LayerFacts, context: Context) -> Finding | None:
         "(--recipe)",
         candidates=(
             *first,
-            *_weights_calibrations(context.options),
-            *_repairs(context.options, "adaround"),
+            *suggestions.weights_calibrations(context.options),
+            *suggestions.repairs(context.options, "adaround"),
         ),
     )
 
@@ -239,7 +238,7 @@ def shifted(layer: LayerFacts, context: Context) -> Finding | None:
         "fault",
         f"{100 * layer.bias_share:.0f} % of this layer's noise is a constant shift of its channels",
         "bias correction (--repair bias)",
-        candidates=_repairs(context.options, "bias"),
+        candidates=suggestions.repairs(context.options, "bias"),
     )
 
 
@@ -332,13 +331,13 @@ def _stands_out(layer: LayerFacts) -> bool:
 
 def _sensitive(layer: LayerFacts, context: Context) -> Finding:
     remedy = "keep this layer in float or int16 (--recipe), or quantization-aware training"
-    candidates = ("int16x8",) if _has_technique("int16x8") else ()
+    candidates: tuple[str, ...] = ("int16x8",)
     if context.options.per_tensor and layer.weights is not None:
         remedy = f"one scale per channel (without --per-tensor); {remedy}"
-        candidates = (*_per_channel(context.options), *candidates)
-    if _is_hybrid(context.options):
+        candidates = (*suggestions.per_channel(context.options), *candidates)
+    if suggestions.is_hybrid(context.options):
         remedy = f"{_WEIGHTS_ONLY}; {remedy}"
-        candidates = (*_weights_only(context.options), *candidates)
+        candidates = (*suggestions.weights_only(context.options), *candidates)
     shown = "" if layer.output_sqnr_db is None else f", {layer.output_sqnr_db:.1f} dB at the output"
     return Finding(
         "sensitive",
@@ -358,46 +357,12 @@ def _everywhere() -> Finding:
         "fault",
         "the model loses accuracy, and no layer stands out",
         "int16x8, bias correction and adaptive rounding of all layers, or quantization-aware training",
-        candidates=("int16x8",) if _has_technique("int16x8") else (),
+        candidates=("int16x8",),
     )
-
-
-def _has_technique(name: str) -> bool:
-    return name in TECHNIQUES
 
 
 def _poor(sqnr_db: float | None, good: float = GOOD_ACTIVATION_DB) -> bool:
     return sqnr_db is not None and sqnr_db < good
-
-
-def _is_hybrid(options: QuantizeOptions) -> bool:
-    """Whether float inputs are quantized on the fly for sums with 8-bit weights."""
-    return options.technique == "dynamic" and options.dynamic_range != "weights"
-
-
-def _weights_only(options: QuantizeOptions) -> tuple[str, ...]:
-    return tuple(c.name for c in _changing("dynamic_range", options) if _is_hybrid(options))
-
-
-def _per_channel(options: QuantizeOptions) -> tuple[str, ...]:
-    return tuple(c.name for c in _changing("per_tensor", options))
-
-
-def _calibrations(options: QuantizeOptions) -> tuple[str, ...]:
-    return tuple(c.name for c in _changing("calibration", options))
-
-
-def _weights_calibrations(options: QuantizeOptions) -> tuple[str, ...]:
-    return tuple(c.name for c in _changing("weights_calibration", options))
-
-
-def _changing(field: str, options: QuantizeOptions) -> list[Candidate]:
-    return [c for c in remedies(options) if field in c.changes and not c.changes_technique]
-
-
-def _repairs(options: QuantizeOptions, word: str) -> tuple[str, ...]:
-    added = [c for c in _changing("repairs", options) if word in c.changes["repairs"]]
-    return tuple(c.name for c in added[:1])
 
 
 def _width(span: tuple[float, float]) -> float:
