@@ -17,6 +17,7 @@ from mcu_quant.ir import Graph
 from mcu_quant.kernels import able_kernels
 from mcu_quant.kernels.base import Core, Kernel
 from mcu_quant.memory import find_blocks, footprints, least_bytes
+from mcu_quant.ops.bands import BandsAttrs
 from mcu_quant.ordering import best_order, reordered
 from mcu_quant.splitting import plan_arenas
 
@@ -64,10 +65,16 @@ def choose_and_plan(graph: Graph, core: Core, options: GenerateOptions, ram: int
     found = [cheapest, _fit(graph, able, core, options, ram)]
     if found[1].plan.arena_bytes > ram or found[1].cycles > _CLOSE * cheapest.cycles:
         ways = Banding(graph, able, core, options, families).ways(both)
-        different = {tuple(node.name for node in banded.nodes): (banded, able) for banded, able in ways}
+        different = {_identity(banded, able): (banded, able) for banded, able in ways}
         found += [_fit(banded, able, core, options, ram) for banded, able in different.values()]
     best = min(found, key=lambda fit: (max(fit.plan.arena_bytes, ram), fit.cycles))
     return replace(best, slowdown=best.cycles / max(cheapest.cycles, 1.0))
+
+
+def _identity(graph: Graph, able: list[tuple[Kernel, ...]]) -> object:
+    """Equal for ways that have the same bands, of as many rows, by the same kernels."""
+    rows = [node.attrs.rows if isinstance(node.attrs, BandsAttrs) else 0 for node in graph.nodes]
+    return tuple(node.name for node in graph.nodes), tuple(rows), tuple(len(kernels) for kernels in able)
 
 
 def _with_other_modes(

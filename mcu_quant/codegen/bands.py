@@ -86,7 +86,7 @@ class BandsWriter:
             for name, parameter in names.items()
         ]
         return BandFunction(
-            f"{self.prefix}_{stage}{chr(ord('a') + variant)}_{identifier(node.name, 24)}",
+            f"{self.prefix}_{stage}{_letters(variant)}_{identifier(node.name, 24)}",
             comment(node.name),
             _facts(node, self.kernel.banded.counts[stage][variant]),
             tuple(parameters),
@@ -129,6 +129,12 @@ def _parameter_names(node: BoundNode) -> dict[str, str]:
 
 def _takes_scratch(kernel: Kernel, node: BoundNode) -> bool:
     return kernel.scratch_bytes(node) > 0
+
+
+def _letters(number: int) -> str:
+    """a to z, then aa, ab, …"""
+    rest, letter = divmod(number, 26)
+    return (_letters(rest - 1) if rest else "") + chr(ord("a") + letter)
 
 
 def _facts(node: BoundNode, bands: int) -> tuple[str, ...]:
