@@ -87,18 +87,12 @@ DEPTHWISE = [
         depthwise((1, 9, 9, 4), (1, 9, 9, 4)),
         depthwise((1, 9, 9, 4), (1, 8, 8, 4)),
     ),
-    # 3 lines of 86 or 85 words, of four channels; of 342 or 341, of one channel at a time.
+    # 3 lines of 86 or 85 words, of four channels.
     Guard(
-        "depthwise_planar_s8",
+        _PLANAR,
         "lines must be short",
         depthwise((1, 9, 169, 4), _FILTER),
         depthwise((1, 9, 168, 4), _FILTER),
-    ),
-    Guard(
-        "depthwise_planar_small_s8",
-        "lines must be short",
-        depthwise((1, 9, 681, 4), _FILTER),
-        depthwise((1, 9, 680, 4), _FILTER),
     ),
     Guard(
         _PLANAR,
