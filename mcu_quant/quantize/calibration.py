@@ -70,7 +70,7 @@ def calibrate(
             calibrator.next_pass()
         observe_all(graph, samples, observe, progress, total)
     ranges = calibrator.ranges()
-    _warn_of_useless_inputs(graph, ranges, name)
+    _warn_of_useless_inputs(graph, ranges)
     return ranges
 
 
@@ -102,17 +102,13 @@ def _check_values(layer: str, values: np.ndarray) -> None:
         )
 
 
-def _warn_of_useless_inputs(graph: Graph, ranges: Ranges, method: str) -> None:
+def _warn_of_useless_inputs(graph: Graph, ranges: Ranges) -> None:
     for name in graph.inputs:
         low, high = ranges.get(name, (0.0, 1.0))
-        if low < high or graph.tensors[name].elements == 0:
-            continue
-        seen = f"every value of the calibration data is {low:g}"
-        hint = "real samples of the data that the model will see"
-        if method == "moving_average" and graph.tensors[name].elements == 1:
-            seen, hint = "the extremes of a sample of one number are that number", "--calibration minmax"
-        warnings.warn(
-            f"{name}: {seen}; the ranges learned from it are useless. Try: {hint}.",
-            CalibrationWarning,
-            stacklevel=4,
-        )
+        if low == high and graph.tensors[name].elements > 0:
+            warnings.warn(
+                f"{name}: every value of the calibration data is {low:g}; the ranges learned from it are "
+                "useless. Try: real samples of the data that the model will see.",
+                CalibrationWarning,
+                stacklevel=4,
+            )

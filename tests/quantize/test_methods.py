@@ -11,6 +11,7 @@ from mcu_quant.errors import InvalidInputError
 from mcu_quant.ir import QuantParams, Tensor
 from mcu_quant.quantize import CALIBRATIONS, calibrate, quantize_integer
 from mcu_quant.quantize.histogram import BINS, Histogram
+from mcu_quant.quantize.moving_average import MovingAverage
 from mcu_quant.quantize.schemes import LinearRounding, activation_scheme, quantize_linear_constants
 from mcu_quant.quantize_options import QuantizeOptions
 from tests.keras_models import calibration_data, float_graph, needs_models
@@ -125,12 +126,30 @@ def test_entropy_saturates_hardly_anything() -> None:
 
 
 def test_moving_average_is_by_samples() -> None:
+    """Of a tensor of two values, 32 samples in a row have one extreme: 300 samples have nine."""
     data = RNG.normal(size=(300, 2)).astype(np.float32)
-    weights = 0.99 ** np.arange(299, -1, -1)
-    low, high = (np.average(end, weights=weights) for end in (data.min(axis=1), data.max(axis=1)))
+    groups = data[: 9 * 32].reshape(9, 64)
+    weights = 0.99 ** np.arange(8, -1, -1)
+    low, high = (np.average(end, weights=weights) for end in (groups.min(axis=1), groups.max(axis=1)))
     expected = pytest.approx((low, high))
     assert calibrate(GRAPH, [data], method="moving_average")["x"] == expected
     assert calibrate(GRAPH, list(data), method="moving_average")["x"] == expected
+
+
+def test_moving_average_of_large_tensors_takes_every_sample() -> None:
+    data = RNG.normal(size=(50, 64)).astype(np.float32)
+    weights = 0.99 ** np.arange(49, -1, -1)
+    calibrator = MovingAverage()
+    calibrator.observe("x", data)
+    low, high = calibrator.ranges()["x"]
+    assert low == pytest.approx(np.average(data.min(axis=1), weights=weights))
+    assert high == pytest.approx(np.average(data.max(axis=1), weights=weights))
+
+
+def test_moving_average_of_few_small_samples_is_their_range() -> None:
+    calibrator = MovingAverage()
+    calibrator.observe("x", np.float32([[-1.0], [0.5], [2.0]]))
+    assert calibrator.ranges() == {"x": (-1.0, 2.0)}
 
 
 @pytest.mark.parametrize("method", CALIBRATIONS)
