@@ -50,6 +50,8 @@ def diagnose(
     from mcu_quant.evaluation.reference import reference_graph
 
     loaded = float_model(model)
+    if board is not None and not auto:
+        raise InvalidInputError("a board is what auto measures on", value=board, hint="auto=True too")
     if "repairs" in options:
         options["repairs"] = words(options["repairs"])
     options["recipe"] = given_recipe(options.get("recipe"))

@@ -46,7 +46,17 @@ def prepare_qat(
 
 
 def load_qat(path: str | Path) -> Any:
-    """A model of prepare_qat from the .keras file that its save() wrote, with the state of its optimizer."""
+    """A model of prepare_qat from the .keras file that its save() wrote, with the state of its optimizer.
+
+    Raises McuQuantError as load does, and InvalidInputError for a model that was not prepared.
+    """
+    loaded = load(path)
+    if isinstance(loaded, QuantizedModel) or loaded.graph.trained is None:
+        raise InvalidInputError(
+            "the file must hold a model that prepare_qat gave",
+            layer=str(path),
+            hint="mcu_quant.prepare_qat(path), if it is a float model",
+        )
     return _training().load_model(path)
 
 

@@ -174,6 +174,13 @@ def test_refusals(tmp_path: Path) -> None:
     model.save(tmp_path / "float.keras")
     with pytest.raises(InvalidInputError, match="that prepare_qat gave"):
         mq.load_qat(tmp_path / "float.keras")
+    with pytest.raises(InvalidInputError, match=r"no such model"):
+        mq.load_qat(tmp_path / "nowhere.keras")
+    (tmp_path / "damaged.keras").write_bytes(b"PK\x03\x04 and no more")
+    with pytest.raises(InvalidModelError, match=r"damaged\.keras"):
+        mq.load_qat(tmp_path / "damaged.keras")
+    with pytest.raises(InvalidInputError, match="that prepare_qat gave"):
+        mq.freeze_statistics("a path")
     trained = models.train(prepared, epochs=1)
     with pytest.raises(InvalidInputError, match="prepare_qat\\(model, per_tensor=True\\)"):
         mq.quantize(trained, per_tensor=True)
