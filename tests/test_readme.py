@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -52,3 +53,14 @@ def test_links() -> None:
     for document in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))):
         for target in re.findall(r"\]\(([^)#:]+)\)", document.read_text(encoding="utf-8")):
             assert (document.parent / target).exists(), f"{document.name} links to {target}"
+
+
+def test_measured_table_is_that_of_the_benchmarks() -> None:
+    """`make table` and `make bench` measure the same: neither is left behind."""
+    stored = json.loads((ROOT / "docs" / "benchmarks.json").read_text(encoding="utf-8"))["results"]
+    models = re.search(r"^\| board \(core\) \| (.*) \|$", README, re.MULTILINE)
+    rows = re.findall(r"^\| (mps\w+) \([\w-]+\) \| (.*) \|$", README, re.MULTILINE)
+    assert models is not None and len(rows) == 6
+    for board, cells in rows:
+        shown = dict(zip(models[1].split(" | "), cells.split(" | "), strict=True))
+        assert shown == {m: f"{stored[f'{board} balanced {m}']['instructions']:,}" for m in shown}, board
