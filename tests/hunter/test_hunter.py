@@ -17,7 +17,7 @@ from mcu_quant.exporters.tflite import write_tflite
 from mcu_quant.importers import tflite as importer
 from mcu_quant.ir import BoundNode, Graph, QuantParams, Tensor
 from mcu_quant.kernels.base import Constant, Kernel, KernelCall
-from mcu_quant.kernels.portable import conv_2d_s8, depthwise_conv_2d_s8, lookup_s8
+from mcu_quant.kernels.portable import lookup_s8, windows
 from mcu_quant.ops import OPERATORS, linear
 from mcu_quant.passes import prepare
 from mcu_quant.quantize import assign
@@ -74,13 +74,12 @@ def arena_that_is_too_small(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def output_too_near_to_its_input(monkeypatch: pytest.MonkeyPatch) -> None:
     """A distance that takes two pixels that are still read."""
-    right = conv_2d_s8.row_overlap
+    right = windows.row_overlap
 
     def wrong(node: BoundNode, axes: Any) -> int:
         return right(node, axes) - 2 * node.input(0).shape[3]
 
-    for module in (conv_2d_s8, depthwise_conv_2d_s8):
-        monkeypatch.setattr(module, "row_overlap", wrong)
+    monkeypatch.setattr(windows, "row_overlap", wrong)
 
 
 @pytest.mark.slow
