@@ -27,6 +27,11 @@ def is_ci() -> bool:
     return os.environ.get("CI", "").lower() == "true"
 
 
+def one_in_four_is_quick(index: int) -> tuple[pytest.MarkDecorator, ...]:
+    """Marks of a case of a long table: `make check` runs every fourth, `make test` all."""
+    return () if index % 4 == 0 else (pytest.mark.slow,)
+
+
 def require_tools(*names: str) -> None:
     """Skip the test (fail it in CI) if one of the programs is not installed."""
     missing = [name for name in names if shutil.which(name) is None]

@@ -58,6 +58,7 @@ def test_size_takes_no_larger_arena_than_balanced(core: str, size: int, blocks: 
     assert not overlaps(small.graph, small.kernels, small.plan)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [*PUBLISHED, "fsdd_dscnn_tf221_int8", "fashion_dscnn_tf221_int8"])
 def test_size_takes_no_larger_arena_for_published_models(name: str, shared: Path) -> None:
     """fsdd's lines of 32 pixels took 1,680 bytes more on Cortex-M4."""

@@ -129,6 +129,7 @@ def placed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return blocks
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("share", "most"), [(1.0, 150_000), (0.5, 1_000_000)])
 @pytest.mark.parametrize("blocks", [MOBILENET, MCUNET], ids=["mobilenet", "mcunet"])
 def test_sixty_operators_are_planned_in_a_bounded_number_of_steps(

@@ -21,6 +21,7 @@ TECHNIQUES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("technique", TECHNIQUES)
 def test_from_keras_to_c_without_data(technique: str, mcu_quant: Run, files: Path, tmp_path: Path) -> None:
     file = tmp_path / "net.tflite"

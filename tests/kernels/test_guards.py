@@ -15,6 +15,7 @@ import pytest
 from mcu_quant.ir import BoundNode
 from mcu_quant.kernels import KERNELS
 from mcu_quant.kernels.base import Kernel
+from tests.conftest import one_in_four_is_quick
 from tests.kernel_harness import run_kernel
 from tests.kernels.guards.armv7m import GUARDS as ARMV7M
 from tests.kernels.guards.dsp import GUARDS as DSP
@@ -31,7 +32,13 @@ GUARDED = [(kernel, guard) for guard in GUARDS for kernel in KERNELS if kernel.n
 IDS = [f"{kernel.name}-{index}" for index, (kernel, _) in enumerate(GUARDED)]
 
 
-@pytest.mark.parametrize(("kernel", "guard"), GUARDED, ids=IDS)
+@pytest.mark.parametrize(
+    ("kernel", "guard"),
+    [
+        pytest.param(*pair, id=name, marks=one_in_four_is_quick(index))
+        for index, (pair, name) in enumerate(zip(GUARDED, IDS, strict=True))
+    ],
+)
 def test_just_outside_is_refused(kernel: Kernel, guard: Guard) -> None:
     """For that reason, not for another; and nothing of a node just inside is wrong."""
     assert kernel.refusal(guard.outside.node()) == guard.rule

@@ -24,6 +24,7 @@ from mcu_quant.ops.logistic import LogisticAttrs
 from mcu_quant.ops.relu import ReluAttrs
 from mcu_quant.ops.support import node_problems
 from mcu_quant.ops.tanh import TanhAttrs
+from tests.conftest import one_in_four_is_quick
 from tests.ops import (
     test_add,
     test_average_pool_2d,
@@ -96,7 +97,11 @@ TABLES: dict[str, list[Case]] = {
     "sub": _cases(test_sub.CASES),
     "tanh": _cases(test_tanh.CASES, float_steps=3.0),
 }
-CASES = [pytest.param(case, id=f"{op}-{case}") for op, table in TABLES.items() for case in table]
+CASES = [
+    pytest.param(case, id=f"{op}-{case}", marks=one_in_four_is_quick(index))
+    for op, table in TABLES.items()
+    for index, case in enumerate(table)
+]
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=check_name)
