@@ -14,6 +14,7 @@ from mcu_quant.ops.relu import ReluAttrs
 from mcu_quant.ops.reshape import ReshapeAttrs
 from mcu_quant.ops.support import require_supported
 from mcu_quant.optimize import optimize
+from tests.conftest import one_in_four_is_quick
 from tests.optimize.graphs import FAR, Net
 from tests.optimize.soundness import assert_in_range, assert_optimized_is_same, hard_samples
 
@@ -75,7 +76,9 @@ def _constants(rng: np.random.Generator, channels: int) -> dict[int, int]:
 
 
 @pytest.mark.parametrize("dtype", ["int8", "int16"])
-@pytest.mark.parametrize("seed", range(NETS))
+@pytest.mark.parametrize(
+    "seed", [pytest.param(seed, marks=one_in_four_is_quick(seed)) for seed in range(NETS)]
+)
 def test_random_net(seed: int, dtype: str) -> None:
     graph = require_supported(random_net(seed, dtype))
     inputs = [hard_samples(tensor, 6, seed) for tensor in graph.input_tensors()]

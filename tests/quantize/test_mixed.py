@@ -205,6 +205,7 @@ def test_what_is_concatenated_has_one_scale_also_across_seams(technique: str) ->
 EDGES = ("int8", "uint8", "int16", "float32")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("output_type", EDGES)
 @pytest.mark.parametrize("input_type", EDGES)
 @pytest.mark.parametrize("first", ["int8", "int16x8", "float32"])
