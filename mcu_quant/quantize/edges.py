@@ -48,16 +48,10 @@ def convert_outputs(graph: Graph, dtype: str) -> Graph:
     for name in dict.fromkeys(graph.outputs):
         tensor = graph.tensors[name]
         if tensor.dtype in ACTIVATION_TYPES and tensor.dtype != dtype:
-            retyped = dtype == "uint8" and _only_comes_from_float(graph, name)
-            graph = _retyped(graph, tensor) if retyped else _convert_output(graph, tensor, dtype)
+            graph = _convert_output(
+                graph, tensor, dtype
+            )  # float32 to uint8 in two steps: TFLM has no single one
     return check(graph)
-
-
-def _only_comes_from_float(graph: Graph, name: str) -> bool:
-    producer = graph.producers().get(name)
-    if producer is None or graph.consumers()[name] or producer.op != "quantize":
-        return False
-    return graph.bind(producer).input(0).dtype == "float32"
 
 
 def _convert_input(graph: Graph, tensor: Tensor, dtype: str) -> Graph:
