@@ -49,6 +49,7 @@ def test_a_limit_out_of_reach_names_the_least() -> None:
 
 @pytest.mark.parametrize("core", ["generic", "cortex-m0plus", "cortex-m3", "cortex-m4", "cortex-m55"])
 @pytest.mark.parametrize(("size", "blocks"), [(128, MCUNET), (64, MOBILENET)])
+@pytest.mark.slow
 def test_size_takes_no_larger_arena_than_balanced(core: str, size: int, blocks: tuple[Block, ...]) -> None:
     graph = network(size, 16, blocks)
     balanced, small = (

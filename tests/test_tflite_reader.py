@@ -466,6 +466,7 @@ def repeated_table_file(count: int) -> bytes:
 
 
 @pytest.mark.parametrize("count", [tflite_file._MAX_ITEMS, 2_000_000])
+@pytest.mark.slow
 def test_a_small_file_cannot_ask_for_much(count: int) -> None:
     file = repeated_table_file(count)
     tracemalloc.start()

@@ -46,6 +46,7 @@ def of_each(quick: str) -> pytest.MarkDecorator:
 
 
 @of_each("vww_96_int8")
+@pytest.mark.slow
 def test_golden_samples_on_this_computer(name: str, shared: Path) -> None:
     """With the kernels of Cortex-M4, whose assembly has its twins in C here."""
     model, deployment = limited(shared, name, "cortex-m4")

@@ -153,6 +153,7 @@ def test_two_models_share_ram_but_not_flash() -> None:
     assert caught.value.exit_code == 3
 
 
+@pytest.mark.slow
 def test_a_board_that_is_too_small_gets_no_files(shared: Path, mcu_quant: Run, tmp_path: Path) -> None:
     models = [shared / "models" / f"{name}.tflite" for name in ("hello_world_int8", "vww_96_int8")]
     for chosen in (models[1:], models):

@@ -87,6 +87,7 @@ def test_diagnose_json(files: Path, test_file: Path, mcu_quant: Run) -> None:
     assert len(facts["worst_samples"]) == 10 and {"index", "label"} <= set(facts["worst_samples"][0])
 
 
+@pytest.mark.slow
 def test_diagnose_html(files: Path, tmp_path: Path, mcu_quant: Run, refuses: Refuses) -> None:
     report = tmp_path / "report.html"
     run(mcu_quant, "diagnose", files, "--html", report)
@@ -184,6 +185,7 @@ def test_nan_in_test_data(files: Path, tmp_path: Path, mcu_quant: Run) -> None:
         assert error.startswith("error: ") and "finite" in error and "nan.npz" in error
 
 
+@pytest.mark.slow
 def test_diagnose_a_float_technique_without_data(
     files: Path, test_file: Path, tmp_path: Path, mcu_quant: Run, refuses: Refuses
 ) -> None:
@@ -197,6 +199,7 @@ def test_diagnose_a_float_technique_without_data(
     assert "--data" in refuses(*arguments, "--test", test_file, "--auto")  # only on calibration data
 
 
+@pytest.mark.slow
 def test_compare_goes_on_without_a_technique(
     files: Path, tmp_path: Path, mcu_quant: Run, refuses: Refuses
 ) -> None:

@@ -25,6 +25,7 @@ def recipe_file(tmp_path: Path, text: str) -> Path:
     return file
 
 
+@pytest.mark.slow
 def test_from_keras_to_c(mcu_quant: Run, files: Path, tmp_path: Path) -> None:
     recipe = recipe_file(tmp_path, '[layers]\n"hid*" = "int16x8"\nscores = "float32"\n')
     output = tmp_path / "net.tflite"

@@ -100,6 +100,7 @@ def test_input_and_output_types(
     assert [tensor["type"] for tensor in (*facts["inputs"], *facts["outputs"])] == [io_type, io_type]
 
 
+@pytest.mark.slow
 def test_int16x8_from_keras_to_c(files: Path, tmp_path: Path, mcu_quant: Run) -> None:
     output = tmp_path / "out.tflite"
     quantizing = ("--technique", "int16x8", "--data", files / "x.npz")

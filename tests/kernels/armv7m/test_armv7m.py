@@ -39,6 +39,7 @@ def with_kernels(cases: Sequence[Case]) -> list[tuple[Case, Kernel]]:
 
 
 @pytest.mark.parametrize("seed", range(4))
+@pytest.mark.slow
 def test_twins(seed: int) -> None:
     for case, kernel in with_kernels(random_cases(seed, 105)):
         node, arrays = operands(case)
