@@ -12,12 +12,12 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment
 
+from mcu_quant.codegen.templates import environment
 from mcu_quant.diagnosis.layers import LayerFacts
 from mcu_quant.diagnosis.search import Search
 from mcu_quant.evaluation.candidates import name_of
-from mcu_quant.resources import directory
 
 if TYPE_CHECKING:
     from mcu_quant.diagnosis import Diagnosis
@@ -82,16 +82,9 @@ class Scatter:
 
 @cache
 def _environment() -> Environment:
-    environment = Environment(
-        loader=FileSystemLoader(directory("templates") / "diagnosis"),
-        undefined=StrictUndefined,
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters |= {"number": number, "percent": percent, "sentence": sentence}
-    return environment
+    made = environment("diagnosis", escape=True)
+    made.filters |= {"number": number, "percent": percent, "sentence": sentence}
+    return made
 
 
 def render(found: Diagnosis) -> str:

@@ -16,7 +16,7 @@ import numpy as np
 from mcu_quant import samples
 from mcu_quant.errors import InvalidInputError
 from mcu_quant.ir import Graph
-from mcu_quant.npz import Npz
+from mcu_quant.npz import Npz, NpzArray
 from mcu_quant.quantize.samples import batch_size, checked_chunks
 
 LABELS = "y"
@@ -41,6 +41,9 @@ class Batch:
 class Dataset(ABC):
     """Samples of a model's inputs. Iterating gives what quantize takes: a tuple of arrays at a time."""
 
+    #: numpy's, or a file's; None without labels.
+    _labels: np.ndarray | NpzArray | None = None
+
     def __init__(self, graph: Graph, where: str) -> None:
         self.graph, self.where = graph, where
 
@@ -50,14 +53,14 @@ class Dataset(ABC):
         """How many samples there are, at least 1."""
 
     @property
-    @abstractmethod
     def labels_shape(self) -> tuple[int, ...] | None:
         """[N, …], None without labels."""
+        return None if self._labels is None else self._labels.shape
 
     @property
-    @abstractmethod
     def labels_kind(self) -> str:
         """numpy's kind of the labels: "i", "u" or "f"; "" without labels."""
+        return "" if self._labels is None else self._labels.dtype.kind
 
     @abstractmethod
     def chunks(self, size: int) -> Iterator[Chunk]:
@@ -92,6 +95,8 @@ class Dataset(ABC):
 
 
 class _Arrays(Dataset):
+    _labels: np.ndarray | None
+
     def __init__(
         self, graph: Graph, where: str, arrays: Sequence[np.ndarray], labels: np.ndarray | None
     ) -> None:
@@ -103,14 +108,6 @@ class _Arrays(Dataset):
     @property
     def count(self) -> int:
         return len(self._arrays[0])
-
-    @property
-    def labels_shape(self) -> tuple[int, ...] | None:
-        return None if self._labels is None else self._labels.shape
-
-    @property
-    def labels_kind(self) -> str:
-        return "" if self._labels is None else self._labels.dtype.kind
 
     def chunks(self, size: int) -> Iterator[Chunk]:
         for start in range(0, self.count, size):
@@ -135,14 +132,6 @@ class _File(Dataset):
     def count(self) -> int:
         return self._count
 
-    @property
-    def labels_shape(self) -> tuple[int, ...] | None:
-        return None if self._labels is None else self._labels.shape
-
-    @property
-    def labels_kind(self) -> str:
-        return "" if self._labels is None else self._labels.dtype.kind
-
     def chunks(self, size: int) -> Iterator[Chunk]:
         keys = self._keys if self._labels is None else [*self._keys, LABELS]
         with Npz(self._path) as npz:
@@ -161,14 +150,6 @@ class _Items(Dataset):
     @property
     def count(self) -> int:
         return self._count
-
-    @property
-    def labels_shape(self) -> tuple[int, ...] | None:
-        return None
-
-    @property
-    def labels_kind(self) -> str:
-        return ""
 
     def chunks(self, size: int) -> Iterator[Chunk]:
         for chunk in checked_chunks(self.graph, self._items()):

@@ -44,13 +44,14 @@ def _retyped(graph: Graph, tensor: Tensor) -> Graph:
 
 
 def convert_outputs(graph: Graph, dtype: str) -> Graph:
-    """Integer outputs of that dtype, with a quantize or dequantize node before each one that is not."""
+    """Integer outputs of that dtype, with a quantize or dequantize node before each one that is not.
+
+    What comes from float32 becomes uint8 in two steps: TFLM has no QUANTIZE for it in one.
+    """
     for name in dict.fromkeys(graph.outputs):
         tensor = graph.tensors[name]
         if tensor.dtype in ACTIVATION_TYPES and tensor.dtype != dtype:
-            graph = _convert_output(
-                graph, tensor, dtype
-            )  # float32 to uint8 in two steps: TFLM has no single one
+            graph = _convert_output(graph, tensor, dtype)
     return check(graph)
 
 
