@@ -71,6 +71,8 @@ def least_sum_scale(input_scales: Sequence[float], dtype: str) -> float:
 
 class Add(ArithmeticOperator):
     name = "add"
+    attrs_type = ArithmeticAttrs
+    float_is_exact = True
     tflite_builtins = ("ADD",)
     keras_layers = ("Add",)
     options_type = "AddOptions"

@@ -7,51 +7,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, fields
 from typing import Any
 
+from mcu_quant.ops import OPERATORS
 from mcu_quant.ops.base import ACTIVATIONS, PADDINGS
-from mcu_quant.ops.binary import ArithmeticAttrs
-from mcu_quant.ops.concatenation import ConcatenationAttrs
-from mcu_quant.ops.conv_2d import Conv2DAttrs
-from mcu_quant.ops.depthwise_conv_2d import DepthwiseConv2DAttrs
-from mcu_quant.ops.fully_connected import FullyConnectedAttrs
-from mcu_quant.ops.leaky_relu import LeakyReluAttrs
-from mcu_quant.ops.logistic import LogisticAttrs
-from mcu_quant.ops.mean import MeanAttrs
-from mcu_quant.ops.pad import PadAttrs
-from mcu_quant.ops.pooling import MAX_WINDOW, Pool2DAttrs
-from mcu_quant.ops.relu import ReluAttrs
-from mcu_quant.ops.relu6 import Relu6Attrs
-from mcu_quant.ops.reshape import ReshapeAttrs
-from mcu_quant.ops.softmax import SoftmaxAttrs
-from mcu_quant.ops.strided_slice import StridedSliceAttrs
-from mcu_quant.ops.tanh import TanhAttrs
-
-#: The attributes' class by operator; None where an operator has no attributes.
-ATTRIBUTES: Mapping[str, type[Any] | None] = {
-    "fully_connected": FullyConnectedAttrs,
-    "conv_2d": Conv2DAttrs,
-    "depthwise_conv_2d": DepthwiseConv2DAttrs,
-    "max_pool_2d": Pool2DAttrs,
-    "average_pool_2d": Pool2DAttrs,
-    "mean": MeanAttrs,
-    "pad": PadAttrs,
-    "softmax": SoftmaxAttrs,
-    "reshape": ReshapeAttrs,
-    "add": ArithmeticAttrs,
-    "sub": ArithmeticAttrs,
-    "mul": ArithmeticAttrs,
-    "minimum": None,
-    "maximum": None,
-    "concatenation": ConcatenationAttrs,
-    "logistic": LogisticAttrs,
-    "tanh": TanhAttrs,
-    "relu": ReluAttrs,
-    "relu6": Relu6Attrs,
-    "leaky_relu": LeakyReluAttrs,
-    "quantize": None,
-    "strided_slice": StridedSliceAttrs,
-    "greater_equal": None,
-    "select_v2": None,
-}
+from mcu_quant.ops.pooling import MAX_WINDOW
 
 _WORDS: Mapping[str, tuple[str, ...]] = {"activation": ACTIVATIONS, "padding": PADDINGS}
 
@@ -63,8 +21,9 @@ def attributes_as_json(attrs: Any) -> dict[str, Any]:
 
 def attributes_from_json(op: str, document: Mapping[str, Any]) -> Any:
     """The attributes that attributes_as_json wrote. Raises ValueError for what it cannot have written."""
-    kind = ATTRIBUTES.get(op)
-    if op not in ATTRIBUTES or (kind is None and document):
+    operator = OPERATORS.get(op)
+    kind = None if operator is None else operator.attrs_type
+    if operator is None or (kind is None and document):
         raise ValueError(f"operator {op} with attributes {sorted(document)}")
     if kind is None:
         return None

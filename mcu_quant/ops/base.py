@@ -160,6 +160,18 @@ class Operator(ABC):
     keras_activations: ClassVar[Mapping[str, Any]] = {}
     quant_rule: ClassVar[QuantRule] = QuantRule()
     constraints: ClassVar[tuple[Constraint, ...]] = ()
+    #: The dataclass of its attributes; None if it has none.
+    attrs_type: ClassVar[type[Any] | None] = None
+    #: The types of what is no activation: inputs by position, the output as None. A condition is bool, an
+    #: index int32. The first is what an output is made of from Keras.
+    plain_types: ClassVar[Mapping[int | None, tuple[str, ...]]] = {}
+    #: Each element of the output depends on one element of each input alone: with one varying input and
+    #: constants of one element it is a table.
+    is_elementwise: ClassVar[bool] = False
+    #: Its float form moves, compares or computes each value by one rounded operation: C's bits are ours.
+    float_is_exact: ClassVar[bool] = False
+    #: Its output has no values but those of its inputs.
+    is_selection: ClassVar[bool] = False
     #: Not of any file: made where code is generated.
     is_internal: ClassVar[bool] = False
 

@@ -38,6 +38,7 @@ class ArithmeticAttrs:
 class BinaryOperator(Operator):
     """Inputs: two operands whose shapes broadcast as NumPy's do. attrs: None unless a subclass has some."""
 
+    is_elementwise = True
     constraints: ClassVar[tuple[Constraint, ...]] = (BROADCASTS,)
     #: What the Keras layer's nodes carry.
     default_attrs: ClassVar[Any] = None

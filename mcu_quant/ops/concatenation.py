@@ -29,6 +29,9 @@ class Concatenation(Operator):
     """Inputs: one or more, of equal shapes but for the axis."""
 
     name = "concatenation"
+    attrs_type = ConcatenationAttrs
+    float_is_exact = True
+    is_selection = True
     tflite_builtins = ("CONCATENATION",)
     keras_layers = ("Concatenate",)
     quant_rule = QuantRule(output="same")

@@ -44,6 +44,7 @@ class Conv2D(linear.LinearOperator):
     """Inputs: x [1, H, W, C], weights [O, filter_h, filter_w, C / groups], bias [O] or absent."""
 
     name = "conv_2d"
+    attrs_type = Conv2DAttrs
     tflite_builtins = ("CONV_2D",)
     keras_layers = ("Conv1D", "Conv2D")
     quant_rule = QuantRule(weights=WeightRule(index=1, channel_axis=0), bias=2)

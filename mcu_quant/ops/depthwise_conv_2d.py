@@ -45,6 +45,7 @@ class DepthwiseConv2D(linear.LinearOperator):
     """Inputs: x [1, H, W, C], weights [1, filter_h, filter_w, O], bias [O] or absent."""
 
     name = "depthwise_conv_2d"
+    attrs_type = DepthwiseConv2DAttrs
     tflite_builtins = ("DEPTHWISE_CONV_2D",)
     keras_layers = ("DepthwiseConv1D", "DepthwiseConv2D")
     quant_rule = QuantRule(weights=WeightRule(index=1, channel_axis=3), bias=2)

@@ -15,6 +15,7 @@ class Dequantize(Operator):
     """Input: x, int8, uint8 or int16 (float32 in a float graph, where it is nothing). Output: float32."""
 
     name = "dequantize"
+    float_is_exact = True
     tflite_builtins = ("DEQUANTIZE",)
     quant_rule = QuantRule(output="float")
     constraints = (

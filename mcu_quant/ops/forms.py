@@ -6,8 +6,9 @@ from mcu_quant.ir import BoundNode, Tensor
 
 #: float: float32 activations, whatever the weights are stored as. hybrid: float32 activations that are
 #: quantized on the fly for sums with int8 weights. int8 and int16: quantized activations of that type (uint8,
-#: which only occurs at a model's edges, counts as int8), also where one side of the node is float32.
-FORMS = ("float", "hybrid", "int8", "int16")
+#: which only occurs at a model's edges, counts as int8), also where one side of the node is float32. plain:
+#: nothing but conditions and indices (bool, int32, int64), computed as they are, by run_integer.
+FORMS = ("float", "hybrid", "int8", "int16", "plain")
 #: Those whose activations are float32.
 FLOAT_FORMS = ("float", "hybrid")
 
@@ -19,6 +20,8 @@ def form_of(node: BoundNode) -> str:
         return "int16"
     if types & {"int8", "uint8"}:
         return "int8"
+    if types <= {"bool", "int32", "int64"}:
+        return "plain"
     return "hybrid" if getattr(node.attrs, "hybrid", False) else "float"
 
 

@@ -38,6 +38,7 @@ class FullyConnected(linear.LinearOperator):
     """Inputs: x [..., in], weights [units, in], bias [units] or absent."""
 
     name = "fully_connected"
+    attrs_type = FullyConnectedAttrs
     tflite_builtins = ("FULLY_CONNECTED",)
     keras_layers = ("Dense",)
     quant_rule = QuantRule(weights=WeightRule(index=1, channel_axis=0), bias=2)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
+
 import numpy as np
 
 from mcu_quant.fixed_point import IntArray, quantize_multiplier, requantize
@@ -18,6 +20,8 @@ class GreaterEqual(BinaryOperator):
     """int8 operands may have different scales: they are compared in steps of 1/256."""
 
     name = "greater_equal"
+    float_is_exact = True
+    plain_types = MappingProxyType({None: ("bool",)})
     tflite_builtins = ("GREATER_EQUAL",)
     quant_rule = QuantRule(output="raw")
     constraints = (

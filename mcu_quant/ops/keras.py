@@ -78,12 +78,13 @@ class GraphBuilder:
         return tensor.name
 
     def add(self, op: str, name: str, attrs: Any, inputs: Sequence[str | None]) -> str:
-        """Append a node with one float output, its shape inferred; returns the output's name.
+        """Append a node with one output, its shape and type inferred; returns the output's name.
 
         name: the Keras layer's name; a layer of several nodes adds "/part" to it.
         """
         known = [self.tensors[i].shape for i in inputs if i is not None]
-        (shape,) = self.operators[op].output_shapes(attrs, known)
+        operator = self.operators[op]
+        (shape,) = operator.output_shapes(attrs, known)
         if any(size <= 0 for size in shape):
             raise LayerRefused(
                 "the output must have at least one element",
@@ -91,7 +92,8 @@ class GraphBuilder:
                 hint="a larger input, or padding='same'",
             )
         node_name = unique_name(name, {node.name for node in self.nodes})
-        output = Tensor(unique_name(node_name, self.tensors), shape)
+        dtype, *_ = operator.plain_types.get(None, ("float32",))
+        output = Tensor(unique_name(node_name, self.tensors), shape, dtype)
         self.tensors[output.name] = output
         self.nodes.append(Node(node_name, op, attrs, tuple(inputs), (output.name,)))
         return output.name

@@ -25,6 +25,8 @@ class LeakyRelu(UnaryOperator):
     """Input: x."""
 
     name = "leaky_relu"
+    attrs_type = LeakyReluAttrs
+    float_is_exact = True
     tflite_builtins = ("LEAKY_RELU",)
     keras_layers = ("LeakyReLU",)
     keras_activations = {  # noqa: RUF012 - a Mapping that nothing writes to

@@ -35,6 +35,7 @@ class Logistic(SaturatingOperator):
     """Input: x."""
 
     name = "logistic"
+    attrs_type = LogisticAttrs
     tflite_builtins = ("LOGISTIC",)
     keras_layers = ("Sigmoid",)
     keras_activations = {"sigmoid": LogisticAttrs()}  # noqa: RUF012 - a Mapping that nothing writes to

@@ -15,6 +15,8 @@ from mcu_quant.ops.pooling import Pool2D, Pool2DAttrs, pool
 
 class MaxPool2D(Pool2D):
     name = "max_pool_2d"
+    float_is_exact = True
+    is_selection = True
     tflite_builtins = ("MAX_POOL_2D",)
     keras_layers = ("MaxPooling1D", "MaxPooling2D", "GlobalMaxPooling1D", "GlobalMaxPooling2D")
 

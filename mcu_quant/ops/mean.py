@@ -40,6 +40,7 @@ class Mean(Operator):
     """Input: x, of any rank."""
 
     name = "mean"
+    attrs_type = MeanAttrs
     tflite_builtins = ("MEAN",)
     keras_layers = ("GlobalAveragePooling1D", "GlobalAveragePooling2D")
     quant_rule = QuantRule()

@@ -24,6 +24,8 @@ def product_multiplier(node: BoundNode) -> tuple[int, int]:
 
 class Mul(ArithmeticOperator):
     name = "mul"
+    attrs_type = ArithmeticAttrs
+    float_is_exact = True
     tflite_builtins = ("MUL",)
     keras_layers = ("Multiply",)
     options_type = "MulOptions"

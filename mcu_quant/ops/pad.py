@@ -28,6 +28,9 @@ class Pad(Operator):
     """Inputs: x, and the border's value (a constant of one element) if it is not 0."""
 
     name = "pad"
+    attrs_type = PadAttrs
+    float_is_exact = True
+    is_selection = True
     tflite_builtins = ("PAD", "PADV2")
     keras_layers = ("ZeroPadding1D", "ZeroPadding2D")
     quant_rule = QuantRule(output="same")

@@ -44,6 +44,7 @@ class Pool2DAttrs:
 class Pool2D(Operator):
     """Input: x [1, H, W, C]."""
 
+    attrs_type = Pool2DAttrs
     quant_rule = QuantRule(output="same")
     constraints: ClassVar[tuple[Constraint, ...]] = (SAME_SCALE,)
 

@@ -16,6 +16,7 @@ class Quantize(UnaryOperator):
     """Input: x, float32, int8, uint8 or int16. Output: one of the last three. Among floats it is nothing."""
 
     name = "quantize"
+    float_is_exact = True
     tflite_builtins = ("QUANTIZE",)
     quant_rule = QuantRule()
     constraints = (

@@ -27,6 +27,8 @@ class Relu(UnaryOperator):
     """Input: x."""
 
     name = "relu"
+    attrs_type = ReluAttrs
+    float_is_exact = True
     tflite_builtins = ("RELU",)
     keras_layers = ("ReLU",)
     keras_activations = {"relu": ReluAttrs()}  # noqa: RUF012 - a Mapping that nothing writes to

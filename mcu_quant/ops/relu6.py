@@ -21,6 +21,8 @@ class Relu6(UnaryOperator):
     """Input: x. TFLM never rescales here, so both scales must be the same."""
 
     name = "relu6"
+    attrs_type = Relu6Attrs
+    float_is_exact = True
     tflite_builtins = ("RELU6",)
     keras_activations = {"relu6": Relu6Attrs()}  # noqa: RUF012 - a Mapping that nothing writes to
     quant_rule = QuantRule(output="same")

@@ -26,6 +26,9 @@ class Reshape(Operator):
     """Input: x, of any shape with as many elements. Squeezes and expansions of axes are reshapes, too."""
 
     name = "reshape"
+    attrs_type = ReshapeAttrs
+    float_is_exact = True
+    is_selection = True
     tflite_builtins = ("RESHAPE", "SQUEEZE", "EXPAND_DIMS")
     keras_layers = ("Flatten", "Reshape")
     quant_rule = QuantRule(output="same")

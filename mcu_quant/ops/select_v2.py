@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,9 @@ class SelectV2(Operator):
     """Inputs: condition (bool), what it selects where true, and where false. Raw bytes: one scale."""
 
     name = "select_v2"
+    float_is_exact = True
+    is_selection = True
+    plain_types = MappingProxyType({0: ("bool",)})
     tflite_builtins = ("SELECT_V2",)
     quant_rule = QuantRule(output="same")
     constraints = (

@@ -46,6 +46,7 @@ class Softmax(Operator):
     """Input: x [..., C]."""
 
     name = "softmax"
+    attrs_type = SoftmaxAttrs
     tflite_builtins = ("SOFTMAX",)
     keras_layers = ("Softmax",)
     keras_activations = {"softmax": SoftmaxAttrs()}  # noqa: RUF012 - a Mapping that nothing writes to

@@ -33,6 +33,9 @@ class StridedSlice(Operator):
     """Input: x."""
 
     name = "strided_slice"
+    attrs_type = StridedSliceAttrs
+    float_is_exact = True
+    is_selection = True
     tflite_builtins = ("STRIDED_SLICE",)
     quant_rule = QuantRule(output="same")
     constraints = (

@@ -14,6 +14,8 @@ from mcu_quant.ops.binary import ArithmeticAttrs, ArithmeticOperator
 
 class Sub(ArithmeticOperator):
     name = "sub"
+    attrs_type = ArithmeticAttrs
+    float_is_exact = True
     tflite_builtins = ("SUB",)
     keras_layers = ("Subtract",)
     options_type = "SubOptions"

@@ -39,9 +39,9 @@ def node_problems(node: BoundNode) -> list[Problem]:
 def _float_problems(node: BoundNode, tensors: list[Tensor]) -> Iterator[Problem]:
     """What is computed is float32, or a condition; constants may be narrower, of int8 weights alone."""
     rule = OPERATORS[node.node.op].quant_rule.weights
-    for tensor, index, is_condition in _places(node):
+    for tensor, index, plain in _places(node):
         stored = ("float16", "int8") if rule is not None and index == rule.index else ("float16",)
-        allowed = ("bool",) if is_condition else ("float32", *(stored if tensor.is_constant else ()))
+        allowed = plain or ("float32", *(stored if tensor.is_constant else ()))
         if tensor.dtype not in allowed:
             what = f"{tensor.name} must be {' or '.join(allowed)}"
             yield Problem(what, node.name, tensor.dtype, _FULL_INT8)
@@ -49,12 +49,13 @@ def _float_problems(node: BoundNode, tensors: list[Tensor]) -> Iterator[Problem]
     yield from _axis_problems(node)
 
 
-def _places(node: BoundNode) -> Iterator[tuple[Tensor, int | None, bool]]:
-    """(tensor, its index among the inputs or None, whether it is a condition) of what a node has."""
+def _places(node: BoundNode) -> Iterator[tuple[Tensor, int | None, tuple[str, ...]]]:
+    """(tensor, its index among the inputs or None, its types if it is no activation) of what a node has."""
+    plain = OPERATORS[node.node.op].plain_types
     for index, tensor in enumerate(node.inputs):
         if tensor is not None:
-            yield tensor, index, node.node.op == "select_v2" and index == 0
-    yield from ((tensor, None, node.node.op == "greater_equal") for tensor in node.outputs)
+            yield tensor, index, plain.get(index, ())
+    yield from ((tensor, None, plain.get(None, ())) for tensor in node.outputs)
 
 
 def _constant_problems(node: BoundNode) -> Iterator[Problem]:
@@ -79,18 +80,17 @@ def _shared_problems(node: BoundNode, tensors: list[Tensor]) -> Iterator[Problem
 
 
 def _type_problems(node: BoundNode) -> Iterator[Problem]:
-    """Activations are all int8 or all int16, but where a graph converts, and for conditions.
+    """Activations are all int8 or all int16, but where a graph converts, and for conditions and indices.
 
     Weights have rules of their own.
     """
     op, rule = node.node.op, OPERATORS[node.node.op].quant_rule
-    quantized = ("int16",) if form_of(node) == "int16" else ("int8",)
-    constants = {rule.bias, rule.weights.index if rule.weights is not None else None}
-    places = [(t, op == "select_v2" and i == 0) for i, t in enumerate(node.inputs) if i not in constants]
-    places += [(tensor, op == "greater_equal") for tensor in node.outputs]
-    for tensor, is_condition in places:
-        allowed = ("bool",) if is_condition else _CONVERTED if op in _CONVERTERS else quantized
-        if tensor is not None and tensor.dtype not in allowed:
+    form = form_of(node)
+    quantized = ("bool", "int32", "int64") if form == "plain" else (form,)
+    constants = {rule.bias, rule.weights.index if rule.weights is not None else None} - {None}
+    for tensor, index, plain in _places(node):
+        allowed = plain or (_CONVERTED if op in _CONVERTERS else quantized)
+        if index not in constants and tensor.dtype not in allowed:
             what = f"{tensor.name} must be {' or '.join(allowed)}"
             yield Problem(what, node.name, tensor.dtype, _FULL_INT8)
 

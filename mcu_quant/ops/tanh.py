@@ -34,6 +34,7 @@ class Tanh(SaturatingOperator):
     """Input: x."""
 
     name = "tanh"
+    attrs_type = TanhAttrs
     tflite_builtins = ("TANH",)
     keras_layers = ("Tanh",)
     keras_activations = {"tanh": TanhAttrs()}  # noqa: RUF012 - a Mapping that nothing writes to

@@ -11,29 +11,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mcu_quant.ir import BoundNode, Graph
+from mcu_quant.ops import OPERATORS
 from mcu_quant.ops.bands import BandsAttrs
 from mcu_quant.ops.forms import FLOAT_FORMS, form_of
-
-#: Float operators that move, compare or compute each value by one rounded operation: C does the same.
-_EXACT = (
-    "add",
-    "concatenation",
-    "dequantize",
-    "greater_equal",
-    "leaky_relu",
-    "max_pool_2d",
-    "maximum",
-    "minimum",
-    "mul",
-    "pad",
-    "quantize",
-    "relu",
-    "relu6",
-    "reshape",
-    "select_v2",
-    "strided_slice",
-    "sub",
-)
 
 
 @dataclass(frozen=True)
@@ -73,7 +53,7 @@ def _own(node: BoundNode) -> list[Tolerance]:
     if isinstance(node.attrs, BandsAttrs):
         return []
     form = form_of(node)
-    if form not in FLOAT_FORMS or node.node.op in _EXACT:
+    if form not in FLOAT_FORMS or OPERATORS[node.node.op].float_is_exact:
         return []
     return [HYBRID if form == "hybrid" else FLOAT]
 

@@ -20,6 +20,8 @@ BYTES = np.arange(256, dtype=np.uint8)
 class UnaryOperator(Operator):
     """Input: x, of any shape; the output has the same."""
 
+    is_elementwise = True
+
     @abstractmethod
     def values(self, node: BoundNode, q: IntArray) -> IntArray:
         """The outputs for quantized inputs q, before they are limited to the output's type."""

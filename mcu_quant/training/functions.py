@@ -7,13 +7,15 @@ from typing import Any
 
 from keras import ops
 
+from mcu_quant.ops import OPERATORS
 from mcu_quant.ops.base import ACTIVATION_BOUNDS
+from mcu_quant.ops.broadcast import BROADCASTS
 from mcu_quant.training.arithmetic import KerasTensor
 
 #: (attributes, operands) → output.
 Function = Callable[[Any, Sequence[KerasTensor]], KerasTensor]
 #: Their operands are aligned first.
-BROADCASTING = ("add", "sub", "mul", "minimum", "maximum", "greater_equal", "select_v2")
+BROADCASTING = tuple(name for name, operator in OPERATORS.items() if BROADCASTS in operator.constraints)
 
 
 def clamped(y: KerasTensor, activation: str) -> KerasTensor:

@@ -11,7 +11,8 @@ import numpy as np
 
 from mcu_quant.errors import Problem, UnsupportedModelError
 from mcu_quant.ir import BoundNode, Graph, unique_name
-from mcu_quant.ops.attributes import ATTRIBUTES, attributes_as_json
+from mcu_quant.ops import OPERATORS
+from mcu_quant.ops.attributes import attributes_as_json
 from mcu_quant.passes.training import Normalization
 from mcu_quant.quantize.assign import fixed_schemes, is_linear, operand_ranges, separate_fixed_outputs
 from mcu_quant.quantize.kinds import equal_scale_groups
@@ -21,8 +22,6 @@ from mcu_quant.training.functions import FUNCTIONS
 from mcu_quant.training.linear import FakeQuantizedLinear
 from mcu_quant.training.operator import GraphOperator
 
-#: Operators whose output has no values but those of its inputs, so that rounding would change nothing.
-_MOVES = ("reshape", "pad", "strided_slice", "concatenation", "select_v2", "max_pool_2d")
 #: A range that no fixed output can hold: what is not known before training.
 _UNKNOWN = (-3.0e38, 3.0e38)
 
@@ -58,7 +57,7 @@ def _require_trainable(graph: Graph) -> None:
 
 def _problems(node: BoundNode) -> Iterator[Problem]:
     op = node.node.op
-    if op not in ATTRIBUTES or not (is_linear(node) or op in FUNCTIONS):
+    if not (is_linear(node) or op in FUNCTIONS):
         hint = "quantize the model as it is, with calibration data: mcu_quant.quantize(model, data)"
         yield Problem("there must be a trainable form of every operator", node.name, op, hint)
     for tensor in node.outputs:
@@ -201,7 +200,7 @@ class _Builder:
 
 
 def _only_moves(node: BoundNode) -> bool:
-    if node.node.op not in _MOVES or getattr(node.attrs, "activation", "none") != "none":
+    if not OPERATORS[node.node.op].is_selection or getattr(node.attrs, "activation", "none") != "none":
         return False
     return not any(tensor.is_constant and role(node, i) == "activation" for i, tensor in _inputs(node))
 

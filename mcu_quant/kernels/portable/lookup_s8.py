@@ -14,20 +14,7 @@ from mcu_quant.ops.unary import BYTES
 
 class LookupS8(Kernel):
     name = "lookup_s8"
-    ops = (
-        "logistic",
-        "tanh",
-        "relu",
-        "relu6",
-        "leaky_relu",
-        "quantize",
-        "add",
-        "sub",
-        "mul",
-        "minimum",
-        "maximum",
-        "greater_equal",
-    )
+    ops = tuple(name for name, operator in OPERATORS.items() if operator.is_elementwise)
 
     def refusal(self, node: BoundNode) -> str | None:
         variable = [tensor for tensor in node.inputs if tensor is not None and not tensor.is_constant]
