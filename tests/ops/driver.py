@@ -30,7 +30,7 @@ from mcu_quant.ops.base import activation_range
 from mcu_quant.ops.forms import form_of
 from mcu_quant.ops.support import node_problems
 from tests.kernel_harness import run_kernel
-from tests.oracles import tflm
+from tests.oracles import litert_ref, tflm
 
 #: Sums in float32 are not exact; so much of an output step is more than they err.
 _FLOAT_NOISE = {"int8": 0.01, "uint8": 0.01, "int16": 0.25}
@@ -43,7 +43,8 @@ class Case:
     inputs: its tensors, constants included (None: absent). samples: how many random inputs, beside
     the extremes. float_steps: how many output steps the bits may be from the float meaning; 1 where
     nothing else is said: half a step of rounding, and as much again for the first of two roundings.
-    oracle: False where TFLM cannot run it, and the test says why.
+    oracle: "TFLM", or "LiteRT" (its reference kernels) where TFLM has no such operator; None where neither
+    can run the case, and the test says why.
     """
 
     name: str
@@ -53,7 +54,7 @@ class Case:
     output_quant: QuantParams
     samples: int = 4
     float_steps: float = 1.0
-    oracle: bool = True
+    oracle: str | None = "TFLM"
     output_dtype: str = "int8"
     data: tuple[np.ndarray, ...] | None = field(default=None, repr=False)
 
@@ -206,9 +207,10 @@ def near_float(case: Case) -> None:
 
 
 def equals_oracle(case: Case) -> None:
-    if not case.oracle:
-        pytest.skip("TFLM cannot run this case: see the table")
-    _assert_same(reference(case), tflm(write_tflite(case.graph()), case.samples_of_inputs()))
+    if case.oracle is None:
+        pytest.skip("there is no oracle for this case: see the table")
+    oracle = {"TFLM": tflm, "LiteRT": litert_ref}[case.oracle]
+    _assert_same(reference(case), oracle(write_tflite(case.graph()), case.samples_of_inputs()))
 
 
 def c_equals_reference(case: Case) -> None:
