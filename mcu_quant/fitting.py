@@ -67,6 +67,8 @@ def choose_and_plan(graph: Graph, core: Core, options: GenerateOptions, ram: int
         ways = Banding(graph, able, core, options, families).ways(both)
         different = {_identity(banded, able): (banded, able) for banded, able in ways}
         found += [_fit(banded, able, core, options, ram) for banded, able in different.values()]
+    if options.optimize == "size" and min(fit.plan.arena_bytes for fit in found) > ram:
+        found.append(choose_and_plan(source, core, replace(options, optimize="balanced"), ram))
     best = min(found, key=lambda fit: (max(fit.plan.arena_bytes, ram), fit.cycles))
     return replace(best, slowdown=best.cycles / max(cheapest.cycles, 1.0))
 

@@ -121,8 +121,10 @@ def _channels(node: BoundNode, fold: IntArray, sum_bound: IntArray) -> _Channels
         requantize(acc, multiplier, shift) + node.output.zero_point for acc in (range_low, range_high)
     )
     low, high = activation_range(node.attrs.activation, node.output)
-    varies = np.clip(first, low, high) != np.clip(last, low, high)
     accumulator = np.maximum(np.abs(range_low), np.abs(range_high))
+    # The ends tell of what lies between only if no accumulator wraps as it is shifted left.
+    wraps = (accumulator << np.maximum(shift, 0) > INT32_MAX) & (multiplier != 0)
+    varies = wraps | (np.clip(first, low, high) != np.clip(last, low, high))
     return _Channels(multiplier, -shift, fold, sum_bound, accumulator, first, last, varies)
 
 

@@ -17,7 +17,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from mcu_quant.fixed_point import IntArray, requantize, wrap_int32
+from mcu_quant.fixed_point import INT32_MAX, IntArray, requantize, wrap_int32
 from mcu_quant.ir import BoundNode
 from mcu_quant.kernels.dsp.depthwise_geometry import Geometry
 from mcu_quant.kernels.dsp.depthwise_outputs import Requantization, filter_words
@@ -94,11 +94,13 @@ def _fixed_outputs(node: BoundNode) -> tuple[np.ndarray, IntArray]:
     """(whether a channel's output is the same for every accumulator that it can have, that output)."""
     multiplier, shift = channel_multipliers(node)
     activation = activation_range(node.attrs.activation, node.output)
+    ends = [wrap_int32(a) for a in accumulator_range(node)]
     first, last = (
-        np.clip(requantize(wrap_int32(a), multiplier, shift) + node.output.zero_point, *activation)
-        for a in accumulator_range(node)
+        np.clip(requantize(a, multiplier, shift) + node.output.zero_point, *activation) for a in ends
     )
-    return first == last, first
+    # The ends tell of what lies between only if no accumulator wraps as it is shifted left.
+    largest = np.maximum(np.abs(ends[0]), np.abs(ends[1])) << np.maximum(shift, 0)
+    return (first == last) & ((largest <= INT32_MAX) | (multiplier == 0)), first
 
 
 def _is_exact(node: BoundNode, constants: ChannelConstants) -> bool:
