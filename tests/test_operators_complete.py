@@ -15,8 +15,6 @@ from tests.ops import test_float_forms, test_int16
 OPS = ROOT / "mcu_quant" / "ops"
 #: Operators that exist only between import and quantization: passes replace them.
 LOWERED = {name for name, operator in ops.OPERATORS.items() if type(operator).to_tflite is Operator.to_tflite}
-#: Forms that an operator does not have: converters mean nothing among floats, and TFLM compares no int16.
-WITHOUT = {("quantize", "float"), ("dequantize", "float"), ("greater_equal", "int16")}
 #: Forms with tests beside the tables: test_int16_to_floats, and tests/ops/test_reshape.py.
 TESTED_APART = {("dequantize", "int16"), ("reshape", "int16")}
 operator_files = sorted(
@@ -50,7 +48,7 @@ def forms_of(name: str) -> list[str]:
         return []
     linear = ops.OPERATORS[name].quant_rule.weights is not None
     forms = ("float", "int8", "int16", *(("hybrid",) if linear else ()))
-    return [form for form in forms if (name, form) not in WITHOUT]
+    return [form for form in forms if form not in ops.OPERATORS[name].absent_forms]
 
 
 def lacking_in(name: str, form: str) -> list[str]:

@@ -32,15 +32,28 @@ none (Dropout and other layers that do nothing at inference), are named without 
 """
 
 
-#: The forms as columns, the most usual one first.
-_FORMS = ("int8", "int16", "float", "hybrid")
-_COLUMNS = "| operator | TFLite | C kernels, int8 | int16 | float | hybrid | MACs counted |"
+#: The forms as columns, the most usual one first, and whose bits each is held to.
+_FORMS = {"int8": "TFLM", "int16": "TFLM", "float": "LiteRT", "hybrid": "LiteRT", "plain": "TFLM"}
+_COLUMNS = "| operator | TFLite | from Keras | int8 | int16x8 | float32 | hybrid | conditions, indices |"
+
+#: What a form's absence needs no more words for.
+_NONE = {"hybrid": "no weights", "plain": "-"}
+
+OPERATORS_HEAD = """
+## Operators
+
+Every cell has the reference in numpy, held to the oracle that is named first (TFLM: every byte; LiteRT: with
+its reference kernels, every byte of integers, floats within docs/ARITHMETIC.md's tolerance), and C for every CPU,
+named next. "fast" are the cores' families that have kernels of their own beside it: armv7m (M3, M4, M7, M33), dsp
+(M4, M7, M33, M55), mve (M55), thumb1 (M0, M0+). tests/ops/test_matrix.py counts the cases behind each cell.
+"-" under conditions and indices: the operator has no operands of that kind alone.
+"""
 
 
 def text() -> str:
     lines = [HEAD, "| Keras layer or activation | operator |", "|---|---|"]
     lines += [f"| {name} | {operator} |" for name, operator in sorted(_keras_rows().items())]
-    lines += ["", "## Operators", "", _COLUMNS, "|---|---|---|---|---|---|---|"]
+    lines += [OPERATORS_HEAD, _COLUMNS, "|" + "---|" * (_COLUMNS.count("|") - 1)]
     lines += [_operator_row(operator) for operator in _sorted_operators()]
     lines += [
         "",
@@ -72,14 +85,30 @@ def _sorted_operators() -> list[Operator]:
 
 
 def _operator_row(operator: Operator) -> str:
-    kernels = " | ".join(_kernels_of(operator, form) for form in _FORMS)
     builtins = ", ".join(operator.tflite_builtins) or "none; other operators take its place"
-    counted = "yes" if type(operator).macs is not Operator.macs else "no"
-    return f"| {operator.name} | {builtins} | {kernels} | {counted} |"
+    cells = " | ".join(_cell(operator, form) for form in _FORMS)
+    return f"| {operator.name} | {builtins} | {_keras_of(operator)} | {cells} |"
 
 
-def _kernels_of(operator: Operator, form: str) -> str:
-    return ", ".join(f"`{k.name}`" for k in KERNELS if operator.name in k.ops and form in k.forms) or "none"
+def _keras_of(operator: Operator) -> str:
+    """What of Keras is written as this operator."""
+    names = [*operator.keras_layers, *(f"`{name}`" for name in operator.keras_activations)]
+    return ", ".join(names) or "-"
+
+
+def _cell(operator: Operator, form: str) -> str:
+    """The oracle and the kernels of one form, or why there are none."""
+    kernels = [kernel for kernel in KERNELS if operator.name in kernel.ops and form in kernel.forms]
+    if any(kernel.is_alias for kernel in kernels):
+        return "the same bytes"
+    if not kernels and form != "plain" and type(operator).to_tflite is Operator.to_tflite:
+        return "folded before"
+    if not kernels:
+        return operator.absent_forms.get(form, _NONE.get(form, "none"))
+    plain = ", ".join(f"`{kernel.name}`" for kernel in kernels if kernel.family == "portable")
+    families = sorted({kernel.family for kernel in kernels} - {"portable"})
+    fast = f"; fast: {', '.join(families)}" if families else ""
+    return f"{operator.oracles.get(form, _FORMS[form])}; {plain}{fast}"
 
 
 def _form_of(rule: Constraint) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ class Dequantize(Operator):
     """Input: x, int8, uint8 or int16 (float32 in a float graph, where it is nothing). Output: float32."""
 
     name = "dequantize"
+    absent_forms = MappingProxyType({"float": "there is nothing to convert"})
     float_is_exact = True
     tflite_builtins = ("DEQUANTIZE",)
     quant_rule = QuantRule(output="float")

@@ -20,6 +20,7 @@ class GreaterEqual(BinaryOperator):
     """int8 operands may have different scales: they are compared in steps of 1/256."""
 
     name = "greater_equal"
+    absent_forms = MappingProxyType({"int16": "TFLM compares no int16"})
     float_is_exact = True
     plain_types = MappingProxyType({None: ("bool",)})
     tflite_builtins = ("GREATER_EQUAL",)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from types import MappingProxyType
 
 import numpy as np
 
@@ -16,6 +17,7 @@ class Quantize(UnaryOperator):
     """Input: x, float32, int8, uint8 or int16. Output: one of the last three. Among floats it is nothing."""
 
     name = "quantize"
+    absent_forms = MappingProxyType({"float": "there is nothing to convert"})
     float_is_exact = True
     tflite_builtins = ("QUANTIZE",)
     quant_rule = QuantRule()

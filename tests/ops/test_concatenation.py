@@ -37,6 +37,9 @@ CASES = [
     case("one_input", 1, (1, 7)),
     case("constant", 2, (1, 3, 4), (1, 3, 2), constant=1),
     case("constant_first", 2, (1, 3, 4), (1, 3, 2), constant=0),
+    case("one_channel", 3, (1, 3, 3, 1), (1, 3, 3, 1)),
+    case("five_axes", 3, (1, 2, 3, 2, 2), (1, 2, 3, 1, 2)),
+    case("odd_bytes", 2, (1, 5, 3), (1, 5, 1), (1, 5, 7)),
     case("ten_inputs", 2, *[(1, 3, size) for size in range(1, 11)]),
 ]
 

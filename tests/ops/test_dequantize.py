@@ -2,50 +2,43 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 
-from mcu_quant.exporters.tflite import write_tflite
-from mcu_quant.ir import Graph, Node, QuantParams, Tensor, check
-from mcu_quant.kernels import KERNELS
-from mcu_quant.ops import OPERATORS
-from tests.kernel_harness import run_kernel
+from tests.ops.driver import (
+    Case,
+    activation,
+    c_equals_reference,
+    c_overlapped,
+    check_name,
+    equals_oracle,
+    reference,
+)
 from tests.ops.elementwise import ALL_BYTES
-from tests.oracles import tflm
 
 SCHEMES = [(0.05, -128), (1 / 3, 127), (1e-30, 5), (1e36, -7), (1e-44, 0), (0.0078125, 0)]
-(KERNEL,) = [kernel for kernel in KERNELS if "dequantize" in kernel.ops and "int8" in kernel.forms]
 
 
-def graph_of(dtype: str, scale: float, zero_point: int) -> Graph:
-    x = Tensor("x", (1, 256), dtype, QuantParams.per_tensor(scale, zero_point))
-    node = Node("node", "dequantize", None, ("x",), ("y",))
-    return check(Graph("model", (node,), {"x": x, "y": Tensor("y", (1, 256))}, ("x",), ("y",)))
+def case(dtype: str, scale: float, zero_point: int) -> Case:
+    x = activation("x", (1, 256), scale, zero_point, dtype)
+    data = (ALL_BYTES.view(dtype).reshape(1, 1, 256),)
+    name, no_quant = f"{dtype}_{scale:g}_{zero_point}", None
+    return Case(name, "dequantize", None, (x,), no_quant, output_dtype="float32", data=data)  # type: ignore[arg-type]
 
 
-def cases() -> list[tuple[str, float, int]]:
-    raised = {"int8": 0, "uint8": 128}
-    return [(dtype, s, z + raised[dtype]) for dtype in raised for s, z in SCHEMES]
+CASES = [case(dtype, s, z + raised) for dtype, raised in (("int8", 0), ("uint8", 128)) for s, z in SCHEMES]
 
 
-@pytest.mark.parametrize(("dtype", "scale", "zero_point"), cases())
-def test_dequantize(dtype: str, scale: float, zero_point: int) -> None:
-    graph = graph_of(dtype, scale, zero_point)
-    (node,) = graph.bound_nodes()
-    x = ALL_BYTES.view(dtype).reshape(1, 1, 256)
-    (y,) = OPERATORS["dequantize"].run_integer(node, [x])
-    assert y.dtype == np.float32
-    exact = (x.astype(np.float64) - zero_point) * node.input(0).scale
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_dequantize_is_one_multiplication(case: Case) -> None:
+    (x,), (y,), tensor = case.samples_of_inputs(), reference(case), case.node().input(0)
+    exact = (x.astype(np.float64) - tensor.zero_point) * tensor.scale
     np.testing.assert_allclose(y, exact, rtol=2.0**-24, atol=1e-45)
-    (oracle,) = tflm(write_tflite(graph), [x])
-    assert y.tobytes() == oracle.tobytes()
 
 
-@pytest.mark.parametrize(("dtype", "scale", "zero_point"), cases())
-@pytest.mark.parametrize("overlapped", [False, True])
-def test_c_equals_reference(dtype: str, scale: float, zero_point: int, overlapped: bool) -> None:
-    (node,) = graph_of(dtype, scale, zero_point).bound_nodes()
-    x = ALL_BYTES.view(dtype).reshape(1, 1, 256)
-    (expected,) = OPERATORS["dequantize"].run_integer(node, [x])
-    (actual,) = run_kernel(KERNEL, node, [x], overlapped=overlapped)
-    assert actual.tobytes() == expected.tobytes()
+@pytest.mark.parametrize("check", [equals_oracle, c_equals_reference, c_overlapped], ids=check_name)
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_dequantize(case: Case, check: Callable[[Case], None]) -> None:
+    check(case)

@@ -232,13 +232,22 @@ def test_floats_to_int16(case: Case, check: Callable[[Case], None]) -> None:
     check(case)
 
 
-@pytest.mark.parametrize("check", CHECKS[1:], ids=check_name)
-@pytest.mark.parametrize("scale", [0.05, 1 / 3, 1e-30, 1e33])
-def test_int16_to_floats(scale: float, check: Callable[[Case], None]) -> None:
+def _to_float(scale: float) -> Case:
     x = activation("x", (1, EVERY_INT16.size), scale, 0, "int16")
     data = (EVERY_INT16.reshape(1, 1, -1),)
     no_quant: Any = None
-    check(Case(f"{scale:g}", "dequantize", None, (x,), no_quant, output_dtype="float32", data=data))
+    return Case(f"{scale:g}", "dequantize", None, (x,), no_quant, output_dtype="float32", data=data)
+
+
+TO_FLOATS = [
+    _to_float(scale) for scale in (0.05, 1 / 3, 1e-30, 1e33, 1e-44, 1.0, 1 / 32768, 7e-5, 123.456, 3e-38)
+]
+
+
+@pytest.mark.parametrize("check", CHECKS[1:], ids=check_name)
+@pytest.mark.parametrize("case", TO_FLOATS, ids=str)
+def test_int16_to_floats(case: Case, check: Callable[[Case], None]) -> None:
+    check(case)
 
 
 def test_c_equals_reference_where_c_itself_says_nothing() -> None:

@@ -45,6 +45,7 @@ MIXED = [
     mixed_case("int8_to_uint8_limits", ("int8", "uint8"), (0.05, 127), (0.01, 255)),
     mixed_case("uint8_to_int8_limits", ("uint8", "int8"), (0.05, 255), (0.01, -128)),
 ]
+CASES = [*INT8, *MIXED]
 
 
 @pytest.mark.parametrize("check", [tflm_agrees, c_equals_reference, c_overlapped], ids=check_name)

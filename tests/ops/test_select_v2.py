@@ -44,6 +44,10 @@ CASES = [
     case("scalar_other", FULL, FULL, (1,), constant=2),
     case("one_condition", (1, 1), (1, 6), (1, 6)),
     case("channels", FULL, (1, 1, 1, 5), FULL),
+    case("condition_of_rows", (1, 4, 1, 1), FULL, FULL),
+    case("condition_of_channels", (1, 1, 1, 5), FULL, FULL),
+    case("rank_2", (1, 9), (1, 9), (1, 1)),
+    case("both_small", FULL, (1, 1, 1, 1), (1, 1, 3, 1)),
     case("all_differ", (1, 4, 1, 1), (1, 1, 3, 1), (1, 1, 1, 5)),
 ]
 
