@@ -42,10 +42,11 @@ _NONE = {"hybrid": "no weights", "plain": "-"}
 OPERATORS_HEAD = """
 ## Operators
 
-Every cell has the reference in numpy, held to the oracle that is named first (TFLM: every byte; LiteRT: with
-its reference kernels, every byte of integers, floats within docs/ARITHMETIC.md's tolerance), and C for every CPU,
-named next. "fast" are the cores' families that have kernels of their own beside it: armv7m (M3, M4, M7, M33), dsp
-(M4, M7, M33, M55), mve (M55), thumb1 (M0, M0+). tests/ops/test_matrix.py counts the cases behind each cell.
+Every cell has the reference in numpy, held to the oracle that is named first (TFLM: every byte; LiteRT:
+with its reference kernels, every byte of integers, floats within docs/ARITHMETIC.md's tolerance), and C for
+every CPU, named next. "fast" are the cores' families that have kernels of their own beside it: armv7m (M3,
+M4, M7, M33), dsp (M4, M7, M33, M55), mve (M55), thumb1 (M0, M0+). tests/ops/test_matrix.py counts the cases
+behind each cell.
 "-" under conditions and indices: the operator has no operands of that kind alone.
 """
 

@@ -1,8 +1,8 @@
 """Every cell of SUPPORTED_OPS.md rests on cases that are compared with the oracle that it names.
 
-The cases themselves run elsewhere: against the oracle, in numpy and as C on this computer, in each operator's
-test, test_int16.py and test_float_forms.py; as firmware in tests/boards/test_operators_on_qemu.py. All take them
-from the same tables, which are counted here.
+The cases themselves run elsewhere: against the oracle, in numpy and as C on this computer, in each
+operator's test, test_int16.py and test_float_forms.py; as firmware in
+tests/boards/test_operators_on_qemu.py. All take them from the same tables, which are counted here.
 """
 
 from __future__ import annotations
