@@ -1,4 +1,4 @@
-"""A .tflite file of one operator, made by LiteRT's schema: also of operators that the exporter never writes."""
+"""A .tflite file of one operator, made by LiteRT's schema: also of those that the exporter never writes."""
 
 from __future__ import annotations
 
@@ -23,9 +23,11 @@ def one_operator(
     options: Mapping[str, Any] | None = None,
     version: int = 1,
 ) -> bytes:
-    """The file. options: fields of the builtin's options (SplitOptions for SPLIT), by their names in schema.fbs
-    (numSplits), or {"type": "PackOptions", …}; None for none. Inputs that are not constant are the model's: as
-    they are, or of the shape `outer_shape`, behind a RESHAPE."""
+    """The file. Inputs that are not constant are the model's, as they are or behind a RESHAPE (outer_shape).
+
+    options: fields of the builtin's options (SplitOptions for SPLIT) by their names in the schema's objects
+    (numSplits), and "type" where they are called otherwise; None for no options.
+    """
     model, graph = schema.ModelT(), schema.SubGraphT()
     model.version, model.subgraphs, model.buffers, model.operatorCodes = 3, [graph], [schema.BufferT()], []
     tensors = list({id(t): t for t in (*inputs, *outputs) if t is not None}.values())

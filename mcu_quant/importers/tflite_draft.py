@@ -1,4 +1,4 @@
-"""The graph that a .tflite file becomes, while it is being read: tensors and nodes, each under its own name."""
+"""The graph that a .tflite file becomes while it is read: tensors and nodes, each under its own name."""
 
 from __future__ import annotations
 
@@ -12,6 +12,9 @@ from mcu_quant.errors import InvalidModelError, Problem
 from mcu_quant.ir import BoundNode, Node, Tensor
 from mcu_quant.ops import OPERATORS
 from mcu_quant.ops.support import node_problems
+
+#: Constants of so many elements may be made of smaller ones.
+_SMALL = 2**16
 
 
 @dataclass
@@ -96,13 +99,11 @@ class Draft:
             new = replace(present[0], name=name, shape=tuple(shape), data=None, value_range=None, **changes)
             output = self.file_under(new)
         node_name = self.node_name(name)
-        if OPERATORS[op].is_selection and all(tensor.is_constant for tensor in present):
-            node = BoundNode(Node(node_name, op, attrs, (), (output.name,)), tuple(operands), (output,))
-            data = [
-                None if tensor is None or tensor.data is None else tensor.data[None] for tensor in operands
-            ]
+        node = BoundNode(Node(node_name, op, attrs, (), (output.name,)), tuple(operands), (output,))
+        if _is_moved_constant(node):
+            data = [None if tensor is None else np.asarray(tensor.data)[None] for tensor in operands]
             (value,) = OPERATORS[op].run_float(node, data)
-            return self.constant(output, value.reshape(output.shape))
+            return self.constant(output, value[0])
         self.node(node_name, op, attrs, operands, (output,))
         self.parts.add(node_name)
         return output
@@ -115,3 +116,13 @@ class Draft:
                 kept.append(node)
                 needed.update(name for name in node.inputs if name is not None)
         return tuple(reversed(kept))
+
+
+def _is_moved_constant(node: BoundNode) -> bool:
+    """Whether the node only moves constants, to a tensor of their type that is not much larger."""
+    inputs = [tensor for tensor in node.inputs if tensor is not None]
+    if not OPERATORS[node.node.op].is_selection or not all(tensor.is_constant for tensor in inputs):
+        return False
+    (shape,) = OPERATORS[node.node.op].output_shapes(node.attrs, [tensor.shape for tensor in inputs])
+    fits = tuple(shape) == node.output.shape and inputs[0].dtype == node.output.dtype
+    return fits and node.output.elements <= max(_SMALL, sum(tensor.elements for tensor in inputs))

@@ -1,6 +1,6 @@
 """TFLite operators that are read as several of ours: the bits are TFLM's, or LiteRT's where TFLM has none.
 
-Every case is run in the types that its oracle has, zero points at the limits; files that do not fit are refused.
+Every case is run in the types that its oracle has, zero points at the limits; what does not fit is refused.
 """
 
 from __future__ import annotations
