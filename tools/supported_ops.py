@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 from mcu_quant.importers.keras_layers import HANDLERS
+from mcu_quant.importers.tflite_lowering import LOWERINGS
 from mcu_quant.kernels import KERNELS
 from mcu_quant.ops import OPERATORS
 from mcu_quant.ops.base import INTEGER_FORMS, Constraint, Operator
@@ -56,6 +57,8 @@ def text() -> str:
     lines += [f"| {name} | {operator} |" for name, operator in sorted(_keras_rows().items())]
     lines += [OPERATORS_HEAD, _COLUMNS, "|" + "---|" * (_COLUMNS.count("|") - 1)]
     lines += [_operator_row(operator) for operator in _sorted_operators()]
+    lines += ["", "TFLite operators that are read as others:", "", "| TFLite | operators |", "|---|---|"]
+    lines += [f"| {name} | {', '.join(lowering.into)} |" for name, lowering in sorted(LOWERINGS.items())]
     lines += [
         "",
         "## Rules",

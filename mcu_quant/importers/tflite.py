@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Container, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from mcu_quant.errors import InvalidModelError, McuQuantError, Problem, UnsupportedModelError
+from mcu_quant.importers.tflite_draft import Draft
 from mcu_quant.importers.tflite_file import (
     CORRUPTION,
     FileOperator,
@@ -17,12 +18,12 @@ from mcu_quant.importers.tflite_file import (
     TfliteFile,
     parse_tflite,
 )
+from mcu_quant.importers.tflite_lowering import LOWERINGS
 from mcu_quant.importers.tflite_shapes import shape_value
-from mcu_quant.ir import BoundNode, Graph, Node, QuantParams, Tensor, check
+from mcu_quant.ir import Graph, QuantParams, Tensor, check
 from mcu_quant.ops import OPERATORS
 from mcu_quant.ops.base import TfliteNode
 from mcu_quant.ops.storage import real_values
-from mcu_quant.ops.support import node_problems
 
 _TYPES = {
     "FLOAT32": "float32",
@@ -47,7 +48,6 @@ _MAX_RANK = 8
 _FIXED_BATCH = "convert with a fixed batch: keras.Input(shape, batch_size=1), then TFLiteConverter"
 _OPERATOR_HINTS: Mapping[str, str] = {
     "SHAPE": _FIXED_BATCH,
-    "PACK": _FIXED_BATCH,
     "FILL": _FIXED_BATCH,
     "WHILE": "unroll recurrent layers (unroll=True)",
     "IF": "remove the control flow from the model",
@@ -61,6 +61,7 @@ _OPERATOR_HINTS: Mapping[str, str] = {
 }
 
 _BY_BUILTIN = {builtin: operator for operator in OPERATORS.values() for builtin in operator.tflite_builtins}
+_SUPPORTED = _BY_BUILTIN.keys() | LOWERINGS.keys()
 
 
 def read_tflite(data: bytes, name: str) -> Graph:
@@ -76,12 +77,15 @@ def read_tflite(data: bytes, name: str) -> Graph:
 class _Reader:
     file: TfliteFile
     name: str
-    problems: list[Problem] = field(default_factory=list)
-    tensors: dict[str, Tensor] = field(default_factory=dict)
-    node_names: set[str] = field(default_factory=set)
-    repeats: dict[str, int] = field(default_factory=dict)
+    draft: Draft = field(default_factory=Draft)
     #: Tensors of the file that are constants behind a DEQUANTIZE.
     dequantized: set[int] = field(default_factory=set)
+    #: Those of them that stay as they are stored.
+    stored: dict[int, Tensor] = field(default_factory=dict)
+
+    @property
+    def problems(self) -> list[Problem]:
+        return self.draft.problems
 
     def graph(self) -> Graph:
         if self.file.subgraphs != 1:
@@ -96,25 +100,18 @@ class _Reader:
         by_index = [self.tensor(index, tensor) for index, tensor in enumerate(self.file.tensors)]
         self.check_order()
         self.check_inputs(by_index)
-        nodes = [self.node(index, op, by_index) for index, op in enumerate(self.file.operators)]
+        for index, operator in enumerate(self.file.operators):
+            self.node(index, operator, by_index)
         if self.problems:
             raise UnsupportedModelError(self.problems)
         inputs = tuple(_name(by_index[index]) for index in self.file.inputs)
         outputs = tuple(_name(by_index[index]) for index in self.file.outputs)
-        kept = tuple(node for node in nodes if node is not None)
-        return check(Graph(self.name, kept, self.tensors, inputs, outputs).with_())
-
-    def unique(self, name: str, taken: Container[str]) -> str:
-        """The name, with a number if it is taken. Counts on from the last one: files may repeat names."""
-        candidate = name
-        while candidate in taken:
-            self.repeats[name] = count = self.repeats.get(name, 0) + 1
-            candidate = f"{name}_{count}"
-        return candidate
+        nodes = self.draft.needed_nodes(outputs)
+        return check(Graph(self.name, nodes, self.draft.tensors, inputs, outputs).with_())
 
     def tensor(self, index: int, file_tensor: FileTensor) -> Tensor | None:
         """The tensor, filed under a name of its own; None (and a problem) if it has no form here."""
-        name = self.unique(file_tensor.name or f"tensor_{index}", self.tensors)
+        name = self.draft.unique(file_tensor.name or f"tensor_{index}", self.draft.tensors)
         problem = _tensor_problem(name, file_tensor)
         if problem is not None:
             self.problems.append(problem)
@@ -124,7 +121,7 @@ class _Reader:
         quant = _quant(name, file_tensor.shape, dtype, file_tensor.quantization)
         data = None if file_tensor.data is None else _constant(name, file_tensor, dtype)
         tensor = Tensor(name, file_tensor.shape, dtype, quant, data)
-        self.tensors[name] = tensor
+        self.draft.tensors[name] = tensor
         return tensor
 
     def check_order(self) -> None:
@@ -178,31 +175,23 @@ class _Reader:
         if not holds:
             raise InvalidModelError(rule, layer=self.name, value=value, hint="export the model again")
 
-    def node(self, index: int, file_op: FileOperator, by_index: list[Tensor | None]) -> Node | None:
+    def node(self, index: int, file_op: FileOperator, by_index: list[Tensor | None]) -> None:
+        """Add what the operator becomes to the draft. by_index: changed where an output is a constant."""
         first = by_index[file_op.outputs[0]] if file_op.outputs else None
-        wanted = first.name if first is not None else f"{file_op.builtin.lower()}_{index}"
-        name = self.unique(wanted, self.node_names)
-        self.node_names.add(name)
+        name = self.draft.node_name(first.name if first is not None else f"{file_op.builtin.lower()}_{index}")
         inputs = tuple(None if i < 0 else by_index[i] for i in file_op.inputs)
         outputs = tuple(tensor for i in file_op.outputs if (tensor := by_index[i]) is not None)
         missing = any(i >= 0 and by_index[i] is None for i in file_op.inputs)
         if missing or not outputs or len(outputs) < len(file_op.outputs):
             # A tensor of it is among the problems already; the operator itself may be another.
-            self.problems += [] if file_op.builtin in _BY_BUILTIN else [_unsupported_operator(name, file_op)]
-            return None
+            if file_op.builtin not in _SUPPORTED:
+                self.problems.append(_unsupported_operator(name, file_op))
+            return
         tflite_node = TfliteNode(name, file_op.builtin, file_op.options, inputs, outputs)
         try:
-            value = shape_value(tflite_node)
-            if value is not None:
-                by_index[file_op.outputs[0]] = self.constant(outputs[0], value)
-                return None
-            if file_op.builtin not in _BY_BUILTIN:
-                self.problems.append(_unsupported_operator(name, file_op))
-                return None
-            if file_op.builtin == "DEQUANTIZE" and (stored := inputs[0]) is not None and stored.is_constant:
-                by_index[file_op.outputs[0]] = self.dequantize(file_op.outputs[0], outputs[0], stored)
-                return None
-            return self.convert(tflite_node, weights_are_real=self.has_real_weights(file_op))
+            self.convert(tflite_node, file_op)
+            for at, tensor in zip(file_op.outputs, outputs, strict=True):
+                by_index[at] = self.stored.get(at, self.draft.tensors[tensor.name])
         except InvalidModelError:
             if not self.problems:  # else it may follow from one of them
                 raise
@@ -216,63 +205,43 @@ class _Reader:
                     value=f"{type(error).__name__}: {error}",
                     hint="export the model again",
                 ) from error
-        return None
 
-    def constant(self, tensor: Tensor, value: np.ndarray) -> Tensor:
-        """The tensor with a value that was computed here."""
-        self.tensors[tensor.name] = tensor = replace(tensor, data=value)
-        return tensor
+    def convert(self, node: TfliteNode, file_op: FileOperator) -> None:
+        """The nodes of an operator whose tensors are all known; constants where its value is known here."""
+        value, lowering = shape_value(node), LOWERINGS.get(node.builtin)
+        first = node.inputs[0] if node.inputs else None
+        if value is not None:
+            self.draft.constant(node.outputs[0], value)
+        elif lowering is not None:
+            self.draft.node_names.discard(node.name)  # one of its parts takes it
+            lowering.add_nodes(node, self.draft)
+        elif node.builtin not in _BY_BUILTIN:
+            self.problems.append(_unsupported_operator(node.name, file_op))
+        elif node.builtin == "DEQUANTIZE" and first is not None and first.is_constant:
+            self.dequantize(file_op.outputs[0], node.outputs[0], first)
+        else:
+            operator = _BY_BUILTIN[node.builtin]
+            attrs, kept = operator.from_tflite(node)
+            if self.has_real_weights(file_op):
+                attrs = replace(attrs, hybrid=False)
+            self.draft.node(node.name, operator.name, attrs, kept, node.outputs)
 
-    def dequantize(self, index: int, output: Tensor, stored: Tensor) -> Tensor:
-        """The constant itself, where it can stay as it is stored; else its float32 values."""
+    def dequantize(self, index: int, output: Tensor, stored: Tensor) -> None:
+        """Its value is the constant itself, where that can stay as it is stored; else its float32 values."""
         reads = ((op, i, at) for op in self.file.operators for i, at in enumerate(op.inputs))
         uses = [_is_weights(op, i) for op, i, at in reads if at == index]
         symmetric = stored.quant is not None and not any(stored.quant.zero_point)
         can_stay = stored.dtype == "float16" or (stored.dtype == "int8" and symmetric and all(uses))
         self.dequantized.add(index)
         if can_stay and index not in self.file.outputs:
-            return stored
+            self.stored[index] = stored
+            return
         assert stored.data is not None
-        return self.constant(output, real_values(stored, stored.data))
+        self.draft.constant(output, real_values(stored, stored.data))
 
     def has_real_weights(self, file_op: FileOperator) -> bool:
+        """Whether its weights are int8 behind a DEQUANTIZE, so that there is nothing hybrid about it."""
         return any(_is_weights(file_op, i) and at in self.dequantized for i, at in enumerate(file_op.inputs))
-
-    def convert(self, tflite_node: TfliteNode, weights_are_real: bool = False) -> Node:
-        """The node, once its shapes and rules are known to hold (or are among the problems).
-
-        weights_are_real: they are int8 behind a DEQUANTIZE, so there is nothing hybrid about the node.
-        """
-        operator = _BY_BUILTIN[tflite_node.builtin]
-        attrs, kept = operator.from_tflite(tflite_node)
-        if weights_are_real:
-            attrs = replace(attrs, hybrid=False)
-        inputs = tuple(None if tensor is None else self.file_under(tensor) for tensor in kept)
-        shapes = operator.output_shapes(attrs, [tensor.shape for tensor in inputs if tensor is not None])
-        declared = tuple(tensor.shape for tensor in tflite_node.outputs)
-        if tuple(tuple(shape) for shape in shapes) != declared:
-            raise InvalidModelError(
-                "the declared shape must be the one that follows from the inputs",
-                layer=tflite_node.name,
-                value=f"{declared}, not {tuple(shapes)}",
-                hint="export the model again",
-            )
-        node = Node(
-            tflite_node.name,
-            operator.name,
-            attrs,
-            tuple(None if tensor is None else tensor.name for tensor in inputs),
-            tuple(tensor.name for tensor in tflite_node.outputs),
-        )
-        self.problems.extend(node_problems(BoundNode(node, inputs, tflite_node.outputs)))
-        return node
-
-    def file_under(self, tensor: Tensor) -> Tensor:
-        """The tensor, under a new name if from_tflite made it (a constant in another layout)."""
-        if self.tensors.get(tensor.name) is not tensor:
-            tensor = replace(tensor, name=self.unique(tensor.name, self.tensors))
-            self.tensors[tensor.name] = tensor
-        return tensor
 
 
 def _is_weights(file_op: FileOperator, index: int) -> bool:
@@ -288,7 +257,7 @@ def _name(tensor: Tensor | None) -> str:
 
 
 def _unsupported_operator(name: str, file_op: FileOperator) -> Problem:
-    supported = ", ".join(sorted(_BY_BUILTIN))
+    supported = ", ".join(sorted(_SUPPORTED))
     if file_op.builtin == "CUSTOM":
         flex = file_op.custom_name.startswith("Flex")
         hint = "convert without SELECT_TF_OPS" if flex else "an operator of TFLite itself"

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 
@@ -16,6 +17,8 @@ from mcu_quant.ops.raw import ONE_SCALE
 
 #: As many as TFLM takes (kMaxInputNum in concatenation.cc).
 MAX_INPUTS = 10
+#: A tensor, as whoever builds a graph names it.
+Part = TypeVar("Part")
 
 
 @dataclass(frozen=True)
@@ -67,12 +70,7 @@ class Concatenation(Operator):
             raise LayerRefused(
                 "the inputs' shapes must be equal but for the axis", value=f"{shapes}, axis {axis}"
             ) from error
-        waiting, part = list(inputs), 0
-        while len(waiting) > MAX_INPUTS:
-            part += 1
-            joined = builder.add(self.name, f"{layer.name}/{part}", attrs, waiting[:MAX_INPUTS])
-            waiting = [joined, *waiting[MAX_INPUTS:]]
-        return builder.add(self.name, layer.name, attrs, waiting)
+        return in_steps(inputs, layer.name, lambda name, some: builder.add(self.name, name, attrs, some))
 
     def from_tflite(self, node: TfliteNode) -> tuple[ConcatenationAttrs, tuple[Tensor | None, ...]]:
         axis, rank = int(node.option("Axis")), len(node.outputs[0].shape)
@@ -102,6 +100,15 @@ class Concatenation(Operator):
 
     def run_integer(self, node: BoundNode, inputs: Sequence[np.ndarray | None]) -> tuple[np.ndarray, ...]:
         return self.run_float(node, inputs)
+
+
+def in_steps(inputs: Sequence[Part], name: str, concatenate: Callable[[str, list[Part]], Part]) -> Part:
+    """The inputs as one, never more than MAX_INPUTS at once. concatenate(name of the node, some of them)."""
+    waiting, step = list(inputs), 0
+    while len(waiting) > MAX_INPUTS:
+        step += 1
+        waiting = [concatenate(f"{name}/{step}", waiting[:MAX_INPUTS]), *waiting[MAX_INPUTS:]]
+    return concatenate(name, waiting)
 
 
 OPERATOR = Concatenation()

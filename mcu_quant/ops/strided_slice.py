@@ -36,7 +36,7 @@ class StridedSlice(Operator):
     attrs_type = StridedSliceAttrs
     float_is_exact = True
     is_selection = True
-    tflite_builtins = ("STRIDED_SLICE",)
+    tflite_builtins = ("STRIDED_SLICE", "SLICE")
     quant_rule = QuantRule(output="same")
     constraints = (
         SAME_SCALE,
@@ -61,6 +61,8 @@ class StridedSlice(Operator):
     def from_tflite(self, node: TfliteNode) -> tuple[StridedSliceAttrs, tuple[Tensor | None, ...]]:
         x = node.inputs[0]
         assert x is not None
+        if node.builtin == "SLICE":
+            return _slice_attrs(node, x.shape), (x,)
         begin, end, strides = (node.constant(index) for index in (1, 2, 3))
         if begin is None or end is None or strides is None:
             raise _unsupported(node, "begin, end and strides must be constant", "")
@@ -150,6 +152,21 @@ def attrs_of(index: Sequence[slice | int], shape: Shape) -> StridedSliceAttrs:
         strides.append(stride)
         sizes.append(count)
     return StridedSliceAttrs(tuple(begin), tuple(strides), tuple(sizes), tuple(dropped))
+
+
+def _slice_attrs(node: TfliteNode, shape: Shape) -> StridedSliceAttrs:
+    """Of a SLICE, by begin and size along every axis; a size of -1 is all that is left."""
+    begin, size = node.constant(1), node.constant(2)
+    if begin is None or size is None:
+        raise _unsupported(node, "begin and size must be constant", "")
+    firsts, counts = begin.reshape(-1).tolist(), size.reshape(-1).tolist()
+    if not len(firsts) == len(counts) == len(shape) or min((*firsts, 0)) < 0:
+        value = f"{firsts} and {counts} of {shape}"
+        rule = "begin and size must be one for every axis, and begin not negative"
+        raise InvalidModelError(rule, layer=node.name, value=value)
+    rest = [whole - first for whole, first in zip(shape, firsts, strict=True)]
+    sizes = [left if count == -1 else count for count, left in zip(counts, rest, strict=True)]
+    return StridedSliceAttrs(tuple(firsts), (1,) * len(shape), tuple(sizes))
 
 
 def _unsupported(node: TfliteNode, rule: str, value: object) -> UnsupportedModelError:

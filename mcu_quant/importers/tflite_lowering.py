@@ -1,0 +1,137 @@
+"""TFLite operators that are read as one or several of ours, such as SPLIT, which is a slice for each output.
+
+A new one is a function and a line in LOWERINGS. The function gets the operator and adds its nodes to the
+draft with `draft.part`, the last of them with the operator's own output. It is called node.name and, with
+several outputs, like them. It raises UnsupportedModelError or InvalidModelError, naming node.name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from mcu_quant.errors import InvalidModelError, Problem, UnsupportedModelError
+from mcu_quant.importers.tflite_draft import Draft
+from mcu_quant.ir import Tensor
+from mcu_quant.ops.base import TfliteNode
+from mcu_quant.ops.concatenation import ConcatenationAttrs, in_steps
+from mcu_quant.ops.reshape import ReshapeAttrs
+from mcu_quant.ops.strided_slice import attrs_of
+
+
+@dataclass(frozen=True)
+class Lowering:
+    """into: the names of the operators that it becomes. add_nodes(node, draft)."""
+
+    into: tuple[str, ...]
+    add_nodes: Callable[[TfliteNode, Draft], None]
+
+
+def _operand(node: TfliteNode, index: int) -> Tensor:
+    """An input that must be there."""
+    tensor = node.inputs[index] if index < len(node.inputs) else None
+    if tensor is None:
+        raise InvalidModelError("an input is missing", layer=node.name, value=f"input {index}")
+    return tensor
+
+
+def _integers(node: TfliteNode, index: int, what: str) -> list[int]:
+    """A constant input as a list."""
+    tensor = _operand(node, index)
+    if tensor.data is None or tensor.data.dtype.kind not in "iu":
+        rule = f"the {what} must be constant integers"
+        raise UnsupportedModelError([Problem(rule, node.name, hint="fixed sizes in the model")])
+    return [int(value) for value in tensor.data.reshape(-1)]
+
+
+def _axis(node: TfliteNode, axis: int, rank: int) -> int:
+    if not -rank <= axis < rank:
+        raise InvalidModelError(f"the axis must be within {rank} axes", layer=node.name, value=axis)
+    return axis % rank
+
+
+def _output_name(node: TfliteNode, index: int) -> str:
+    """What the node that writes that output is called."""
+    return node.name if index == 0 else node.outputs[index].name
+
+
+def _split(node: TfliteNode, draft: Draft) -> None:
+    """Inputs: axis, x. As many equal parts as there are outputs."""
+    (axis,), x = _integers(node, 0, "axis"), _operand(node, 1)
+    axis = _axis(node, axis, len(x.shape))
+    size, rest = divmod(x.shape[axis], len(node.outputs))
+    if rest:
+        raise InvalidModelError(
+            "the parts of a split must be equal",
+            layer=node.name,
+            value=f"{len(node.outputs)} of {x.shape[axis]}",
+        )
+    _add_parts(node, draft, x, axis, [size] * len(node.outputs))
+
+
+def _split_v(node: TfliteNode, draft: Draft) -> None:
+    """Inputs: x, sizes of the parts (one may be -1: the rest), axis."""
+    x, sizes, (axis,) = _operand(node, 0), _integers(node, 1, "sizes"), _integers(node, 2, "axis")
+    axis = _axis(node, axis, len(x.shape))
+    if sizes.count(-1) == 1:
+        sizes[sizes.index(-1)] = x.shape[axis] - sum(sizes) - 1
+    if len(sizes) != len(node.outputs) or sum(sizes) != x.shape[axis] or min(sizes) < 1:
+        raise InvalidModelError(
+            "the parts of a split must be as many as its outputs, and the whole together",
+            layer=node.name,
+            value=f"{sizes} of {x.shape[axis]}",
+        )
+    _add_parts(node, draft, x, axis, sizes)
+
+
+def _add_parts(node: TfliteNode, draft: Draft, x: Tensor, axis: int, sizes: list[int]) -> None:
+    """A slice of that size for every output, one behind the other."""
+    first = 0
+    for index, (output, size) in enumerate(zip(node.outputs, sizes, strict=True)):
+        attrs = attrs_of([*[slice(None)] * axis, slice(first, first + size)], x.shape)
+        draft.part(_output_name(node, index), "strided_slice", attrs, [x], output)
+        first += size
+
+
+def _unpack(node: TfliteNode, draft: Draft) -> None:
+    """Input: x. Each output is one index of the axis, which it does not have."""
+    x = _operand(node, 0)
+    axis = _axis(node, int(node.option("Axis")), len(x.shape))
+    if len(node.outputs) != x.shape[axis]:
+        raise InvalidModelError(
+            "there must be an output for each index",
+            layer=node.name,
+            value=f"{len(node.outputs)} of {x.shape[axis]}",
+        )
+    for index, output in enumerate(node.outputs):
+        attrs = attrs_of([*[slice(None)] * axis, index], x.shape)
+        draft.part(_output_name(node, index), "strided_slice", attrs, [x], output)
+
+
+def _pack(node: TfliteNode, draft: Draft) -> None:
+    """Inputs of one shape; the output has one more axis, along which they lie."""
+    parts = [_operand(node, index) for index in range(len(node.inputs))]
+    axis = _axis(node, int(node.option("Axis")), len(parts[0].shape) + 1)
+    (output,) = node.outputs
+
+    def with_axis(x: Tensor, name: str = f"{node.name}/part", last: Tensor | None = None) -> Tensor:
+        shape = (*x.shape[:axis], 1, *x.shape[axis:])
+        return draft.part(name, "reshape", ReshapeAttrs(shape), [x], last)
+
+    def concatenate(name: str, some: list[Tensor]) -> Tensor:
+        last = output if name == node.name else None
+        return draft.part(name, "concatenation", ConcatenationAttrs(axis), some, last)
+
+    if len(parts) == 1:
+        with_axis(parts[0], node.name, output)
+    else:
+        in_steps([with_axis(x) for x in parts], node.name, concatenate)
+
+
+#: By the TFLite builtin.
+LOWERINGS: Mapping[str, Lowering] = {
+    "PACK": Lowering(("reshape", "concatenation"), _pack),
+    "SPLIT": Lowering(("strided_slice",), _split),
+    "SPLIT_V": Lowering(("strided_slice",), _split_v),
+    "UNPACK": Lowering(("strided_slice",), _unpack),
+}
