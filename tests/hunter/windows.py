@@ -12,9 +12,9 @@ from mcu_quant.ops.binary import ArithmeticAttrs
 from mcu_quant.ops.conv_2d import Conv2DAttrs
 from mcu_quant.ops.depthwise_conv_2d import DepthwiseConv2DAttrs
 from mcu_quant.ops.fully_connected import FullyConnectedAttrs
-from mcu_quant.ops.mean import MeanAttrs
 from mcu_quant.ops.pad import PadAttrs
 from mcu_quant.ops.pooling import Pool2DAttrs
+from mcu_quant.ops.reduction import ReductionAttrs
 from mcu_quant.ops.softmax import SoftmaxAttrs
 from tests.hunter.build import (
     CHANNELS,
@@ -150,7 +150,7 @@ def mean(draft: GraphDraft) -> Tensor | None:
         return None
     draw = draft.draw
     axes = draw(st.sets(st.integers(1, len(x.shape) - 1), min_size=1))
-    attrs = MeanAttrs(tuple(sorted(axes)), draw(st.booleans()))
+    attrs = ReductionAttrs(tuple(sorted(axes)), draw(st.booleans()))
     assert x.quant is not None
     return draft.add("mean", attrs, [x], draw_output_quant(draft, x.quant.scale[0] * 40))
 

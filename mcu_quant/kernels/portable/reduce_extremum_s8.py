@@ -1,0 +1,23 @@
+"""Plain C maximum and minimum over one or two runs of axes; of conditions: any and all."""
+
+from __future__ import annotations
+
+from mcu_quant.ir import BoundNode
+from mcu_quant.kernels.base import Activation, Core, Kernel, KernelCall
+from mcu_quant.kernels.portable.mean_s8 import five_axes
+
+
+class ReduceExtremumS8(Kernel):
+    name = "reduce_extremum_s8"
+    ops = ("reduce_max", "reduce_min", "reduce_any", "reduce_all")
+    forms = ("int8", "plain")
+
+    def call(self, node: BoundNode) -> KernelCall:
+        params = five_axes(node) | {"maximum": int(node.node.op in ("reduce_max", "reduce_any"))}
+        return KernelCall(params, (Activation(node.input(0).name), Activation(node.output.name)))
+
+    def cycles(self, node: BoundNode, core: Core) -> float:
+        return 7.0 * node.input(0).elements + 20.0 * node.output.elements
+
+
+KERNEL = ReduceExtremumS8()
