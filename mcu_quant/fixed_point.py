@@ -155,7 +155,7 @@ def _newton_raphson(a: IntArray) -> IntArray:
 
 
 def inverse_sqrt(x: IntArray) -> tuple[IntArray, IntArray]:
-    """(multiplier, shift) for requantize, of 1 / sqrt(x). ARITHMETIC section 17.
+    """(multiplier, shift) for requantize, of 1 / sqrt(x). ARITHMETIC section 23.
 
     x: int32 >= 0; 0 counts as 1. TFLM's GetInvSqrtQuantizedMultiplierExp (common.h): x is brought to between
     2**27 and 2**29 by powers of four, and five Newton-Raphson steps start from 1, in Q3.28.
@@ -176,7 +176,7 @@ def inverse_sqrt(x: IntArray) -> tuple[IntArray, IntArray]:
 
 
 def log_of_at_least_one(x: IntArray) -> IntArray:
-    """The natural logarithm of Q12.19 numbers >= 1 (below 4096), in Q5.26. ARITHMETIC section 16.
+    """The natural logarithm of Q12.19 numbers >= 1 (below 4096), in Q5.26. ARITHMETIC section 22.
 
     gemmlowp-style log_x_for_x_greater_than_or_equal_to_1 of TFLM's common.h. x is 2**p * r, r about 2**-1/4
     between 2**-1/2 and 1; p is a multiple of 1/2 and 1/4, so that p ln 2 is added to what a quotient of two

@@ -55,6 +55,8 @@ _MODULES = (
     "portable.reduce_extremum_s16",
     "portable.reduce_prod_s8",
     "portable.reduce_prod_s16",
+    "portable.cumsum_s8",
+    "portable.cumsum_f32",
     "portable.softmax_f32",
     "portable.unary_f32",
     "portable.binary_f32",

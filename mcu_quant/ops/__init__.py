@@ -20,6 +20,7 @@ _MODULES = (
     "reduce_prod",
     "reduce_any",
     "reduce_all",
+    "cumsum",
     "pad",
     "batch_normalization",
     "softmax",

@@ -38,7 +38,7 @@ class ReduceProd(Reduction):
         return np.asarray(x.prod(axis=axes, dtype=np.float32))
 
     def integer(self, node: BoundNode, x: np.ndarray, axes: tuple[int, ...]) -> np.ndarray:
-        """Rescaled behind each factor, in the order of the elements. ARITHMETIC section 15."""
+        """Rescaled behind each factor, in the order of the elements. ARITHMETIC section 20."""
         count, (multiplier, shift) = element_count(node), prod_multiplier(node)
         factors = x.astype(np.int64) - node.input(0).zero_point
         kept = tuple(size for axis, size in enumerate(x.shape) if axis not in axes)

@@ -48,6 +48,7 @@ TOLERANCES = {
     "average_pool_2d": (1e-6, 1e-6),
     "mean": (5e-6, 5e-6),
     "sum": (5e-6, 5e-6),
+    "cumsum": (0.0, 0.0),
     "reduce_max": (0.0, 0.0),
     "reduce_min": (0.0, 0.0),
     "reduce_prod": (5e-6, 5e-6),

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: 0BSD
  *
- * mcu_quant: int8 product over one or two of five axes, any CPU. ARITHMETIC section 15.
+ * mcu_quant: int8 product over one or two of five axes, any CPU. ARITHMETIC section 20.
  */
 #ifndef MQ_REDUCE_PROD_S8_H
 #define MQ_REDUCE_PROD_S8_H
