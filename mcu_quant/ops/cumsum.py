@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -43,6 +44,7 @@ class Cumsum(Operator):
     name = "cumsum"
     attrs_type = CumsumAttrs
     tflite_builtins = ("CUMSUM",)
+    absent_forms = MappingProxyType({"int16": "TFLM and LiteRT have none"})
     quant_rule = QuantRule()
     constraints = (
         Constraint(

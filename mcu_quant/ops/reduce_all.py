@@ -16,6 +16,7 @@ class ReduceAll(Reduction):
     name = "reduce_all"
     tflite_builtins = ("REDUCE_ALL",)
     version = 1
+    absent_forms = MappingProxyType(dict.fromkeys(("int8", "int16", "float"), "conditions alone"))
     plain_types = MappingProxyType({0: ("bool",), None: ("bool",)})
     quant_rule = QuantRule(output="raw")
 

@@ -16,6 +16,8 @@ class ReduceAny(Reduction):
     name = "reduce_any"
     tflite_builtins = ("REDUCE_ANY",)
     version = 1
+    absent_forms = MappingProxyType(dict.fromkeys(("int8", "int16", "float"), "conditions alone"))
+    oracles = MappingProxyType({"plain": "LiteRT"})
     plain_types = MappingProxyType({0: ("bool",), None: ("bool",)})
     quant_rule = QuantRule(output="raw")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from types import MappingProxyType
 
 import numpy as np
 
@@ -17,6 +18,7 @@ class ReduceProd(Reduction):
 
     name = "reduce_prod"
     tflite_builtins = ("REDUCE_PROD",)
+    oracles = MappingProxyType({"int8": "LiteRT", "int16": "LiteRT"})
     quant_rule = QuantRule()
     constraints = (
         FEW_RUNS,

@@ -7,6 +7,7 @@ import math
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 import numpy as np
@@ -133,6 +134,7 @@ class ExtremumReduction(Reduction):
 
     float_is_exact = True
     is_selection = True
+    oracles = MappingProxyType({"int16": "LiteRT"})
     quant_rule = QuantRule(output="same")
     constraints = (FEW_RUNS, SAME_SCALE)
 

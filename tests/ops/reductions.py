@@ -32,7 +32,7 @@ _TABLE: dict[str, tuple[tuple[int, ...], bool, tuple[int, ...], tuple[int, int]]
 def reduction_cases(
     op: str, scales: tuple[float, float] | None, *, largest: float | None = None, **options: Any
 ) -> list[Case]:
-    """scales: of input and output; None: both are quantized alike. largest: of the input, whatever its scale."""
+    """scales: of input and output; None: both are quantized alike. largest: what gives the input's scale."""
     cases = []
     for name, (axes, keepdims, shape, zero_points) in _TABLE.items():
         x = (0.05 if scales is None else scales[0], zero_points[0])
