@@ -34,7 +34,8 @@ def node_problems(node: BoundNode) -> list[Problem]:
     tensors = [tensor for tensor in (*node.inputs, *node.outputs) if tensor is not None]
     shared = _float_problems if form_of(node) in FLOAT_FORMS else _shared_problems
     # An operator's own rules may assume the shared ones.
-    return [*_form_problems(node), *shared(node, tensors)] or OPERATORS[node.node.op].problems(node)
+    found = list(shared(node, tensors)) or OPERATORS[node.node.op].problems(node)
+    return found or list(_form_problems(node))
 
 
 def _form_problems(node: BoundNode) -> Iterator[Problem]:
