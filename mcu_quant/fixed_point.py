@@ -105,6 +105,9 @@ def saturating_left_shift(x: IntArray, exponent: int) -> IntArray:
 _EXP_FACTORS = (1672461947, 1302514674, 790015084, 290630308, 39332535, 720401, 242)
 _EXP_MINUS_ONE_EIGHTH = 1895147668  # exp(-1/8) in Q0.31
 _ONE_THIRD = 715827883  # in Q0.31
+#: In Q0.31. The last four: 11/240, 1/20 and 1/4, times 2**(1/4); 2 / 2**(1/4) - 2**(1/4).
+_LN_2, _SQRT_HALF, _SQRT_SQRT_HALF = 1488522236, 1518500250, 1805811301
+_LOG_N, _LOG_D, _LOG_F, _LOG_I = 117049297, 127690142, 638450708, 1057819769
 _48_OVER_17, _MINUS_32_OVER_17 = 1515870810, -1010580540  # in Q2.29
 
 
@@ -149,3 +152,50 @@ def _newton_raphson(a: IntArray) -> IntArray:
         error = (1 << 29) - high_mul(half_denominator, x)
         x = x + saturating_left_shift(high_mul(x, error), 2)
     return x
+
+
+def inverse_sqrt(x: IntArray) -> tuple[IntArray, IntArray]:
+    """(multiplier, shift) for requantize, of 1 / sqrt(x). ARITHMETIC section 23.
+
+    x: int32 >= 0; 0 counts as 1. TFLM's GetInvSqrtQuantizedMultiplierExp (common.h): x is brought to between
+    2**27 and 2**29 by powers of four, and five Newton-Raphson steps start from 1, in Q3.28.
+    """
+    x = np.maximum(np.asarray(x, np.int64), 1)
+    steps = (_headroom(x) - 1) // 2 - 1  # of two bits, to the left; -1 where x is 2**29 and more
+    scaled = np.where(steps < 0, x >> 2, x << (2 * np.maximum(steps, 0)))
+    half = rounding_divide_by_power_of_two(scaled >> 1, 1)
+    y = np.full(x.shape, 1 << 28, np.int64)
+    for _ in range(5):
+        cube = saturating_left_shift(high_mul(high_mul(y, y), y), 6)
+        y = saturating_left_shift(high_mul(y, 3 << 27) - high_mul(half, cube), 3)
+    y = high_mul(y, _SQRT_HALF)
+    right = 11 - steps
+    multiplier = y << np.maximum(-right, 0)
+    is_one = x == 1
+    return np.where(is_one, INT32_MAX, multiplier), np.where(is_one, 0, -np.maximum(right, 0))
+
+
+def log_of_at_least_one(x: IntArray) -> IntArray:
+    """The natural logarithm of Q12.19 numbers >= 1 (below 4096), in Q5.26. ARITHMETIC section 22.
+
+    gemmlowp-style log_x_for_x_greater_than_or_equal_to_1 of TFLM's common.h. x is 2**p * r, r about 2**-1/4
+    between 2**-1/2 and 1; p is a multiple of 1/2 and 1/4, so that p ln 2 is added to what a quotient of two
+    polynomials in r - 2**-1/4 gives.
+    """
+    whole = _headroom(x) - 1
+    halves = np.minimum(high_mul(np.asarray(x, np.int64) << whole, _SQRT_HALF) << 1, INT32_MAX)
+    scaled = _headroom(high_mul(x, _SQRT_HALF)) - 1
+    r = np.minimum(halves, np.minimum(np.asarray(x, np.int64) << scaled, INT32_MAX))
+    quarter = 1 << 23  # in Q6.25, as the powers are
+    power = np.maximum(((11 - whole) << 25) + quarter, ((12 - scaled) << 25) - quarter)
+    p, q = (r + _SQRT_SQRT_HALF + 1) >> 1, 2 * (r - _SQRT_SQRT_HALF)
+    square = high_mul(q, q)
+    numerator = high_mul(q, r) + high_mul(high_mul(q, square), _LOG_N)
+    denominator = high_mul(p, _LOG_I + q + high_mul(square, _LOG_D)) + high_mul(q, _LOG_F)
+    quotient = high_mul(rounding_divide_by_power_of_two(numerator, 6), one_over_one_plus_x(denominator))
+    return saturate(2 * (high_mul(power, _LN_2) + quotient))
+
+
+def _headroom(x: IntArray) -> IntArray:
+    """Leading zeros of positive int32 numbers."""
+    return 32 - np.frexp(np.asarray(x, np.float64))[1].astype(np.int64)

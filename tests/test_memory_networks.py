@@ -18,7 +18,7 @@ from mcu_quant.ops import OPERATORS
 from mcu_quant.ops.binary import ArithmeticAttrs
 from mcu_quant.ops.conv_2d import Conv2DAttrs
 from mcu_quant.ops.depthwise_conv_2d import DepthwiseConv2DAttrs
-from mcu_quant.ops.mean import MeanAttrs
+from mcu_quant.ops.reduction import ReductionAttrs
 from tests.test_memory import random_graph
 
 #: A block: expansion, filter, stride, output channels.
@@ -91,7 +91,7 @@ def network(size: int, stem: int, blocks: tuple[Block, ...]) -> Graph:
     for block in blocks:
         draft.block(block)
     draft.conv(2 * draft.tensors[draft.last].shape[3], 1, 1)
-    draft.add("mean", MeanAttrs((1, 2), False), [draft.last])
+    draft.add("mean", ReductionAttrs((1, 2), False), [draft.last])
     return check(Graph("net", tuple(draft.nodes), draft.tensors, ("x",), (draft.last,)))
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from mcu_quant.errors import Problem, UnsupportedModelError
 from mcu_quant.ir import BoundNode, Graph, Tensor
 from mcu_quant.ops import OPERATORS
+from mcu_quant.ops.base import INTEGER_FORMS
 from mcu_quant.ops.forms import FLOAT_FORMS, form_of
 
 _CONVERTERS = ("quantize", "dequantize")
@@ -33,7 +34,16 @@ def node_problems(node: BoundNode) -> list[Problem]:
     tensors = [tensor for tensor in (*node.inputs, *node.outputs) if tensor is not None]
     shared = _float_problems if form_of(node) in FLOAT_FORMS else _shared_problems
     # An operator's own rules may assume the shared ones.
-    return list(shared(node, tensors)) or OPERATORS[node.node.op].problems(node)
+    found = list(shared(node, tensors)) or OPERATORS[node.node.op].problems(node)
+    return found or list(_form_problems(node))
+
+
+def _form_problems(node: BoundNode) -> Iterator[Problem]:
+    """A form that the operator does not have."""
+    form = form_of(node)
+    if (reason := OPERATORS[node.node.op].absent_forms.get(form)) is not None:
+        rule = f"{node.node.op} has no {form} form: {reason}"
+        yield Problem(rule, node.name, form, "the layer in float32" if form in INTEGER_FORMS else "")
 
 
 def _float_problems(node: BoundNode, tensors: list[Tensor]) -> Iterator[Problem]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mcu_quant.ir import BoundNode, Graph, Node
-from mcu_quant.ops.mean import MeanAttrs
+from mcu_quant.ops.reduction import ReductionAttrs
 from mcu_quant.passes.rewrite import View, apply_everywhere
 
 
@@ -24,5 +24,5 @@ def _rewrite(view: View, node: BoundNode) -> Graph | None:
     # Windows are cut at the border, so a larger one (SAME) averages the whole input, too.
     if node.output.shape[1:3] != (1, 1) or filter_h < height or filter_w < width:
         return None
-    mean = Node(node.name, "mean", MeanAttrs((1, 2), keepdims=True), node.node.inputs, node.node.outputs)
+    mean = Node(node.name, "mean", ReductionAttrs((1, 2), keepdims=True), node.node.inputs, node.node.outputs)
     return view.replaced({node.name: [mean]})

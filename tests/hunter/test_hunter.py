@@ -125,7 +125,12 @@ def test_draws_depend_on_the_seed_alone(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_every_integer_operator_is_hunted() -> None:
-    integer = {name for name, op in OPERATORS.items() if op.tflite_builtins}
+    """Those that TFLM has in int8."""
+    integer = {
+        name
+        for name, op in OPERATORS.items()
+        if op.tflite_builtins and "int8" not in op.absent_forms and "int8" not in op.oracles
+    }
     assert integer == {*EMITTERS, *BY_THE_WAY}
 
 

@@ -12,7 +12,6 @@ from mcu_quant.ops.binary import ArithmeticAttrs
 from mcu_quant.ops.conv_2d import Conv2DAttrs
 from mcu_quant.ops.depthwise_conv_2d import DepthwiseConv2DAttrs
 from mcu_quant.ops.fully_connected import FullyConnectedAttrs
-from mcu_quant.ops.mean import MeanAttrs
 from mcu_quant.ops.pad import PadAttrs
 from mcu_quant.ops.pooling import Pool2DAttrs
 from mcu_quant.ops.softmax import SoftmaxAttrs
@@ -144,17 +143,6 @@ def average_pool_2d(draft: GraphDraft) -> Tensor | None:
     return _pool(draft, "average_pool_2d")
 
 
-def mean(draft: GraphDraft) -> Tensor | None:
-    x = draft.pick([2, 3, 4])
-    if x is None:
-        return None
-    draw = draft.draw
-    axes = draw(st.sets(st.integers(1, len(x.shape) - 1), min_size=1))
-    attrs = MeanAttrs(tuple(sorted(axes)), draw(st.booleans()))
-    assert x.quant is not None
-    return draft.add("mean", attrs, [x], draw_output_quant(draft, x.quant.scale[0] * 40))
-
-
 def pad(draft: GraphDraft) -> Tensor | None:
     x = draft.pick([2, 3, 4])
     if x is None:
@@ -183,7 +171,6 @@ EMITTERS = {
         fully_connected,
         max_pool_2d,
         average_pool_2d,
-        mean,
         pad,
         softmax,
     )

@@ -17,8 +17,10 @@ FINER = 256
 EVERY_INT16 = np.arange(-(2**15), 2**15, dtype=np.int16)
 
 
-def as_int16(case: Case, *, bias: str = "int64", float_steps: float | None = None) -> Case:
-    """bias: the type of the bias, for operators that have one.
+def as_int16(
+    case: Case, *, bias: str = "int64", float_steps: float | None = None, oracle: str | None = None
+) -> Case:
+    """bias: the type of the bias, for operators that have one. oracle: where it is not the case's.
 
     The multiplier of an int64 accumulator has 15 bits, which is half a step at the end of the range: a step
     and a half from the float meaning are allowed, unless float_steps says otherwise.
@@ -41,7 +43,7 @@ def as_int16(case: Case, *, bias: str = "int64", float_steps: float | None = Non
     name = f"{case.name}_int16" + ("" if bias == "int64" else f"_{bias}_bias")
     dtype = "int16" if case.output_dtype == "int8" else case.output_dtype
     data = case.data
-    if data is not None and len(case.inputs) == 1:
+    if data is not None and len(case.inputs) == 1 and OPERATORS[case.op].is_elementwise:
         inputs = [replace(tensor, shape=(1, EVERY_INT16.size)) for tensor in inputs if tensor is not None]
         data = (EVERY_INT16.reshape(1, 1, -1),)
     elif data is not None:
@@ -54,6 +56,7 @@ def as_int16(case: Case, *, bias: str = "int64", float_steps: float | None = Non
         output_dtype=dtype,
         float_steps=steps,
         data=data,
+        oracle=case.oracle if oracle is None else oracle,
     )
 
 

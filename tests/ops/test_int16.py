@@ -41,12 +41,16 @@ from tests.ops import (
     test_mul,
     test_pad,
     test_quantize,
+    test_reduce_max,
+    test_reduce_min,
+    test_reduce_prod,
     test_relu,
     test_relu6,
     test_select_v2,
     test_softmax,
     test_strided_slice,
     test_sub,
+    test_sum,
     test_tanh,
 )
 from tests.ops.driver import (
@@ -89,12 +93,18 @@ TABLES: dict[str, list[Case]] = {
     "mul": _cases(test_mul.CASES),
     "pad": _cases(test_pad.CASES),
     "quantize": _cases(test_quantize.INT8),
+    # TFLM reduces no int16 to its largest.
+    "reduce_max": _cases(test_reduce_max.CASES, oracle="LiteRT"),
+    "reduce_min": _cases(test_reduce_min.CASES, oracle="LiteRT"),
+    # 15 bits of multiplier for each factor.
+    "reduce_prod": _cases(test_reduce_prod.CASES, float_steps=300.0),
     "relu": _cases(test_relu.CASES),
     "relu6": _cases(test_relu6.CASES),
     "select_v2": _cases(test_select_v2.CASES),
     "softmax": _cases(test_softmax.CASES, float_steps=24.0),
     "strided_slice": _cases(test_strided_slice.CASES),
     "sub": _cases(test_sub.CASES),
+    "sum": _cases(test_sum.CASES),
     "tanh": _cases(test_tanh.CASES, float_steps=3.0),
 }
 CASES = [

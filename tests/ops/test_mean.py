@@ -6,7 +6,7 @@ import itertools
 
 import pytest
 
-from mcu_quant.ops.mean import MeanAttrs
+from mcu_quant.ops.reduction import ReductionAttrs
 from tests.ops.driver import CHECKS, Case, check_name, unary_case
 
 RESCALED = {"x": (0.05, 3), "y": (0.02, -9)}
@@ -16,7 +16,7 @@ CASES = [
         unary_case(
             f"axes_{''.join(map(str, axes))}{'_kept' if keep else ''}",
             "mean",
-            MeanAttrs(axes, keep),
+            ReductionAttrs(axes, keep),
             (1, 5, 4, 3),
             **RESCALED,
         )
@@ -24,25 +24,29 @@ CASES = [
         for axes in itertools.combinations((1, 2, 3), count)
         for keep in (False, True)
     ),
-    unary_case("time", "mean", MeanAttrs((1,)), (1, 9, 4), **RESCALED),
-    unary_case("vector", "mean", MeanAttrs((1,)), (1, 9), **RESCALED),
-    unary_case("one_element", "mean", MeanAttrs((1, 2)), (1, 1, 1, 1)),
-    unary_case("of_one_each", "mean", MeanAttrs((1, 2)), (1, 1, 1, 6), **RESCALED),
-    unary_case("power_of_two", "mean", MeanAttrs((1, 2)), (1, 8, 8, 3)),
-    unary_case("one_channel", "mean", MeanAttrs((1, 2)), (1, 7, 5, 1), **RESCALED),
-    unary_case("many", "mean", MeanAttrs((1, 2)), (1, 48, 50, 2), **RESCALED),
-    unary_case("same_scale", "mean", MeanAttrs((1, 2)), (1, 5, 5, 4), samples=40),
-    unary_case("zero_points_low", "mean", MeanAttrs((1, 2)), (1, 5, 5, 4), x=(0.05, -128), y=(0.05, -128)),
-    unary_case("zero_points_high", "mean", MeanAttrs((1, 2)), (1, 5, 5, 4), x=(0.05, 127), y=(0.05, 127)),
+    unary_case("time", "mean", ReductionAttrs((1,)), (1, 9, 4), **RESCALED),
+    unary_case("vector", "mean", ReductionAttrs((1,)), (1, 9), **RESCALED),
+    unary_case("one_element", "mean", ReductionAttrs((1, 2)), (1, 1, 1, 1)),
+    unary_case("of_one_each", "mean", ReductionAttrs((1, 2)), (1, 1, 1, 6), **RESCALED),
+    unary_case("power_of_two", "mean", ReductionAttrs((1, 2)), (1, 8, 8, 3)),
+    unary_case("one_channel", "mean", ReductionAttrs((1, 2)), (1, 7, 5, 1), **RESCALED),
+    unary_case("many", "mean", ReductionAttrs((1, 2)), (1, 48, 50, 2), **RESCALED),
+    unary_case("same_scale", "mean", ReductionAttrs((1, 2)), (1, 5, 5, 4), samples=40),
     unary_case(
-        "zero_points_opposite", "mean", MeanAttrs((1, 2)), (1, 5, 5, 4), x=(0.05, -128), y=(0.02, 127)
+        "zero_points_low", "mean", ReductionAttrs((1, 2)), (1, 5, 5, 4), x=(0.05, -128), y=(0.05, -128)
+    ),
+    unary_case(
+        "zero_points_high", "mean", ReductionAttrs((1, 2)), (1, 5, 5, 4), x=(0.05, 127), y=(0.05, 127)
+    ),
+    unary_case(
+        "zero_points_opposite", "mean", ReductionAttrs((1, 2)), (1, 5, 5, 4), x=(0.05, -128), y=(0.02, 127)
     ),
     # A sum shifted left wraps in int32: far from the float meaning, same bits.
     unary_case(
-        "left_shift", "mean", MeanAttrs((1, 2)), (1, 3, 3, 4), x=(1.0, 0), y=(1e-7, 0), float_steps=255
+        "left_shift", "mean", ReductionAttrs((1, 2)), (1, 3, 3, 4), x=(1.0, 0), y=(1e-7, 0), float_steps=255
     ),
-    unary_case("multiplier_0", "mean", MeanAttrs((1, 2)), (1, 3, 3, 4), x=(0.05, 0), y=(1e9, 0)),
-    unary_case("right_shift_of_31", "mean", MeanAttrs((1, 2)), (1, 3, 3, 4), x=(0.05, 0), y=(1e8, 0)),
+    unary_case("multiplier_0", "mean", ReductionAttrs((1, 2)), (1, 3, 3, 4), x=(0.05, 0), y=(1e9, 0)),
+    unary_case("right_shift_of_31", "mean", ReductionAttrs((1, 2)), (1, 3, 3, 4), x=(0.05, 0), y=(1e8, 0)),
 ]
 
 

@@ -15,9 +15,9 @@ from mcu_quant.ops.concatenation import ConcatenationAttrs
 from mcu_quant.ops.conv_2d import Conv2DAttrs
 from mcu_quant.ops.depthwise_conv_2d import DepthwiseConv2DAttrs
 from mcu_quant.ops.fully_connected import FullyConnectedAttrs
-from mcu_quant.ops.mean import MeanAttrs
 from mcu_quant.ops.pad import PadAttrs
 from mcu_quant.ops.pooling import Pool2DAttrs
+from mcu_quant.ops.reduction import ReductionAttrs
 from mcu_quant.ops.relu import ReluAttrs
 from mcu_quant.ops.reshape import ReshapeAttrs
 from mcu_quant.ops.strided_slice import StridedSliceAttrs
@@ -200,7 +200,7 @@ def a_branch_that_is_constant_needs_no_input() -> Example:
 def constant_output() -> Example:
     net = Net(zero_point=-10)
     a = net.conv(net.input(1, 6, 5, 3), 12)
-    b = net.add("mean", MeanAttrs((1, 2)), a)
+    b = net.add("mean", ReductionAttrs((1, 2)), a)
     return Example(net.graph(net.dense(b, 2, constants={0: FAR, 1: -FAR})), {a: 4, b: 4})
 
 

@@ -8,8 +8,8 @@ import pytest
 from mcu_quant.deployment import GenerateOptions
 from mcu_quant.ir import Graph
 from mcu_quant.ops.binary import ArithmeticAttrs
-from mcu_quant.ops.mean import MeanAttrs
 from mcu_quant.ops.pooling import Pool2DAttrs
+from mcu_quant.ops.reduction import ReductionAttrs
 from mcu_quant.ops.relu import ReluAttrs
 from mcu_quant.ops.reshape import ReshapeAttrs
 from mcu_quant.ops.support import require_supported
@@ -36,7 +36,7 @@ def random_net(seed: int, dtype: str = "int8") -> Graph:
     if rng.random() < 0.5:
         image = net.tensors[x]
         flat = net.add("reshape", ReshapeAttrs((1, image.elements)), x)
-        x = flat if rng.random() < 0.5 else net.add("mean", MeanAttrs((1, 2)), x)
+        x = flat if rng.random() < 0.5 else net.add("mean", ReductionAttrs((1, 2)), x)
         x = net.dense(x, 9, constants=_constants(rng, 9), activation=_activation(rng))
         x = net.dense(x, 3, constants=_constants(rng, 3))
     read = {name for node in net.nodes for name in node.inputs}

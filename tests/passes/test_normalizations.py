@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from mcu_quant.ops.conv_2d import Conv2DAttrs
-from mcu_quant.ops.mean import MeanAttrs
 from mcu_quant.ops.pooling import Pool2DAttrs
+from mcu_quant.ops.reduction import ReductionAttrs
 from mcu_quant.passes import prepare
 from mcu_quant.passes.affine import fold_into_next, fold_into_previous, merge_normalizations
 from tests.passes.float_models import Model, assert_same_meaning, operators
@@ -68,7 +68,7 @@ def before_flatten_and_dense(m: Model) -> str:
 
 def before_pools_and_dense(m: Model) -> str:
     x = m.node("max_pool_2d", "max", POOL, m.norm(m.x, "norm", positive=True))
-    x = m.node("mean", "mean", MeanAttrs((1, 2)), m.node("average_pool_2d", "average", POOL, x))
+    x = m.node("mean", "mean", ReductionAttrs((1, 2)), m.node("average_pool_2d", "average", POOL, x))
     return m.dense(x, "main", 3)
 
 

@@ -12,9 +12,9 @@ from mcu_quant.ir import Graph
 from mcu_quant.ops.binary import ArithmeticAttrs
 from mcu_quant.ops.interpreter import run_graph
 from mcu_quant.ops.leaky_relu import LeakyReluAttrs
-from mcu_quant.ops.mean import MeanAttrs
 from mcu_quant.ops.pad import PadAttrs
 from mcu_quant.ops.pooling import Pool2DAttrs
+from mcu_quant.ops.reduction import ReductionAttrs
 from mcu_quant.ops.softmax import SoftmaxAttrs
 from mcu_quant.pipeline import quantize as quantize_model
 from mcu_quant.pipeline import read_model, verify
@@ -45,7 +45,7 @@ def all_kinds() -> Graph:
     g = m.node("average_pool_2d", "average", Pool2DAttrs((2, 2), (1, 1)), f)
     g = m.node("sub", "less", ArithmeticAttrs(), g, m.constant("c", 8))
     g = activation(m, "relu6", activation(m, "relu", g))
-    h = m.node("mean", "mean", MeanAttrs((1, 2)), g)
+    h = m.node("mean", "mean", ReductionAttrs((1, 2)), g)
     return m.graph(m.node("softmax", "softmax", SoftmaxAttrs(), m.dense(h, "dense", 5)))
 
 

@@ -19,7 +19,7 @@ from mcu_quant.ops.conv_2d import Conv2DAttrs
 from mcu_quant.ops.forms import form_of
 from mcu_quant.ops.fully_connected import FullyConnectedAttrs
 from mcu_quant.ops.interpreter import run_graph
-from mcu_quant.ops.mean import MeanAttrs
+from mcu_quant.ops.reduction import ReductionAttrs
 from mcu_quant.passes import prepare
 from mcu_quant.pipeline import TfliteModel, quantize, verify
 from mcu_quant.quantize_options import QuantizeOptions
@@ -44,7 +44,7 @@ def branches() -> Graph:
     c = m.depthwise(a, "middle")
     d = m.conv(a, "right", 2)
     joined = m.node("concatenation", "join", CHANNELS, b, c, activation(m, "logistic", d))
-    return m.graph(m.dense(m.node("mean", "mean", MeanAttrs((1, 2)), joined), "scores", 5), a)
+    return m.graph(m.dense(m.node("mean", "mean", ReductionAttrs((1, 2)), joined), "scores", 5), a)
 
 
 GRAPHS = {"all_kinds": all_kinds, "branches": branches}

@@ -18,8 +18,8 @@ from mcu_quant.ops.fully_connected import FullyConnectedAttrs
 from mcu_quant.ops.interpreter import run_graph
 from mcu_quant.ops.keras import GraphBuilder
 from mcu_quant.ops.linear import LinearOperator
-from mcu_quant.ops.mean import MeanAttrs
 from mcu_quant.ops.pad import PadAttrs
+from mcu_quant.ops.reduction import ReductionAttrs
 from mcu_quant.ops.reshape import ReshapeAttrs
 from mcu_quant.quantize import quantize_integer
 from mcu_quant.quantize.adaround import _Problem, rounded_weights
@@ -135,7 +135,7 @@ def test_means_over_channels_are_no_pair() -> None:
     builder = GraphBuilder("mean", OPERATORS)
     x = builder.input("x", (1, 4, 4, 4))
     x = builder.add("conv_2d", "a", Conv2DAttrs(), [x, builder.constant("w", np.ones((4, 1, 1, 4))), None])
-    x = builder.add("mean", "m", MeanAttrs((3,)), [x])
+    x = builder.add("mean", "m", ReductionAttrs((3,)), [x])
     x = builder.add("reshape", "r", ReshapeAttrs((1, 16)), [x])
     weights = builder.constant("v", np.ones((2, 16)))
     graph = builder.graph([builder.add("fully_connected", "b", FullyConnectedAttrs(), [x, weights, None])])

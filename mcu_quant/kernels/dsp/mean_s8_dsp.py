@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from mcu_quant.ir import BoundNode
 from mcu_quant.kernels.base import Activation, Core, Kernel, KernelCall
-from mcu_quant.kernels.portable.mean_s8 import merged_axes
-from mcu_quant.ops.mean import element_count, mean_multiplier
+from mcu_quant.ops.mean import mean_multiplier
+from mcu_quant.ops.reduction import element_count, merged_axes
 
 
 class MeanS8Dsp(Kernel):

@@ -1,11 +1,10 @@
-"""Plain C mean of int16 over one or two runs of axes."""
+"""Plain C mean and sum of int16 over one or two runs of axes."""
 
 from __future__ import annotations
 
 from mcu_quant.ir import BoundNode
 from mcu_quant.kernels.base import Activation, KernelCall
-from mcu_quant.kernels.portable.mean_s8 import MeanS8, five_axes
-from mcu_quant.ops.mean import mean_multiplier
+from mcu_quant.kernels.portable.mean_s8 import MeanS8, five_axes, sum_multiplier
 
 
 class MeanS16(MeanS8):
@@ -15,7 +14,7 @@ class MeanS16(MeanS8):
     forms = ("int16",)
 
     def call(self, node: BoundNode) -> KernelCall:
-        multiplier, shift = mean_multiplier(node)
+        multiplier, shift = sum_multiplier(node)
         params = five_axes(node) | {"multiplier": multiplier, "shift": shift}
         return KernelCall(params, (Activation(node.input(0).name), Activation(node.output.name)))
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: 0BSD
  *
- * mcu_quant: int8 mean over one or two of five axes, any CPU.
+ * mcu_quant: int8 mean or sum over one or two of five axes, any CPU.
  */
 #ifndef MQ_MEAN_S8_H
 #define MQ_MEAN_S8_H

@@ -9,8 +9,8 @@ import numpy as np
 from mcu_quant.ir import QuantParams, Tensor
 from mcu_quant.ops.binary import ArithmeticAttrs
 from mcu_quant.ops.depthwise_conv_2d import DepthwiseConv2DAttrs
-from mcu_quant.ops.mean import MeanAttrs
 from mcu_quant.ops.pooling import Pool2DAttrs
+from mcu_quant.ops.reduction import ReductionAttrs
 from tests.ops.driver import Case, activation, linear_case, unary_case
 
 _ACTIVATIONS = ("none", "none", "relu", "relu", "relu6", "relu_n1_to_1")
@@ -145,6 +145,6 @@ def random_mean(index: int) -> Case:
     rng = np.random.default_rng([4, index])
     shape = (1, *(int(size) for size in rng.integers(1, 20, 2)), int(rng.integers(1, 14)))
     axes = ((1, 2), (1,), (2,))[int(rng.integers(3))]
-    attrs = MeanAttrs(axes, keepdims=bool(rng.random() < 0.5))
+    attrs = ReductionAttrs(axes, keepdims=bool(rng.random() < 0.5))
     x, y = ((float(rng.uniform(0.02, 0.2)), int(rng.integers(-128, 128))) for _ in range(2))
     return unary_case(f"mean {index}", "mean", attrs, shape, x=x, y=y, samples=2)

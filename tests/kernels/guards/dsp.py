@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from mcu_quant.ops.mean import MeanAttrs
 from mcu_quant.ops.pooling import Pool2DAttrs
+from mcu_quant.ops.reduction import ReductionAttrs
 from tests.kernels.guards.guard import (
     Guard,
     binary,
@@ -196,7 +196,7 @@ def _pool(channels: int) -> Case:
 
 
 def _mean(axes: tuple[int, ...], shape: tuple[int, ...]) -> Case:
-    return unary_case("guard", "mean", MeanAttrs(axes), shape)
+    return unary_case("guard", "mean", ReductionAttrs(axes), shape)
 
 
 POOLING = [

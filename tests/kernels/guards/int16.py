@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from mcu_quant.ir import QuantParams, Tensor
-from mcu_quant.ops.mean import MeanAttrs
 from tests.kernels.guards.guard import Guard, conv, depthwise, fully_connected
-from tests.ops.driver import Case, activation, unary_case
+from tests.ops.driver import Case, activation
 from tests.ops.int16 import as_int16
 
 _SUMS = "sums must be proven to fit int32"
@@ -28,12 +27,6 @@ _IMAGE, _DEPTHWISE = (1, 5, 5, 4), depthwise((1, 5, 5, 4), (1, 3, 3, 4))
 _ROW = fully_connected((1, 8), (3, 8))
 
 GUARDS = [
-    Guard(
-        "mean_s16",
-        "mean over more than two runs of neighbouring axes has no C kernel",
-        as_int16(unary_case("guard", "mean", MeanAttrs((1, 3, 5)), (1, 2, 3, 2, 3, 2))),
-        as_int16(unary_case("guard", "mean", MeanAttrs((1, 3)), (1, 2, 3, 2, 3, 2))),
-    ),
     *(
         Guard("rescale_s16", "input and output must be int16", outside, _quantize("int16", "int16"))
         for outside in (_quantize("int8", "int16"), _quantize("int16", "int8"))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 
 from mcu_quant.ir import QuantParams, Tensor
-from mcu_quant.ops.mean import MeanAttrs
 from mcu_quant.ops.softmax import SoftmaxAttrs
 from tests.kernels.guards.guard import Guard, binary
 from tests.ops.driver import Case, activation, unary_case
@@ -35,19 +34,6 @@ _WORTH = "the table must be worth its bytes"
 GUARDS = [
     Guard("lookup_s8", _VARIES, binary("add", ((1, 4, 8), (1, 1, 1))), _ONE),
     Guard("lookup_s8", _VARIES, binary("add", ((1, 4, 8), (1, 1, 8)), constant=True), _ONE),
-    Guard(
-        "mean_s8",
-        "mean over more than two runs of neighbouring axes has no C kernel",
-        unary_case("guard", "mean", MeanAttrs((1, 3, 5)), (1, 2, 3, 2, 3, 2)),
-        unary_case("guard", "mean", MeanAttrs((1, 3)), (1, 2, 3, 2, 3, 2)),
-    ),
-    Guard(
-        "mean_f32",  # looks at shapes alone
-        "mean over more than two runs of neighbouring axes has no C kernel",
-        unary_case("guard", "mean", MeanAttrs((1, 3, 5)), (1, 2, 3, 2, 3, 2)),
-        unary_case("guard", "mean", MeanAttrs((1, 3)), (1, 2, 3, 2, 3, 2)),
-        runs=False,
-    ),
     Guard(
         "lookup_s8", _BYTES, _of_types("quantize", "float32", "int8"), _of_types("quantize", "int8", "uint8")
     ),

@@ -1,21 +1,21 @@
-"""Plain C float mean over one or two runs of axes."""
+"""Plain C float running sums along one axis."""
 
 from __future__ import annotations
 
 from mcu_quant.ir import BoundNode
 from mcu_quant.kernels.base import Activation, KernelCall
-from mcu_quant.kernels.portable.mean_s8 import MeanS8, five_axes
+from mcu_quant.kernels.portable.cumsum_s8 import CumsumS8, axis_params
 
 
-class MeanF32(MeanS8):
+class CumsumF32(CumsumS8):
     """Goes through its input as the int8 kernel does."""
 
-    name = "mean_f32"
+    name = "cumsum_f32"
     forms = ("float",)
 
     def call(self, node: BoundNode) -> KernelCall:
         arguments = (Activation(node.input(0).name), Activation(node.output.name))
-        return KernelCall(five_axes(node), arguments)
+        return KernelCall(axis_params(node), arguments)
 
 
-KERNEL = MeanF32()
+KERNEL = CumsumF32()
