@@ -22,7 +22,9 @@ LEFT_SHIFT = 8
 class Comparison(BinaryOperator):
     """int8 operands may have different scales: they are compared in steps of 1/256. ARITHMETIC section 6."""
 
-    absent_forms = MappingProxyType({"int16": "TFLM compares no int16, and LiteRT as if all scales were equal"})
+    absent_forms = MappingProxyType(
+        {"int16": "TFLM compares no int16, and LiteRT as if all scales were equal"}
+    )
     float_is_exact = True
     plain_types = MappingProxyType({None: ("bool",)})
     plain_form: ClassVar[tuple[str, ...]] = ("int32", "int64")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TypeVar
 
 import numpy as np
@@ -33,6 +34,7 @@ class Concatenation(Operator):
 
     name = "concatenation"
     plain_form = PLAIN_TYPES
+    oracles = MappingProxyType({"plain": "LiteRT"})
     attrs_type = ConcatenationAttrs
     float_is_exact = True
     is_selection = True

@@ -12,7 +12,6 @@ from mcu_quant.ir import BoundNode
 from mcu_quant.ops.base import QuantRule, TfliteForm
 from mcu_quant.ops.binary import BinaryOperator
 
-
 #: absent_forms of operators on conditions.
 NO_NUMBERS = MappingProxyType(dict.fromkeys(("float", "int8", "int16"), "conditions are no numbers"))
 

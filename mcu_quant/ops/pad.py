@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,7 @@ class Pad(Operator):
 
     name = "pad"
     plain_form = ("bool", "int32")
+    oracles = MappingProxyType({"plain": "LiteRT"})
     attrs_type = PadAttrs
     float_is_exact = True
     is_selection = True

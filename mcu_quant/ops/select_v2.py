@@ -21,6 +21,7 @@ class SelectV2(Operator):
 
     name = "select_v2"
     plain_form = PLAIN_TYPES
+    oracles = MappingProxyType({"plain": "LiteRT"})
     float_is_exact = True
     is_selection = True
     plain_types = MappingProxyType({0: ("bool",)})

@@ -63,8 +63,9 @@ def plain_values(
 
 
 def plain_shape_cases(op: str, attrs: Any, dtype: str = "int32", **options: Any) -> list[Case]:
-    """The ways of broadcasting that differ most."""
-    names = ("same", "one_element", "channels_first_operand", "outer_product", "constant_first", "scalar")
+    """The ways of broadcasting that differ."""
+    names = ("same", "one_element", "channels", "channels_first_operand", "rows", "outer_product")
+    names += ("lower_rank", "constant_first", "scalar", "rank_0")
     return [
         plain_case(f"{name}_{dtype}", op, attrs, SHAPES[name][:2], dtype, constant=SHAPES[name][2], **options)
         for name in names

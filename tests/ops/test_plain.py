@@ -52,6 +52,7 @@ def _select() -> list[Case]:
                 types,
                 oracle="LiteRT",
             ),
+            plain_case(f"channels_{dtype}", "select_v2", None, [(5,), FULL, FULL], types, oracle="LiteRT"),
             plain_case(
                 f"one_{dtype}", "select_v2", None, [(1,), FULL, (1,)], types, constant=2, oracle="LiteRT"
             ),
@@ -59,8 +60,39 @@ def _select() -> list[Case]:
     return cases
 
 
-def _moved(op: str, attrs: Any, shapes: list[tuple[int, ...]]) -> list[Case]:
-    return [plain_case(dtype, op, attrs, shapes, dtype, oracle="LiteRT") for dtype in PLAIN_TYPES]
+def _pad() -> list[Case]:
+    """TFLM pads no bool."""
+    cases = []
+    for dtype in ("bool", "int32"):
+        for shape, paddings in (
+            ((1, 3, 2), ((0, 0), (1, 2), (0, 3))),
+            ((1, 3, 2), ((0, 0), (0, 0), (0, 0))),
+            ((1, 3, 2), ((0, 0), (0, 1), (4, 0))),
+            ((1, 1), ((0, 0), (2, 1))),
+            ((1, 7), ((0, 0), (0, 1))),
+        ):
+            name = f"{dtype}_{shape[1]}_{'_'.join(str(size) for pair in paddings[1:] for size in pair)}"
+            cases.append(plain_case(name, "pad", PadAttrs(paddings), [shape], dtype, oracle="LiteRT"))
+    return cases
+
+
+def _concatenation() -> list[Case]:
+    """TFLM joins no bool."""
+    cases = []
+    for dtype in PLAIN_TYPES:
+        for name, axis, shapes in (
+            ("lines", 1, [(1, 3), (1, 1), (1, 2)]),
+            ("rows", 1, [(1, 3, 2), (1, 1, 2), (1, 2, 2)]),
+            ("columns", 2, [(1, 3, 2), (1, 3, 1)]),
+            ("channels", 3, [(1, 2, 2, 1), (1, 2, 2, 3), (1, 2, 2, 2)]),
+        ):
+            attrs = ConcatenationAttrs(axis)
+            name = f"{name}_{dtype}"
+            cases.append(plain_case(name, "concatenation", attrs, shapes, dtype, oracle="LiteRT"))
+    return cases
+
+
+_CONDITIONS = ((), (1,), (1, 1), (1, 7), (1, 64), (1, 3, 5), (1, 2, 2, 2), FULL, (1, 2, 1, 3, 2), (1, 100))
 
 
 TABLES: dict[str, list[Case]] = {
@@ -72,15 +104,15 @@ TABLES: dict[str, list[Case]] = {
     "greater_equal": _comparison("greater_equal", "int64"),
     "logical_and": plain_shape_cases("logical_and", None, "bool"),
     "logical_or": plain_shape_cases("logical_or", None, "bool"),
-    "logical_not": [plain_case(str(len(s)), "logical_not", None, [s], "bool") for s in ((), (1, 7), FULL)],
+    "logical_not": [plain_case(f"shape_{s}", "logical_not", None, [s], "bool") for s in _CONDITIONS],
     "add": _arithmetic("add"),
     "sub": _arithmetic("sub"),
     "mul": _arithmetic("mul"),
     "minimum": plain_shape_cases("minimum", None),
     "maximum": plain_shape_cases("maximum", None),
     "select_v2": _select(),
-    "pad": _moved("pad", PadAttrs(((0, 0), (1, 2), (0, 3))), [(1, 3, 2)])[:2],
-    "concatenation": _moved("concatenation", ConcatenationAttrs(1), [(1, 3, 2), (1, 1, 2), (1, 2, 2)]),
+    "pad": _pad(),
+    "concatenation": _concatenation(),
 }
 CASES = [
     pytest.param(case, id=f"{op}-{case}", marks=one_in_four_is_quick(index))
