@@ -22,7 +22,7 @@ _DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, ValueError, NotImplementedE
 
 @dataclass(frozen=True)
 class NpzArray:
-    """One array of an open file, not yet read. dtype is an integer or floating type."""
+    """One array of an open file, not yet read. dtype is bool, an integer or a floating type."""
 
     name: str
     shape: tuple[int, ...]
@@ -90,7 +90,7 @@ class Npz:
         except _DAMAGE as error:
             raise self._damaged(name, error) from error
         size = math.prod(shape) * dtype.itemsize
-        if dtype.kind not in "iuf":
+        if dtype.kind not in "iufb":
             raise InvalidInputError(
                 "arrays must hold plain numbers", layer=f"{self.path}:{name}", value=dtype
             )

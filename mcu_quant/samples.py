@@ -75,6 +75,8 @@ def quantize(array: np.ndarray, tensor: Tensor, where: str) -> np.ndarray:
     dtype = np.dtype(tensor.dtype)
     if array.dtype == dtype and dtype.kind != "f":
         return array
+    if dtype.kind == "b":
+        return _conditions(array, tensor, where)
     if array.dtype.kind != "f" and dtype.kind != "f":
         if array.dtype.kind == "i" and array.dtype.itemsize > dtype.itemsize:
             return _narrowed(array, tensor, where)
@@ -98,6 +100,16 @@ def quantize(array: np.ndarray, tensor: Tensor, where: str) -> np.ndarray:
     q = np.sign(ratio) * np.floor(np.abs(ratio) + 0.5) + tensor.zero_point
     limits = np.iinfo(dtype)
     return np.clip(q, limits.min, limits.max).astype(dtype)
+
+
+def _conditions(array: np.ndarray, tensor: Tensor, where: str) -> np.ndarray:
+    if not np.isin(array, (0, 1)).all():
+        raise InvalidInputError(
+            f"data for input {tensor.name} must be conditions: bool, or 0 and 1",
+            layer=where,
+            value=array.dtype,
+        )
+    return array.astype(np.bool_)
 
 
 def _narrowed(array: np.ndarray, tensor: Tensor, where: str) -> np.ndarray:
@@ -177,13 +189,20 @@ def _default_input(graph: Graph, tensor: Tensor, count: int, generator: np.rando
         drawn = generator.standard_normal((count, *tensor.shape)).astype(np.float32)
         limits: tuple[Any, Any] = (np.float32(-8), np.float32(8))
     else:
-        info = np.iinfo(integer.dtype)
-        limits = (info.min, info.max)
-        drawn = generator.integers(info.min, info.max, (count, *tensor.shape), np.int64, endpoint=True)
+        limits = _limits(integer)
+        drawn = generator.integers(*limits, (count, *tensor.shape), np.int64, endpoint=True)
         drawn = drawn.astype(integer.dtype)
     edges = [np.full((1, *tensor.shape), value, drawn.dtype) for value in limits]
     values = np.concatenate([drawn, *edges])
     return values if integer is None or integer is tensor else dequantize(values, integer)
+
+
+def _limits(tensor: Tensor) -> tuple[int, int]:
+    """The smallest and the largest value of an integer tensor's type; of a condition 0 and 1."""
+    if tensor.dtype == "bool":
+        return 0, 1
+    info = np.iinfo(tensor.dtype)
+    return int(info.min), int(info.max)
 
 
 def _integer_form(graph: Graph, tensor: Tensor) -> Tensor | None:

@@ -39,7 +39,15 @@ _MODULES = (
     "quantize",
     "dequantize",
     "strided_slice",
+    "equal",
+    "not_equal",
+    "less",
+    "less_equal",
+    "greater",
     "greater_equal",
+    "logical_and",
+    "logical_or",
+    "logical_not",
     "select_v2",
 )
 

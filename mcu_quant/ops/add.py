@@ -10,7 +10,7 @@ import numpy as np
 from mcu_quant.fixed_point import IntArray, quantize_multiplier, requantize
 from mcu_quant.ir import BoundNode
 from mcu_quant.ops.base import Constraint, scale_ratio
-from mcu_quant.ops.binary import ArithmeticAttrs, ArithmeticOperator
+from mcu_quant.ops.binary import NO_ACTIVATION_ON_INT32, ArithmeticAttrs, ArithmeticOperator
 from mcu_quant.ops.broadcast import BROADCASTS
 
 #: Both operands are brought to a common scale with so many fractional bits (TFLM's left_shift).
@@ -55,7 +55,7 @@ def _output_not_too_fine(form: str) -> Constraint:
     )
 
 
-SUM_CONSTRAINTS = (BROADCASTS, *map(_output_not_too_fine, LEFT_SHIFTS))
+SUM_CONSTRAINTS = (BROADCASTS, NO_ACTIVATION_ON_INT32, *map(_output_not_too_fine, LEFT_SHIFTS))
 
 
 def scaled_operands(node: BoundNode, a: IntArray, b: IntArray) -> tuple[IntArray, IntArray]:
@@ -71,6 +71,7 @@ def least_sum_scale(input_scales: Sequence[float], dtype: str) -> float:
 
 class Add(ArithmeticOperator):
     name = "add"
+    plain_form = ("int32",)
     attrs_type = ArithmeticAttrs
     float_is_exact = True
     tflite_builtins = ("ADD",)

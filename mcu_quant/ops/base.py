@@ -165,6 +165,9 @@ class Operator(ABC):
     #: The types of what is no activation: inputs by position, the output as None. A condition is bool, an
     #: index int32. The first is what an output is made of from Keras.
     plain_types: ClassVar[Mapping[int | None, tuple[str, ...]]] = {}
+    #: The types of its form "plain" (ops/forms.py): all its activations have one of these. Empty: it has no
+    #: such form.
+    plain_form: ClassVar[tuple[str, ...]] = ()
     #: Each element of the output depends on one element of each input alone: with one varying input and
     #: constants of one element it is a table.
     is_elementwise: ClassVar[bool] = False
@@ -218,6 +221,13 @@ class Operator(ABC):
     def least_input_scale(self, attrs: Any, dtype: str) -> float:
         """The smallest input scale that the arithmetic of dtype (int8, int16) bears; 0 if any."""
         return 0.0
+
+    def output_type(self, attrs: Any, input_types: Sequence[str | None]) -> str:
+        """The type of a float graph's output, from those of the inputs (None: absent)."""
+        if None in self.plain_types:
+            return self.plain_types[None][0]
+        operands = [t for i, t in enumerate(input_types) if t is not None and i not in self.plain_types]
+        return operands[0] if operands and operands[0] in self.plain_form else "float32"
 
     def macs(self, node: BoundNode) -> int:
         """Multiply-accumulates of one inference."""

@@ -24,6 +24,7 @@ from mcu_quant.ops.base import (
     float_activation,
 )
 from mcu_quant.ops.broadcast import BROADCASTS, broadcast_shape
+from mcu_quant.ops.forms import form_of
 from mcu_quant.ops.keras import GraphBuilder, KerasLayer, LayerRefused
 from mcu_quant.ops.ranges import corner_ranges, full_range
 
@@ -97,6 +98,15 @@ def _with_samples(node: BoundNode, y: np.ndarray) -> np.ndarray:
     return y if y.ndim > len(node.output.shape) else y[None]
 
 
+NO_ACTIVATION_ON_INT32 = Constraint(
+    "arithmetic on int32 must have no fused activation: TFLM leaves it out",
+    lambda node: node.attrs.activation == "none",
+    lambda node: node.attrs.activation,
+    "maximum and minimum in its place",
+    ("plain",),
+)
+
+
 class ArithmeticOperator(BinaryOperator):
     """add, sub, mul: a free output scale and a fused activation."""
 
@@ -107,7 +117,7 @@ class ArithmeticOperator(BinaryOperator):
 
     @abstractmethod
     def combine(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
-        """In float32."""
+        """In float32, or in int32."""
 
     @abstractmethod
     def requantized(self, node: BoundNode, a: IntArray, b: IntArray) -> IntArray:
@@ -117,6 +127,9 @@ class ArithmeticOperator(BinaryOperator):
         return float_activation(self.combine(a, b), node.attrs.activation)
 
     def integer(self, node: BoundNode, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        if form_of(node) == "plain":
+            with np.errstate(over="ignore"):
+                return self.combine(a, b)  # wraps
         low, high = activation_range(node.attrs.activation, node.output)
         steps = (x.astype(np.int64) - node.input(index).zero_point for index, x in enumerate((a, b)))
         y = self.requantized(node, *steps) + node.output.zero_point

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TypeVar
 
 import numpy as np
@@ -11,7 +12,7 @@ import numpy as np
 from mcu_quant.errors import InvalidModelError, Problem, UnsupportedModelError
 from mcu_quant.ir import BoundNode, Tensor
 from mcu_quant.ops.base import ACTIVATIONS, Constraint, Operator, QuantRule, Shape, TfliteForm, TfliteNode
-from mcu_quant.ops.forms import FORMS
+from mcu_quant.ops.forms import FORMS, PLAIN_TYPES
 from mcu_quant.ops.keras import GraphBuilder, KerasLayer, LayerRefused
 from mcu_quant.ops.raw import ONE_SCALE
 
@@ -32,6 +33,8 @@ class Concatenation(Operator):
     """Inputs: one or more, of equal shapes but for the axis."""
 
     name = "concatenation"
+    plain_form = PLAIN_TYPES
+    oracles = MappingProxyType({"plain": "LiteRT"})
     attrs_type = ConcatenationAttrs
     float_is_exact = True
     is_selection = True

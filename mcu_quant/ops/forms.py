@@ -9,6 +9,8 @@ from mcu_quant.ir import BoundNode, Tensor
 #: which only occurs at a model's edges, counts as int8), also where one side of the node is float32. plain:
 #: nothing but conditions and indices (bool, int32, int64), computed as they are, by run_integer.
 FORMS = ("float", "hybrid", "int8", "int16", "plain")
+#: The types of the last.
+PLAIN_TYPES = ("bool", "int32", "int64")
 #: Those whose activations are float32.
 FLOAT_FORMS = ("float", "hybrid")
 
@@ -20,7 +22,7 @@ def form_of(node: BoundNode) -> str:
         return "int16"
     if types & {"int8", "uint8"}:
         return "int8"
-    if types <= {"bool", "int32", "int64"}:
+    if types <= set(PLAIN_TYPES):
         return "plain"
     return "hybrid" if getattr(node.attrs, "hybrid", False) else "float"
 

@@ -92,7 +92,8 @@ class GraphBuilder:
                 hint="a larger input, or padding='same'",
             )
         node_name = unique_name(name, {node.name for node in self.nodes})
-        dtype, *_ = operator.plain_types.get(None, ("float32",))
+        types = [None if i is None else self.tensors[i].dtype for i in inputs]
+        dtype = operator.output_type(attrs, types)
         output = Tensor(unique_name(node_name, self.tensors), shape, dtype)
         self.tensors[output.name] = output
         self.nodes.append(Node(node_name, op, attrs, tuple(inputs), (output.name,)))

@@ -13,6 +13,7 @@ from mcu_quant.ops.raw import ONE_SCALE
 
 class Maximum(BinaryOperator):
     name = "maximum"
+    plain_form = ("int32",)
     float_is_exact = True
     tflite_builtins = ("MAXIMUM",)
     keras_layers = ("Maximum",)

@@ -13,6 +13,7 @@ from mcu_quant.ops.raw import ONE_SCALE
 
 class Minimum(BinaryOperator):
     name = "minimum"
+    plain_form = ("int32",)
     float_is_exact = True
     tflite_builtins = ("MINIMUM",)
     keras_layers = ("Minimum",)

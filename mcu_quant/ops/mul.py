@@ -10,7 +10,7 @@ import numpy as np
 from mcu_quant.fixed_point import INT32_MAX, IntArray, quantize_multiplier, requantize
 from mcu_quant.ir import BoundNode
 from mcu_quant.ops.base import Constraint, scale_ratio
-from mcu_quant.ops.binary import ArithmeticAttrs, ArithmeticOperator
+from mcu_quant.ops.binary import NO_ACTIVATION_ON_INT32, ArithmeticAttrs, ArithmeticOperator
 from mcu_quant.ops.broadcast import BROADCASTS
 
 
@@ -24,6 +24,7 @@ def product_multiplier(node: BoundNode) -> tuple[int, int]:
 
 class Mul(ArithmeticOperator):
     name = "mul"
+    plain_form = ("int32",)
     attrs_type = ArithmeticAttrs
     float_is_exact = True
     tflite_builtins = ("MUL",)
@@ -31,6 +32,7 @@ class Mul(ArithmeticOperator):
     options_type = "MulOptions"
     constraints = (
         BROADCASTS,
+        NO_ACTIVATION_ON_INT32,
         Constraint(
             "scale(first) * scale(second) / scale(output) must be below 2**15",
             lambda node: 255 * 255 * 2 ** max(product_multiplier(node)[1], 0) <= INT32_MAX,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from mcu_quant.errors import InvalidModelError, Problem, UnsupportedModelError
 from mcu_quant.fixed_point import IntArray
 from mcu_quant.ir import BoundNode, Tensor
 from mcu_quant.ops.base import SAME_SCALE, Constraint, Operator, QuantRule, Shape, TfliteForm, TfliteNode
-from mcu_quant.ops.forms import FORMS
+from mcu_quant.ops.forms import FORMS, PLAIN_TYPES
 from mcu_quant.ops.keras import GraphBuilder, KerasLayer, LayerRefused, require_channels_last
 from mcu_quant.ops.keras_spatial import dimensions_of
 
@@ -28,6 +29,8 @@ class Pad(Operator):
     """Inputs: x, and the border's value (a constant of one element) if it is not 0."""
 
     name = "pad"
+    plain_form = ("bool", "int32")
+    oracles = MappingProxyType({"plain": "LiteRT"})
     attrs_type = PadAttrs
     float_is_exact = True
     is_selection = True
@@ -121,7 +124,9 @@ def _before_after(value: Any) -> tuple[int, int]:
 def border_value(node: BoundNode) -> int:
     """The raw value of an integer node's border."""
     value = node.optional_input(1)
-    return node.output.zero_point if value is None or value.data is None else int(value.data.item())
+    if value is not None and value.data is not None:
+        return int(value.data.item())
+    return 0 if node.output.dtype in PLAIN_TYPES else node.output.zero_point
 
 
 def _padded(node: BoundNode, x: np.ndarray | None, value: float) -> np.ndarray:

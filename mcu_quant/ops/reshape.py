@@ -12,6 +12,7 @@ from mcu_quant.errors import InvalidModelError, Problem, UnsupportedModelError
 from mcu_quant.fixed_point import IntArray
 from mcu_quant.ir import BoundNode, Tensor
 from mcu_quant.ops.base import SAME_SCALE, Operator, QuantRule, Shape, TfliteForm, TfliteNode
+from mcu_quant.ops.forms import PLAIN_TYPES
 from mcu_quant.ops.keras import GraphBuilder, KerasLayer, LayerRefused, require_channels_last
 
 
@@ -26,6 +27,7 @@ class Reshape(Operator):
     """Input: x, of any shape with as many elements. Squeezes and expansions of axes are reshapes, too."""
 
     name = "reshape"
+    plain_form = PLAIN_TYPES
     attrs_type = ReshapeAttrs
     float_is_exact = True
     is_selection = True

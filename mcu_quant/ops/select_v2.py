@@ -11,7 +11,7 @@ import numpy as np
 from mcu_quant.ir import BoundNode, Tensor, ValueRange
 from mcu_quant.ops.base import Constraint, Operator, QuantRule, Shape, TfliteForm, TfliteNode
 from mcu_quant.ops.broadcast import BROADCASTS, broadcast_shape
-from mcu_quant.ops.forms import FORMS
+from mcu_quant.ops.forms import FORMS, PLAIN_TYPES
 from mcu_quant.ops.ranges import channels_of, full_range, range_of, spanned
 from mcu_quant.ops.raw import ONE_SCALE
 
@@ -20,6 +20,8 @@ class SelectV2(Operator):
     """Inputs: condition (bool), what it selects where true, and where false. Raw bytes: one scale."""
 
     name = "select_v2"
+    plain_form = PLAIN_TYPES
+    oracles = MappingProxyType({"plain": "LiteRT"})
     float_is_exact = True
     is_selection = True
     plain_types = MappingProxyType({0: ("bool",)})

@@ -11,7 +11,7 @@ from mcu_quant.errors import InvalidModelError, Problem, UnsupportedModelError
 from mcu_quant.fixed_point import IntArray
 from mcu_quant.ir import BoundNode, Tensor
 from mcu_quant.ops.base import SAME_SCALE, Constraint, Operator, QuantRule, Shape, TfliteForm, TfliteNode
-from mcu_quant.ops.forms import FORMS
+from mcu_quant.ops.forms import FORMS, PLAIN_TYPES
 
 MAX_AXES = 5
 
@@ -33,6 +33,7 @@ class StridedSlice(Operator):
     """Input: x."""
 
     name = "strided_slice"
+    plain_form = PLAIN_TYPES
     attrs_type = StridedSliceAttrs
     float_is_exact = True
     is_selection = True

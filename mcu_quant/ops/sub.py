@@ -14,6 +14,7 @@ from mcu_quant.ops.binary import ArithmeticAttrs, ArithmeticOperator
 
 class Sub(ArithmeticOperator):
     name = "sub"
+    plain_form = ("int32",)
     attrs_type = ArithmeticAttrs
     float_is_exact = True
     tflite_builtins = ("SUB",)

@@ -94,15 +94,31 @@ def _type_problems(node: BoundNode) -> Iterator[Problem]:
 
     Weights have rules of their own.
     """
-    op, rule = node.node.op, OPERATORS[node.node.op].quant_rule
-    form = form_of(node)
-    quantized = ("bool", "int32", "int64") if form == "plain" else (form,)
+    op, form = node.node.op, form_of(node)
+    if form == "plain":
+        yield from _plain_problems(node)
+        return
+    rule = OPERATORS[op].quant_rule
     constants = {rule.bias, rule.weights.index if rule.weights is not None else None} - {None}
     for tensor, index, plain in _places(node):
-        allowed = plain or (_CONVERTED if op in _CONVERTERS else quantized)
+        allowed = plain or (_CONVERTED if op in _CONVERTERS else (form,))
         if index not in constants and tensor.dtype not in allowed:
             what = f"{tensor.name} must be {' or '.join(allowed)}"
             yield Problem(what, node.name, tensor.dtype, _FULL_INT8)
+
+
+def _plain_problems(node: BoundNode) -> Iterator[Problem]:
+    """Of conditions and indices: what is computed has one of the operator's types, the same everywhere."""
+    usual: tuple[str, ...] = OPERATORS[node.node.op].plain_form
+    for tensor, _, plain in _places(node):
+        allowed = plain or usual
+        if not allowed:
+            what = f"{node.node.op} computes no conditions, indices or other plain numbers"
+            yield Problem(what, node.name, tensor.dtype, "float32, which is quantized, in their place")
+            return
+        if tensor.dtype not in allowed:
+            yield Problem(f"{tensor.name} must be {' or '.join(allowed)}", node.name, tensor.dtype, "a cast")
+        usual = usual if plain or tensor.dtype not in usual else (tensor.dtype,)
 
 
 def _axis_problems(node: BoundNode) -> Iterator[Problem]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from mcu_quant.ir import BoundNode, Graph
 from mcu_quant.ops import OPERATORS
 from mcu_quant.ops.bands import BandsAttrs
-from mcu_quant.ops.forms import FLOAT_FORMS, form_of
+from mcu_quant.ops.forms import FLOAT_FORMS, PLAIN_TYPES, form_of
 
 
 @dataclass(frozen=True)
@@ -69,4 +69,6 @@ def _at_output(graph: Graph, name: str, tolerance: Tolerance | None) -> Toleranc
     dtype = graph.tensors[name].dtype
     if tolerance is None or dtype == "float32":
         return tolerance
+    if dtype in PLAIN_TYPES:  # a condition or an index that is another one is no small difference
+        return None
     return Tolerance(0.0, round(tolerance.relative * _INT16_STEPS)) if dtype == "int16" else STEPS

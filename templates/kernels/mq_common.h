@@ -20,6 +20,13 @@
 /* How C that stands in for assembly is: called through pointers, so never forced into its callers. */
 #define MQ_TWIN static inline
 
+/* What has a literal for `storage`, or for an operation, and so must be compiled for it. */
+#if defined(__GNUC__)
+#define MQ_SPECIALISED static inline __attribute__((always_inline))
+#else
+#define MQ_SPECIALISED static inline
+#endif
+
 #define MQ_CONCAT_(a, b) a##b
 #define MQ_CONCAT(a, b) MQ_CONCAT_(a, b)
 /* A static assertion that is pedantic-clean in C99 and in C++. */

@@ -10,13 +10,6 @@
 
 #include "mq_common.h"
 
-/* What has a literal for `storage`, or for an operation, and so must be compiled for it. */
-#if defined(__GNUC__)
-#define MQ_SPECIALISED static inline __attribute__((always_inline))
-#else
-#define MQ_SPECIALISED static inline
-#endif
-
 /* NaN stays NaN. */
 static inline float mq_clamp_f32(float x, float low, float high) {
     return x < low ? low : x > high ? high : x;

@@ -49,14 +49,14 @@ def draw_output_types(draft: GraphDraft) -> None:
         draft.add("quantize", None, [x], quant, "uint8")
 
 
-def _operands(draft: GraphDraft, same_quant: bool = False) -> list[Tensor] | None:
+def draw_operands(draft: GraphDraft, same_quant: bool = False) -> list[Tensor] | None:
     """Two operands that broadcast: an activation, and another or a constant; in either order."""
     draw = draft.draw
     x = draft.pick()
     if x is None or len(x.shape) > MAX_BROADCAST_RANK:
         return None
     quant = x.quant if same_quant else None
-    fitting = [t for t in draft.activations(quant=quant) if _broadcasts(t.shape, x.shape)]
+    fitting = [t for t in draft.activations(quant=quant) if broadcasts(t.shape, x.shape)]
     if draw(st.booleans()) or not fitting:
         shape = tuple(1 if draw(st.integers(0, 2)) == 2 else size for size in x.shape)
         shape = shape[draw(st.integers(0, len(shape) - 1)) :]
@@ -67,21 +67,21 @@ def _operands(draft: GraphDraft, same_quant: bool = False) -> list[Tensor] | Non
     return draw(st.sampled_from([[x, other], [other, x]]))
 
 
-def _broadcasts(a: Shape, b: Shape) -> bool:
+def broadcasts(a: Shape, b: Shape) -> bool:
     return len(a) <= MAX_BROADCAST_RANK and all(
         x == y or 1 in (x, y) for x, y in zip(reversed(a), reversed(b), strict=False)
     )
 
 
-def _scales(operands: Sequence[Tensor]) -> list[float]:
+def scales_of(operands: Sequence[Tensor]) -> list[float]:
     return [tensor.quant.scale[0] for tensor in operands if tensor.quant is not None]
 
 
 def _arithmetic(draft: GraphDraft, op: str, typical: Callable[[list[float]], float]) -> Tensor | None:
-    operands = _operands(draft)
+    operands = draw_operands(draft)
     if operands is None:
         return None
-    quant = draw_output_quant(draft, typical(_scales(operands)))
+    quant = draw_output_quant(draft, typical(scales_of(operands)))
     return draft.add(op, ArithmeticAttrs(draft.draw(FUSED)), operands, quant)
 
 
@@ -98,7 +98,7 @@ def mul(draft: GraphDraft) -> Tensor | None:
 
 
 def _raw(draft: GraphDraft, op: str) -> Tensor | None:
-    operands = _operands(draft, same_quant=True)
+    operands = draw_operands(draft, same_quant=True)
     return None if operands is None else draft.add(op, None, operands, operands[0].quant)
 
 
@@ -209,21 +209,6 @@ def quantize(draft: GraphDraft) -> Tensor | None:
     return _unary(draft, "quantize", None, output)
 
 
-def greater_equal(draft: GraphDraft) -> Tensor | None:
-    """Followed by the select that reads it. TFLM compares scales below 1 only."""
-    condition_operands = _operands(draft)
-    chosen = _operands(draft, same_quant=True)
-    if condition_operands is None or chosen is None or max(_scales(condition_operands)) >= 1:
-        return None
-    shapes = [tensor.shape for tensor in (*condition_operands, *chosen)]
-    if not all(_broadcasts(a, b) for a in shapes for b in shapes):
-        return None
-    condition = draft.add("greater_equal", None, condition_operands, None, "bool")
-    if condition is None:
-        return None
-    return draft.add("select_v2", None, [condition, *chosen], chosen[0].quant)
-
-
 EMITTERS: dict[str, Emitter] = {
     emitter.__name__: emitter
     for emitter in (
@@ -241,8 +226,7 @@ EMITTERS: dict[str, Emitter] = {
         relu6,
         leaky_relu,
         quantize,
-        greater_equal,
     )
 }
 #: Operators that come with another's emitter, or with the graph's edges.
-BY_THE_WAY = ("select_v2", "dequantize")
+BY_THE_WAY = ("dequantize",)

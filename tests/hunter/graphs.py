@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from mcu_quant.ir import Graph, QuantParams, Tensor
 from mcu_quant.ops import OPERATORS
-from tests.hunter import elementwise, reductions, windows
+from tests.hunter import conditions, elementwise, reductions, windows
 from tests.hunter.build import CHANNELS, QUANTS, SEEDS, Draw, GraphDraft
 
-_GROUPS = (windows, elementwise, reductions)
+_GROUPS = (windows, elementwise, conditions, reductions)
 EMITTERS = {name: emit for group in _GROUPS for name, emit in group.EMITTERS.items() if name in OPERATORS}
 #: Once more for each: they have most of the kernels.
 OFTEN = 2 * ("conv_2d", "depthwise_conv_2d", "fully_connected")
@@ -106,6 +106,8 @@ def draw_samples(graph: Graph, seed: int) -> tuple[np.ndarray, ...]:
 
 
 def _integer_samples(tensor: Tensor, rng: np.random.Generator) -> np.ndarray:
+    if tensor.dtype == "bool":
+        return rng.integers(0, 2, (SAMPLES, *tensor.shape)).astype(np.bool_)
     limits = np.iinfo(tensor.dtype)
     samples = rng.integers(limits.min, limits.max + 1, (SAMPLES, *tensor.shape)).astype(tensor.dtype)
     samples[1], samples[2] = limits.min, limits.max

@@ -27,7 +27,7 @@ from mcu_quant.kernels import KERNELS
 from mcu_quant.kernels.base import Kernel
 from mcu_quant.ops import OPERATORS
 from mcu_quant.ops.base import activation_range
-from mcu_quant.ops.forms import form_of
+from mcu_quant.ops.forms import PLAIN_TYPES, form_of
 from mcu_quant.ops.support import node_problems
 from tests.kernel_harness import run_kernel
 from tests.oracles import litert_ref, tflm
@@ -65,7 +65,8 @@ class Case:
     def _graph(self) -> Graph:
         shapes = [tensor.shape for tensor in self.inputs if tensor is not None]
         (shape,) = OPERATORS[self.op].output_shapes(self.attrs, shapes)
-        output = Tensor("y", shape, self.output_dtype, self.output_quant)
+        quant = None if self.output_dtype in PLAIN_TYPES else self.output_quant
+        output = Tensor("y", shape, self.output_dtype, quant)
         tensors = {tensor.name: tensor for tensor in (*self.inputs, output) if tensor is not None}
         names = tuple(None if tensor is None else tensor.name for tensor in self.inputs)
         inputs = tuple(t.name for t in self.inputs if t is not None and not t.is_constant)

@@ -11,7 +11,7 @@ import numpy as np
 from mcu_quant.ir import BoundNode, Graph
 from mcu_quant.ops import OPERATORS
 from mcu_quant.ops.interpreter import run_node
-from tests.ops import test_float_forms, test_int16
+from tests.ops import test_float_forms, test_int16, test_plain
 from tests.ops.driver import Case, operands
 
 
@@ -39,7 +39,7 @@ class TableCase:
 
 def table_cases() -> list[TableCase]:
     """Every case of every operator's table, in every form that the tests give it."""
-    return [*_integer_cases(), *_int16_cases(), *_float_cases()]
+    return [*_integer_cases(), *_int16_cases(), *_float_cases(), *_plain_cases()]
 
 
 def _integer_cases() -> Iterator[TableCase]:
@@ -67,6 +67,12 @@ def _float_cases() -> Iterator[TableCase]:
             _varying(node, arrays),
             "LiteRT",
         )
+
+
+def _plain_cases() -> Iterator[TableCase]:
+    for table in test_plain.TABLES.values():
+        for case in table:
+            yield _from_case(case, "plain")
 
 
 def _own_table(op: str) -> list[Case]:

@@ -13,7 +13,7 @@ from mcu_quant.ops.concatenation import MAX_INPUTS
 class ConcatenationS8(Kernel):
     name = "concatenation_s8"
     ops = ("concatenation",)
-    forms = ("int8", "int16", "float")
+    forms = ("int8", "int16", "float", "plain")
 
     def call(self, node: BoundNode) -> KernelCall:
         inputs = [tensor for tensor in node.inputs if tensor is not None]

@@ -14,7 +14,11 @@ from mcu_quant.ops.unary import BYTES
 
 class LookupS8(Kernel):
     name = "lookup_s8"
-    ops = tuple(name for name, operator in OPERATORS.items() if operator.is_elementwise)
+    ops = tuple(
+        name
+        for name, operator in OPERATORS.items()
+        if operator.is_elementwise and "int8" not in operator.absent_forms
+    )
 
     def refusal(self, node: BoundNode) -> str | None:
         variable = [tensor for tensor in node.inputs if tensor is not None and not tensor.is_constant]

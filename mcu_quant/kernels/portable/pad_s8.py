@@ -17,7 +17,7 @@ _AXES = 4
 class PadS8(Kernel):
     name = "pad_s8"
     ops = ("pad",)
-    forms = ("int8", "int16", "float")
+    forms = ("int8", "int16", "float", "plain")
 
     def call(self, node: BoundNode) -> KernelCall:
         x, y = node.input(0), node.output

@@ -34,6 +34,10 @@ def row_steps(sizes: Shape, strides: Shape) -> tuple[int, ...]:
     return tuple(strides[axis] - sum(back[axis + 1 : outer]) for axis in range(outer))
 
 
+def element_bytes(tensor: Tensor) -> int:
+    return tensor.bytes // tensor.elements
+
+
 def in_place(node: BoundNode) -> tuple[int | None, ...]:
     """Kernel.overlap where each element is read when its output is written; repeated operands are not."""
     return tuple(0 if _is_read_once(tensor, node.output) else None for tensor in node.inputs)

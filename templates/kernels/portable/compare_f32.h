@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: 0BSD
  *
- * mcu_quant: whether one float32 operand is at least the other; they broadcast, any CPU.
+ * mcu_quant: comparison of two float32 operands that broadcast, any CPU.
  */
-#ifndef MQ_GREATER_EQUAL_F32_H
-#define MQ_GREATER_EQUAL_F32_H
+#ifndef MQ_COMPARE_F32_H
+#define MQ_COMPARE_F32_H
 
+#include "mq_compare.h"
 #include "mq_walk.h"
 
 typedef struct {
@@ -15,13 +16,15 @@ typedef struct {
     int32_t first_stride;   /* of the first operand along a row: 1, or 0 if it is repeated */
     int32_t second_steps[4];
     int32_t second_stride;
-} mq_greater_equal_f32_params_t;
+    int32_t relation; /* MQ_EQUAL, … */
+    int32_t negate;   /* 1: whether the relation does not hold */
+} mq_compare_f32_params_t;
 
-/* output [rows][columns], 1 or 0. NaN is not at least anything. */
-MQ_KERNEL void mq_greater_equal_f32(const mq_greater_equal_f32_params_t *params,
-                                    const float *first,
-                                    const float *second,
-                                    uint8_t *output) {
+/* output [rows][columns], 1 or 0. An operand that is not repeated may lie where the output does. */
+MQ_KERNEL void mq_compare_f32(const mq_compare_f32_params_t *params,
+                         const float *first,
+                         const float *second,
+                         uint8_t *output) {
     int32_t index[4] = {0, 0, 0, 0};
     int32_t first_at = 0;
     int32_t second_at = 0;
@@ -29,7 +32,7 @@ MQ_KERNEL void mq_greater_equal_f32(const mq_greater_equal_f32_params_t *params,
         const float *a = first + first_at;
         const float *b = second + second_at;
         for (int32_t column = 0; column < params->columns; column++) {
-            *output++ = *a >= *b ? 1u : 0u;
+            *output++ = (uint8_t)(MQ_HOLDS(params->relation, *a, *b) != params->negate);
             a += params->first_stride;
             b += params->second_stride;
         }

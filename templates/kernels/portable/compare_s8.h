@@ -2,9 +2,10 @@
  *
  * mcu_quant: int8 comparison of two operands that broadcast, any CPU.
  */
-#ifndef MQ_GREATER_EQUAL_S8_H
-#define MQ_GREATER_EQUAL_S8_H
+#ifndef MQ_COMPARE_S8_H
+#define MQ_COMPARE_S8_H
 
+#include "mq_compare.h"
 #include "mq_walk.h"
 
 typedef struct {
@@ -15,19 +16,21 @@ typedef struct {
     int32_t first_stride;   /* of the first operand along a row: 1, or 0 if it is repeated */
     int32_t second_steps[4];
     int32_t second_stride;
+    int32_t relation; /* MQ_EQUAL, … */
+    int32_t negate;   /* 1: whether the relation does not hold */
     int32_t first_zero_point;
     int32_t first_multiplier; /* its scale */
     int32_t first_shift;
     int32_t second_zero_point;
     int32_t second_multiplier;
     int32_t second_shift;
-} mq_greater_equal_s8_params_t;
+} mq_compare_s8_params_t;
 
-/* output [rows][columns], 0 or 1. An operand that is not repeated may lie where the output does. */
-MQ_KERNEL void mq_greater_equal_s8(const mq_greater_equal_s8_params_t *params,
-                                   const int8_t *first,
-                                   const int8_t *second,
-                                   uint8_t *output) {
+/* output [rows][columns], 1 or 0. An operand that is not repeated may lie where the output does. */
+MQ_KERNEL void mq_compare_s8(const mq_compare_s8_params_t *params,
+                         const int8_t *first,
+                         const int8_t *second,
+                         uint8_t *output) {
     const int32_t unit = (int32_t)1 << 8; /* operands have 8 fractional bits (ARITHMETIC section 6) */
     int32_t index[4] = {0, 0, 0, 0};
     int32_t first_at = 0;
@@ -40,7 +43,7 @@ MQ_KERNEL void mq_greater_equal_s8(const mq_greater_equal_s8_params_t *params,
                                             params->first_shift);
             const int32_t y = mq_requantize((*b - params->second_zero_point) * unit,
                                             params->second_multiplier, params->second_shift);
-            *output++ = (uint8_t)(x >= y);
+            *output++ = (uint8_t)(MQ_HOLDS(params->relation, x, y) != params->negate);
             a += params->first_stride;
             b += params->second_stride;
         }

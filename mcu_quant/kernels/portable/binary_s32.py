@@ -1,4 +1,4 @@
-"""Plain C comparison of floats."""
+"""Plain C arithmetic of whole numbers."""
 
 from __future__ import annotations
 
@@ -7,21 +7,22 @@ from mcu_quant.kernels.base import Activation, Core, Kernel, KernelCall
 from mcu_quant.kernels.portable.walk import in_place, walk_params
 
 
-class GreaterEqualF32(Kernel):
-    name = "greater_equal_f32"
-    ops = ("greater_equal",)
-    forms = ("float",)
+class BinaryS32(Kernel):
+    name = "binary_s32"
+    #: In the order of MQ_BINARY_S32_… of binary_s32.h.
+    ops = ("add", "sub", "mul", "minimum", "maximum")
+    forms = ("plain",)
 
     def call(self, node: BoundNode) -> KernelCall:
+        params = walk_params(node, ("first", "second")) | {"operation": self.ops.index(node.node.op)}
         names = (node.input(0).name, node.input(1).name, node.output.name)
-        return KernelCall(walk_params(node, ("first", "second")), tuple(Activation(name) for name in names))
+        return KernelCall(params, tuple(Activation(name) for name in names))
 
     def overlap(self, node: BoundNode) -> tuple[int | None, ...]:
-        """A byte is written where, at the latest, a float was read."""
         return in_place(node)
 
     def cycles(self, node: BoundNode, core: Core) -> float:
         return 12.0 * node.output.elements
 
 
-KERNEL = GreaterEqualF32()
+KERNEL = BinaryS32()
