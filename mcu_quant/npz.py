@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
+import tokenize
 import zipfile
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,12 +12,14 @@ from typing import IO
 
 import numpy as np
 
+from mcu_quant.archives import DAMAGE
 from mcu_quant.errors import InvalidInputError
 
 #: No array may be larger than this, in bytes; what it says of itself is checked before it is read.
 MAX_ARRAY_BYTES = 8 * 2**30
 
-_DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, ValueError, NotImplementedError, RuntimeError)
+#: And NumPy's reader of headers, which parses them as Python literals.
+_DAMAGE = (*DAMAGE, SyntaxError, tokenize.TokenError, TypeError)
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,7 @@ class Npz:
             )
         try:
             self._zip = zipfile.ZipFile(path)
-        except (zipfile.BadZipFile, OSError) as error:
+        except DAMAGE as error:
             raise InvalidInputError(
                 "the file must be a .npz archive",
                 layer=str(path),
@@ -102,8 +104,11 @@ class Npz:
 
     def open(self, name: str) -> IO[bytes]:
         """The array's bytes, its header skipped."""
-        stream = self._zip.open(f"{name}.npy")
-        _read_header(stream)
+        try:
+            stream = self._zip.open(f"{name}.npy")
+            _read_header(stream)
+        except _DAMAGE as error:
+            raise self._damaged(name, error) from error
         return stream
 
     def take(self, stream: IO[bytes], name: str, size: int) -> bytes:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import tempfile
 import zipfile
-import zlib
 from pathlib import Path
 from typing import Any
 
+from mcu_quant.archives import DAMAGE
 from mcu_quant.errors import InvalidInputError, InvalidModelError
 from mcu_quant.importers.hdf5 import SIGNATURE, Hdf5Contents, read_hdf5
 from mcu_quant.importers.hdf5_reader import MAX_FILE_BYTES
@@ -75,7 +75,7 @@ def _load_archive(path: Path) -> Graph:
         with zipfile.ZipFile(path) as archive:
             document = _json(_config_text(archive, path.name), path.name)
             contents = _weights(archive, path.name)
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError) as error:
+    except DAMAGE as error:
         raise InvalidModelError(
             "the .keras file must be a sound zip archive",
             layer=path.name,
