@@ -44,6 +44,8 @@ _MODULES = (
     "less",
     "less_equal",
     "greater",
+    "transpose",
+    "broadcast_to",
     "greater_equal",
     "logical_and",
     "logical_or",
