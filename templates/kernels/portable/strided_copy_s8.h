@@ -3,8 +3,8 @@
  * mcu_quant: runs of bytes from places that are evenly spaced along up to five axes, any CPU. Slices,
  * transpositions and repetitions of elements of whatever type.
  */
-#ifndef MQ_STRIDED_COPY_H
-#define MQ_STRIDED_COPY_H
+#ifndef MQ_STRIDED_COPY_S8_H
+#define MQ_STRIDED_COPY_S8_H
 
 #include "mq_walk.h"
 
@@ -16,11 +16,11 @@ typedef struct {
     int32_t steps[4]; /* of the input in bytes, see mq_next_row */
     int32_t stride;   /* of the input along a row, in bytes */
     int32_t run;      /* bytes that lie together */
-} mq_strided_copy_params_t;
+} mq_strided_copy_s8_params_t;
 
-/* `bytes` is a literal where this is called: words and half words become a load and a store. */
-static inline void mq_strided_copy_run(uint8_t *to, const uint8_t *from, size_t bytes) {
-    if (bytes == 2 || bytes == 4 || bytes >= 8) {
+/* The two may overlap where `from` is not below `to`. */
+static inline void mq_strided_copy_s8_run(uint8_t *to, const uint8_t *from, size_t bytes) {
+    if (bytes >= 8) {
         memmove(to, from, bytes);
         return;
     }
@@ -30,7 +30,8 @@ static inline void mq_strided_copy_run(uint8_t *to, const uint8_t *from, size_t 
 }
 
 /* output [rows][columns][run]. */
-MQ_KERNEL void mq_strided_copy(const mq_strided_copy_params_t *params, const void *input, void *output) {
+MQ_KERNEL void
+mq_strided_copy_s8(const mq_strided_copy_s8_params_t *params, const void *input, void *output) {
     const uint8_t *from = (const uint8_t *)input + params->begin;
     uint8_t *to = (uint8_t *)output;
     int32_t index[4] = {0, 0, 0, 0};
@@ -38,7 +39,7 @@ MQ_KERNEL void mq_strided_copy(const mq_strided_copy_params_t *params, const voi
     for (int32_t row = 0; row < params->rows; row++) {
         int32_t at = start;
         for (int32_t column = 0; column < params->columns; column++) {
-            mq_strided_copy_run(to, from + at, (size_t)params->run);
+            mq_strided_copy_s8_run(to, from + at, (size_t)params->run);
             to += params->run;
             at += params->stride;
         }
