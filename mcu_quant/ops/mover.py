@@ -6,6 +6,7 @@ import math
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 import numpy as np
@@ -55,6 +56,8 @@ class Mover(Operator):
     float_is_exact = True
     is_selection = True
     plain_form = PLAIN_TYPES
+    #: TFLM moves whole numbers of some types in some of its operators only.
+    oracles = MappingProxyType({"plain": "LiteRT"})
     quant_rule = QuantRule(output="same")
     constraints: ClassVar[tuple[Constraint, ...]] = (
         SAME_SCALE,
