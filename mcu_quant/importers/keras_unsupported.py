@@ -10,7 +10,6 @@ _NORMALIZATION = "BatchNormalization, which folds into its neighbours"
 _RELU = "ReLU or LeakyReLU"
 _PREPROCESSING = "do it before the model: feed the data that it gives"
 _THREE = "Conv2D and pooling in 2D over two of the axes, the third as channels"
-_CROP = "Conv2D with padding='valid', or crop the input before the model"
 
 REWRITES = {
     "LSTM": _RECURRENT,
@@ -44,10 +43,6 @@ REWRITES = {
     "MaxPooling3D": _THREE,
     "AveragePooling3D": _THREE,
     "ZeroPadding3D": _THREE,
-    "Cropping1D": _CROP,
-    "Cropping2D": _CROP,
-    "Permute": "train with the axes in the order that is needed",
-    "RepeatVector": "Concatenate",
     "Average": "Add, then Rescaling(1 / n)",
     "Dot": "Multiply, then Dense",
     "Masking": "feed sequences of a fixed length",

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from mcu_quant.errors import InvalidModelError, McuQuantError, Problem, UnsupportedModelError
-from mcu_quant.importers.tflite_draft import Draft
+from mcu_quant.importers.tflite_draft import Draft, check_shape
 from mcu_quant.importers.tflite_file import (
     CORRUPTION,
     FileOperator,
@@ -41,9 +41,6 @@ _TYPE_HINTS = {
     "INT2": "quantize the weights to 8 bits",
 }
 _ZERO_POINTS = {"int8": (-128, 127), "uint8": (0, 255), "int16": (-(2**15), 2**15 - 1)}
-#: More elements than any microcontroller holds, and few enough for 64-bit sums anywhere.
-_MAX_ELEMENTS = 2**28
-_MAX_RANK = 8
 
 _FIXED_BATCH = "convert with a fixed batch: keras.Input(shape, batch_size=1), then TFLiteConverter"
 _OPERATOR_HINTS: Mapping[str, str] = {
@@ -116,7 +113,7 @@ class _Reader:
         if problem is not None:
             self.problems.append(problem)
             return None
-        _check_shape(name, file_tensor.shape)
+        check_shape(name, file_tensor.shape)
         dtype = _TYPES[file_tensor.type_name]
         quant = _quant(name, file_tensor.shape, dtype, file_tensor.quantization)
         data = None if file_tensor.data is None else _constant(name, file_tensor, dtype)
@@ -277,17 +274,6 @@ def _tensor_problem(name: str, tensor: FileTensor) -> Problem | None:
     if tensor.is_variable:
         return Problem("tensors that keep state are not supported", name, "variable", "a model without state")
     return None
-
-
-def _check_shape(name: str, shape: tuple[int, ...]) -> None:
-    positive = all(size > 0 for size in shape)
-    if len(shape) > _MAX_RANK or not positive or math.prod(shape) > _MAX_ELEMENTS:
-        raise InvalidModelError(
-            f"a tensor must have at most {_MAX_RANK} sizes, positive, and at most {_MAX_ELEMENTS} elements",
-            layer=name,
-            value=f"shape {shape}",
-            hint="export the model with fixed sizes",
-        )
 
 
 def _constant(name: str, tensor: FileTensor, dtype: str) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Container, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -13,6 +14,9 @@ from mcu_quant.ir import BoundNode, Node, Tensor
 from mcu_quant.ops import OPERATORS
 from mcu_quant.ops.support import node_problems
 
+#: More elements than any microcontroller holds, and few enough for 64-bit sums anywhere.
+_MAX_ELEMENTS = 2**28
+_MAX_RANK = 8
 #: Constants of so many elements may be made of smaller ones.
 _SMALL = 2**16
 
@@ -96,6 +100,7 @@ class Draft:
         present = [tensor for tensor in operands if tensor is not None]
         if output is None:
             (shape,) = OPERATORS[op].output_shapes(attrs, [tensor.shape for tensor in present])
+            check_shape(name, tuple(shape))
             new = replace(present[0], name=name, shape=tuple(shape), data=None, value_range=None, **changes)
             output = self.file_under(new)
         node_name = self.node_name(name)
@@ -116,6 +121,18 @@ class Draft:
                 kept.append(node)
                 needed.update(name for name in node.inputs if name is not None)
         return tuple(reversed(kept))
+
+
+def check_shape(name: str, shape: tuple[int, ...]) -> None:
+    """Raises InvalidModelError for what no tensor may be."""
+    positive = all(size > 0 for size in shape)
+    if len(shape) > _MAX_RANK or not positive or math.prod(shape) > _MAX_ELEMENTS:
+        raise InvalidModelError(
+            f"a tensor must have at most {_MAX_RANK} sizes, positive, and at most {_MAX_ELEMENTS} elements",
+            layer=name,
+            value=f"shape {shape}",
+            hint="export the model with fixed sizes",
+        )
 
 
 def _is_moved_constant(node: BoundNode) -> bool:

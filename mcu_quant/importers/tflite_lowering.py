@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from mcu_quant.errors import InvalidModelError, Problem, UnsupportedModelError
 from mcu_quant.importers.tflite_draft import Draft
 from mcu_quant.ir import Tensor
+from mcu_quant.ops import moves
 from mcu_quant.ops.base import TfliteNode
 from mcu_quant.ops.concatenation import ConcatenationAttrs, in_steps
 from mcu_quant.ops.reshape import ReshapeAttrs
-from mcu_quant.ops.strided_slice import attrs_of
 
 
 @dataclass(frozen=True)
@@ -55,6 +55,20 @@ def _output_name(node: TfliteNode, index: int) -> str:
     return node.name if index == 0 else node.outputs[index].name
 
 
+def _chain(name: str, draft: Draft, x: Tensor, steps: moves.Steps, output: Tensor) -> None:
+    """The steps from x to an output; the last node has that name."""
+    for op, attrs in steps[:-1]:
+        x = draft.part(f"{name}/{op}", op, attrs, [x])
+    op, attrs = steps[-1]
+    draft.part(name, op, attrs, [x], output)
+
+
+def _move(node: TfliteNode, draft: Draft, x: Tensor, steps: moves.Steps) -> None:
+    """The steps from x to the one output."""
+    (output,) = node.outputs
+    _chain(node.name, draft, x, steps, output)
+
+
 def _split(node: TfliteNode, draft: Draft) -> None:
     """Inputs: axis, x. As many equal parts as there are outputs."""
     (axis,), x = _integers(node, 0, "axis"), _operand(node, 1)
@@ -88,8 +102,7 @@ def _add_parts(node: TfliteNode, draft: Draft, x: Tensor, axis: int, sizes: list
     """A slice of that size for every output, one behind the other."""
     first = 0
     for index, (output, size) in enumerate(zip(node.outputs, sizes, strict=True)):
-        attrs = attrs_of([*[slice(None)] * axis, slice(first, first + size)], x.shape)
-        draft.part(_output_name(node, index), "strided_slice", attrs, [x], output)
+        _chain(_output_name(node, index), draft, x, moves.part(x.shape, axis, first, size), output)
         first += size
 
 
@@ -104,8 +117,7 @@ def _unpack(node: TfliteNode, draft: Draft) -> None:
             value=f"{len(node.outputs)} of {x.shape[axis]}",
         )
     for index, output in enumerate(node.outputs):
-        attrs = attrs_of([*[slice(None)] * axis, index], x.shape)
-        draft.part(_output_name(node, index), "strided_slice", attrs, [x], output)
+        _chain(_output_name(node, index), draft, x, moves.index(x.shape, axis, index), output)
 
 
 def _pack(node: TfliteNode, draft: Draft) -> None:
@@ -128,10 +140,62 @@ def _pack(node: TfliteNode, draft: Draft) -> None:
         in_steps([with_axis(x) for x in parts], node.name, concatenate)
 
 
+def _reverse(node: TfliteNode, draft: Draft) -> None:
+    """Inputs: x, axes."""
+    x, axes = _operand(node, 0), _integers(node, 1, "axes")
+    known = {_axis(node, axis, len(x.shape)) for axis in axes}
+    if len(known) != len(axes):
+        raise InvalidModelError("an axis must be reversed once", layer=node.name, value=axes)
+    _move(node, draft, x, moves.flip(x.shape, sorted(known)))
+
+
+def _tile(node: TfliteNode, draft: Draft) -> None:
+    """Inputs: x, how many times it is repeated along each axis."""
+    x, counts = _operand(node, 0), _integers(node, 1, "multiples")
+    _move(node, draft, x, moves.tile(x.shape, counts))
+
+
+def _space_to_depth(node: TfliteNode, draft: Draft) -> None:
+    x = _operand(node, 0)
+    _move(node, draft, x, moves.space_to_depth(x.shape, int(node.option("BlockSize"))))
+
+
+def _depth_to_space(node: TfliteNode, draft: Draft) -> None:
+    x = _operand(node, 0)
+    _move(node, draft, x, moves.depth_to_space(x.shape, int(node.option("BlockSize"))))
+
+
+def _space_to_batch(node: TfliteNode, draft: Draft) -> None:
+    """Inputs: x, the block's sides, paddings [sides, 2]."""
+    x, block = _operand(node, 0), _integers(node, 1, "block shape")
+    _move(node, draft, x, moves.space_to_batch(x.shape, block, _borders(node, 2, "paddings")))
+
+
+def _batch_to_space(node: TfliteNode, draft: Draft) -> None:
+    """Inputs: x, the block's sides, crops [sides, 2]."""
+    x, block = _operand(node, 0), _integers(node, 1, "block shape")
+    _move(node, draft, x, moves.batch_to_space(x.shape, block, _borders(node, 2, "crops")))
+
+
+def _borders(node: TfliteNode, index: int, what: str) -> list[tuple[int, int]]:
+    """(before, after) for each row of a constant input."""
+    values = _integers(node, index, what)
+    if len(values) % 2 or min((*values, 0)) < 0:
+        rule = f"the {what} must be pairs, and not negative"
+        raise InvalidModelError(rule, layer=node.name, value=values)
+    return list(zip(values[::2], values[1::2], strict=True))
+
+
 #: By the TFLite builtin.
 LOWERINGS: Mapping[str, Lowering] = {
+    "BATCH_TO_SPACE_ND": Lowering(("reshape", "transpose", "strided_slice"), _batch_to_space),
+    "DEPTH_TO_SPACE": Lowering(("reshape", "transpose"), _depth_to_space),
     "PACK": Lowering(("reshape", "concatenation"), _pack),
-    "SPLIT": Lowering(("strided_slice",), _split),
-    "SPLIT_V": Lowering(("strided_slice",), _split_v),
-    "UNPACK": Lowering(("strided_slice",), _unpack),
+    "REVERSE_V2": Lowering(("strided_slice", "reshape"), _reverse),
+    "SPACE_TO_BATCH_ND": Lowering(("pad", "reshape", "transpose"), _space_to_batch),
+    "SPACE_TO_DEPTH": Lowering(("reshape", "transpose"), _space_to_depth),
+    "SPLIT": Lowering(("strided_slice", "reshape"), _split),
+    "SPLIT_V": Lowering(("strided_slice", "reshape"), _split_v),
+    "TILE": Lowering(("reshape", "broadcast_to"), _tile),
+    "UNPACK": Lowering(("strided_slice", "reshape"), _unpack),
 }

@@ -39,6 +39,8 @@ _MODULES = (
     "quantize",
     "dequantize",
     "strided_slice",
+    "transpose",
+    "broadcast_to",
     "equal",
     "not_equal",
     "less",

@@ -26,6 +26,21 @@ def dimensions_of(layer: KerasLayer) -> int:
     return 1 if layer.class_name.endswith("1D") else 2
 
 
+def before_and_after(value: Any, dimensions: int, what: str) -> list[tuple[int, int]]:
+    """A border along each spatial axis: one number for all, or for each axis one or (before, after).
+
+    what: "padding" or "cropping", for the error.
+    """
+    axes = [value] * dimensions if isinstance(value, int) or dimensions == 1 else list(value)
+    borders = [(axis, axis) if isinstance(axis, int) else tuple(axis) for axis in axes]
+    for border in borders:
+        if len(border) != 2 or not all(isinstance(size, int) and size >= 0 for size in border):
+            raise LayerRefused(f"{what} must be (before, after), not negative", value=value)
+    if len(borders) != dimensions:
+        raise LayerRefused(f"{what} must be for {dimensions} axes", value=value)
+    return borders
+
+
 def padding_of(config: Mapping[str, Any]) -> str:
     padding = str(config.get("padding", "valid")).lower()
     if padding not in PADDINGS:

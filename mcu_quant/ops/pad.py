@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any
 
 import numpy as np
 
@@ -14,8 +13,8 @@ from mcu_quant.fixed_point import IntArray
 from mcu_quant.ir import BoundNode, Tensor
 from mcu_quant.ops.base import SAME_SCALE, Constraint, Operator, QuantRule, Shape, TfliteForm, TfliteNode
 from mcu_quant.ops.forms import FORMS, PLAIN_TYPES
-from mcu_quant.ops.keras import GraphBuilder, KerasLayer, LayerRefused, require_channels_last
-from mcu_quant.ops.keras_spatial import dimensions_of
+from mcu_quant.ops.keras import GraphBuilder, KerasLayer, require_channels_last
+from mcu_quant.ops.keras_spatial import before_and_after, dimensions_of
 
 
 @dataclass(frozen=True)
@@ -70,13 +69,7 @@ class Pad(Operator):
 
     def from_keras(self, layer: KerasLayer, inputs: Sequence[str], builder: GraphBuilder) -> str:
         require_channels_last(layer.config)
-        padding: Any = layer.config.get("padding", 1)
-        if dimensions_of(layer) == 1:
-            spatial = [_before_after(padding)]
-        elif isinstance(padding, int):
-            spatial = [(padding, padding)] * 2
-        else:
-            spatial = [_before_after(axis) for axis in padding]
+        spatial = before_and_after(layer.config.get("padding", 1), dimensions_of(layer), "padding")
         return builder.add(self.name, layer.name, PadAttrs(((0, 0), *spatial, (0, 0))), list(inputs))
 
     def from_tflite(self, node: TfliteNode) -> tuple[PadAttrs, tuple[Tensor | None, ...]]:
@@ -113,16 +106,8 @@ class Pad(Operator):
         return (_padded(node, inputs[0], border_value(node)),)
 
 
-def _before_after(value: Any) -> tuple[int, int]:
-    if isinstance(value, int):
-        return value, value
-    if len(value) != 2:
-        raise LayerRefused("padding must be (before, after)", value=value)
-    return int(value[0]), int(value[1])
-
-
 def border_value(node: BoundNode) -> int:
-    """The raw value of an integer node's border."""
+    """The raw value of an integer node's border: 0, as its output has it, where none is given."""
     value = node.optional_input(1)
     if value is not None and value.data is not None:
         return int(value.data.item())

@@ -11,9 +11,9 @@ import numpy as np
 from mcu_quant.errors import InvalidModelError, Problem, UnsupportedModelError
 from mcu_quant.fixed_point import IntArray
 from mcu_quant.ir import BoundNode, Tensor
-from mcu_quant.ops.base import SAME_SCALE, Operator, QuantRule, Shape, TfliteForm, TfliteNode
-from mcu_quant.ops.forms import PLAIN_TYPES
+from mcu_quant.ops.base import SAME_SCALE, Shape, TfliteForm, TfliteNode
 from mcu_quant.ops.keras import GraphBuilder, KerasLayer, LayerRefused, require_channels_last
+from mcu_quant.ops.mover import Mover, Path
 
 
 @dataclass(frozen=True)
@@ -23,23 +23,22 @@ class ReshapeAttrs:
     shape: Shape
 
 
-class Reshape(Operator):
-    """Input: x, of any shape with as many elements. Squeezes and expansions of axes are reshapes, too."""
+class Reshape(Mover):
+    """It moves nothing. Squeezes and expansions of axes are reshapes, too."""
 
     name = "reshape"
-    plain_form = PLAIN_TYPES
     attrs_type = ReshapeAttrs
-    float_is_exact = True
-    is_selection = True
     tflite_builtins = ("RESHAPE", "SQUEEZE", "EXPAND_DIMS")
     keras_layers = ("Flatten", "Reshape")
-    quant_rule = QuantRule(output="same")
     constraints = (SAME_SCALE,)
 
     def output_shapes(self, attrs: ReshapeAttrs, input_shapes: Sequence[Shape]) -> tuple[Shape, ...]:
         if math.prod(attrs.shape) != math.prod(input_shapes[0]):
             raise ValueError(f"{input_shapes[0]} cannot be reshaped to {attrs.shape}")
         return (attrs.shape,)
+
+    def path(self, attrs: ReshapeAttrs, shape: Shape) -> Path:
+        return Path(0, (math.prod(shape),), (1,))
 
     def from_keras(self, layer: KerasLayer, inputs: Sequence[str], builder: GraphBuilder) -> str:
         (x,) = inputs
@@ -85,9 +84,6 @@ class Reshape(Operator):
         shape = node.attrs.shape
         return TfliteForm("RESHAPE", 1, "ReshapeOptions", {"NewShape": shape}, (np.array(shape, np.int32),))
 
-    def is_monotone(self, node: BoundNode) -> bool:
-        return True
-
     def channel_sources(self, node: BoundNode) -> IntArray | None:
         channels, wanted = node.input(0).shape[-1:], node.output.shape[-1:]
         if not channels or not wanted or wanted[0] % channels[0]:
@@ -97,13 +93,8 @@ class Reshape(Operator):
     def with_channels(self, attrs: ReshapeAttrs, channels: int) -> ReshapeAttrs:
         return ReshapeAttrs((*attrs.shape[:-1], channels))
 
-    def run_float(self, node: BoundNode, inputs: Sequence[np.ndarray | None]) -> tuple[np.ndarray, ...]:
-        (x,) = inputs
-        assert x is not None
-        return (x.reshape(len(x), *node.output.shape),)
-
-    def run_integer(self, node: BoundNode, inputs: Sequence[np.ndarray | None]) -> tuple[np.ndarray, ...]:
-        return self.run_float(node, inputs)
+    def moved(self, attrs: ReshapeAttrs, x: np.ndarray) -> np.ndarray:
+        return x.reshape(len(x), *attrs.shape)
 
 
 def resolve_shape(wanted: Sequence[int], shape: Shape) -> Shape | None:

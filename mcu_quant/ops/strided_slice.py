@@ -10,10 +10,11 @@ import numpy as np
 from mcu_quant.errors import InvalidModelError, Problem, UnsupportedModelError
 from mcu_quant.fixed_point import IntArray
 from mcu_quant.ir import BoundNode, Tensor
-from mcu_quant.ops.base import SAME_SCALE, Constraint, Operator, QuantRule, Shape, TfliteForm, TfliteNode
-from mcu_quant.ops.forms import FORMS, PLAIN_TYPES
-
-MAX_AXES = 5
+from mcu_quant.ops.base import SAME_SCALE, Constraint, Shape, TfliteForm, TfliteNode
+from mcu_quant.ops.forms import FORMS
+from mcu_quant.ops.keras import GraphBuilder, KerasLayer, LayerRefused, require_channels_last
+from mcu_quant.ops.keras_spatial import before_and_after, dimensions_of
+from mcu_quant.ops.mover import MAX_AXES, Mover, Path, element_strides
 
 
 @dataclass(frozen=True)
@@ -29,16 +30,11 @@ class StridedSliceAttrs:
     dropped: tuple[int, ...] = ()
 
 
-class StridedSlice(Operator):
-    """Input: x."""
-
+class StridedSlice(Mover):
     name = "strided_slice"
-    plain_form = PLAIN_TYPES
     attrs_type = StridedSliceAttrs
-    float_is_exact = True
-    is_selection = True
     tflite_builtins = ("STRIDED_SLICE", "SLICE")
-    quant_rule = QuantRule(output="same")
+    keras_layers = ("Cropping1D", "Cropping2D")
     constraints = (
         SAME_SCALE,
         Constraint(
@@ -58,6 +54,23 @@ class StridedSlice(Operator):
             if count < 1 or not (0 <= first < size and 0 <= last < size):
                 raise ValueError(f"a slice of {x} along axis {axis} is empty or outside")
         return (tuple(size for axis, size in enumerate(attrs.sizes) if axis not in attrs.dropped),)
+
+    def path(self, attrs: StridedSliceAttrs, shape: Shape) -> Path:
+        elements = element_strides(shape)
+        begin = sum(first * element for first, element in zip(attrs.begin, elements, strict=True))
+        strides = (stride * element for stride, element in zip(attrs.strides, elements, strict=True))
+        return Path(begin, attrs.sizes, tuple(strides))
+
+    def from_keras(self, layer: KerasLayer, inputs: Sequence[str], builder: GraphBuilder) -> str:
+        (x,) = inputs
+        require_channels_last(layer.config)
+        index, shape = [slice(None)], builder.shape(x)
+        borders = before_and_after(layer.config.get("cropping", 1), dimensions_of(layer), "cropping")
+        for size, (before, after) in zip(shape[1:], borders, strict=False):
+            if before + after >= size:
+                raise LayerRefused("the cropping must leave something", value=f"{before} + {after} of {size}")
+            index.append(slice(before, size - after))
+        return builder.add(self.name, layer.name, attrs_of(index, shape), [x])
 
     def from_tflite(self, node: TfliteNode) -> tuple[StridedSliceAttrs, tuple[Tensor | None, ...]]:
         x = node.inputs[0]
@@ -102,9 +115,6 @@ class StridedSlice(Operator):
         constants = tuple(np.array(values, np.int32) for values in (attrs.begin, ends, attrs.strides))
         return TfliteForm("STRIDED_SLICE", 2, "StridedSliceOptions", options, constants)
 
-    def is_monotone(self, node: BoundNode) -> bool:
-        return True
-
     def channel_sources(self, node: BoundNode) -> IntArray | None:
         attrs: StridedSliceAttrs = node.attrs
         channels = node.input(0).shape[-1]
@@ -115,20 +125,11 @@ class StridedSlice(Operator):
     def with_channels(self, attrs: StridedSliceAttrs, channels: int) -> StridedSliceAttrs:
         return replace(attrs, sizes=(*attrs.sizes[:-1], channels))
 
-    def run_float(self, node: BoundNode, inputs: Sequence[np.ndarray | None]) -> tuple[np.ndarray, ...]:
-        (x,) = inputs
-        assert x is not None
-        attrs: StridedSliceAttrs = node.attrs
-        indices = [
-            np.arange(size) * stride + first
-            for first, stride, size in zip(attrs.begin, attrs.strides, attrs.sizes, strict=True)
-        ]
-        for axis, index in enumerate(indices, start=1):
-            x = x.take(index, axis=axis)
-        return (x.reshape(len(x), *node.output.shape),)
-
-    def run_integer(self, node: BoundNode, inputs: Sequence[np.ndarray | None]) -> tuple[np.ndarray, ...]:
-        return self.run_float(node, inputs)
+    def moved(self, attrs: StridedSliceAttrs, x: np.ndarray) -> np.ndarray:
+        axes = zip(attrs.begin, attrs.strides, attrs.sizes, strict=True)
+        for axis, (first, stride, size) in enumerate(axes, start=1):
+            x = x.take(np.arange(size) * stride + first, axis=axis)
+        return x.squeeze(tuple(axis + 1 for axis in attrs.dropped))
 
 
 def attrs_of(index: Sequence[slice | int], shape: Shape) -> StridedSliceAttrs:

@@ -72,6 +72,10 @@ def _slice(attrs: Any, x: KerasTensor) -> KerasTensor:
     return ops.squeeze(y, axis=attrs.dropped) if attrs.dropped else y
 
 
+def _broadcast_to(attrs: Any, x: KerasTensor) -> KerasTensor:
+    return ops.broadcast_to(aligned(x, len(attrs.shape)), (ops.shape(x)[0], *attrs.shape[1:]))
+
+
 #: By the operator's name in the graph. Linear operators have a layer of their own (linear.py).
 FUNCTIONS: dict[str, Function] = {
     "add": _binary(ops.add),
@@ -97,6 +101,8 @@ FUNCTIONS: dict[str, Function] = {
     "pad": _pad,
     "reshape": _unary(_reshape),
     "strided_slice": _unary(_slice),
+    "transpose": _unary(lambda attrs, x: ops.transpose(x, attrs.permutation)),
+    "broadcast_to": _unary(_broadcast_to),
     "concatenation": lambda attrs, operands: ops.concatenate(operands, axis=attrs.axis),
     "select_v2": lambda attrs, operands: ops.where(*operands),
     "softmax": _unary(lambda attrs, x: ops.softmax(x * attrs.beta, axis=-1)),

@@ -49,6 +49,13 @@ def plain_case(
     return Case(name, op, attrs, tuple(inputs), UNUSED, output_dtype=output, data=tuple(data), **options)
 
 
+def as_plain(case: Case, dtype: str, oracle: str = "LiteRT") -> Case:
+    """A case of one activation with elements of that type."""
+    (x,) = case.inputs
+    assert x is not None
+    return plain_case(f"{case.name}_{dtype}", case.op, case.attrs, [x.shape], dtype, oracle=oracle)
+
+
 def plain_values(
     rng: np.random.Generator, shape: Sequence[int], dtype: str, limit: int | None = None
 ) -> np.ndarray:

@@ -44,6 +44,8 @@ TOLERANCES = {
     "select_v2": (0.0, 0.0),
     "concatenation": (0.0, 0.0),
     "strided_slice": (0.0, 0.0),
+    "transpose": (0.0, 0.0),
+    "broadcast_to": (0.0, 0.0),
     "reshape": (0.0, 0.0),
     "pad": (0.0, 0.0),
     "max_pool_2d": (0.0, 0.0),

@@ -28,6 +28,7 @@ from tests.conftest import one_in_four_is_quick
 from tests.ops import (
     test_add,
     test_average_pool_2d,
+    test_broadcast_to,
     test_concatenation,
     test_conv_2d,
     test_depthwise_conv_2d,
@@ -52,6 +53,7 @@ from tests.ops import (
     test_sub,
     test_sum,
     test_tanh,
+    test_transpose,
 )
 from tests.ops.driver import (
     CHECKS,
@@ -78,6 +80,7 @@ def _cases(table: Sequence[Case], *also_not: str, **options: Any) -> list[Case]:
 TABLES: dict[str, list[Case]] = {
     "add": _cases(test_add.CASES),
     "average_pool_2d": _cases(test_average_pool_2d.CASES),
+    "broadcast_to": _cases(test_broadcast_to.CASES),
     "concatenation": _cases(test_concatenation.CASES),
     "conv_2d": _cases(test_conv_2d.CASES),
     "conv_2d_int32": _cases(test_conv_2d.CASES, "float64_sums", bias="int32"),
@@ -106,6 +109,7 @@ TABLES: dict[str, list[Case]] = {
     "sub": _cases(test_sub.CASES),
     "sum": _cases(test_sum.CASES),
     "tanh": _cases(test_tanh.CASES, float_steps=3.0),
+    "transpose": _cases(test_transpose.CASES),
 }
 CASES = [
     pytest.param(case, id=f"{op}-{case}", marks=one_in_four_is_quick(index))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,8 +17,9 @@ from mcu_quant.ops.reshape import ReshapeAttrs
 from mcu_quant.ops.softmax import SoftmaxAttrs
 from mcu_quant.ops.support import node_problems
 from tests.conftest import one_in_four_is_quick
+from tests.ops import test_broadcast_to, test_strided_slice, test_transpose
 from tests.ops.driver import Case, check_name, reference
-from tests.ops.plain import PLAIN_CHECKS, plain_case, plain_shape_cases
+from tests.ops.plain import PLAIN_CHECKS, as_plain, plain_case, plain_shape_cases
 
 FULL = (1, 4, 3, 5)
 NONE = ArithmeticAttrs()
@@ -92,6 +93,11 @@ def _concatenation() -> list[Case]:
     return cases
 
 
+def _moves(table: Sequence[Case]) -> list[Case]:
+    """Every shape in one of the types."""
+    return [as_plain(case, PLAIN_TYPES[index % 3]) for index, case in enumerate(table)]
+
+
 _CONDITIONS = ((), (1,), (1, 1), (1, 7), (1, 64), (1, 3, 5), (1, 2, 2, 2), FULL, (1, 2, 1, 3, 2), (1, 100))
 
 
@@ -113,6 +119,9 @@ TABLES: dict[str, list[Case]] = {
     "select_v2": _select(),
     "pad": _pad(),
     "concatenation": _concatenation(),
+    "strided_slice": _moves(test_strided_slice.CASES),
+    "transpose": _moves(test_transpose.CASES),
+    "broadcast_to": _moves(test_broadcast_to.CASES),
 }
 CASES = [
     pytest.param(case, id=f"{op}-{case}", marks=one_in_four_is_quick(index))

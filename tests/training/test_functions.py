@@ -19,7 +19,9 @@ def _cases() -> list[object]:
     found = []
     for op in FUNCTIONS:
         table = [c for c in getattr(import_module(f"tests.ops.test_{op}"), "CASES", []) if c.op == op]
-        batched = [c for c in table if all(t is None or t.shape[:1] == (1,) for t in c.inputs)]
+        batched = [
+            c for c in table if all(t is None or t.shape[:1] == (1,) for t in (*c.inputs, c.node().output))
+        ]
         if op == "concatenation":  # its constants are repeated by the layer around the function
             batched = [c for c in batched if not any(t.is_constant for t in c.inputs)]
         found += [pytest.param(case, id=f"{op}-{case}") for case in batched[:SOME]]

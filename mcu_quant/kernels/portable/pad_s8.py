@@ -19,6 +19,11 @@ class PadS8(Kernel):
     ops = ("pad",)
     forms = ("int8", "int16", "float", "plain")
 
+    def refusal(self, node: BoundNode) -> str | None:
+        if node.output.dtype == "int64" and border_value(node) not in (0, -1):
+            return "a border of int64 must be 0 or -1"
+        return None
+
     def call(self, node: BoundNode) -> KernelCall:
         x, y = node.input(0), node.output
         input_size, before, output_size = zip(*_axes(node), strict=True)

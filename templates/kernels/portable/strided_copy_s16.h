@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: 0BSD
  *
- * mcu_quant: every stride-th element of a range along each of up to five axes, any CPU.
+ * mcu_quant: elements of two bytes from places that are evenly spaced along up to five axes, any CPU.
  */
-#ifndef MQ_STRIDED_SLICE_S8_H
-#define MQ_STRIDED_SLICE_S8_H
+#ifndef MQ_STRIDED_COPY_S16_H
+#define MQ_STRIDED_COPY_S16_H
 
 #include "mq_walk.h"
 
@@ -14,11 +14,11 @@ typedef struct {
     int32_t sizes[4]; /* outer axes of the output */
     int32_t steps[4]; /* of the input, see mq_next_row */
     int32_t stride;   /* of the input along a row */
-} mq_strided_slice_s8_params_t;
+} mq_strided_copy_s16_params_t;
 
-/* output [rows][columns]. May run in place if no stride is negative. */
+/* output [rows][columns]. */
 MQ_KERNEL void
-mq_strided_slice_s8(const mq_strided_slice_s8_params_t *params, const int8_t *input, int8_t *output) {
+mq_strided_copy_s16(const mq_strided_copy_s16_params_t *params, const int16_t *input, int16_t *output) {
     int32_t index[4] = {0, 0, 0, 0};
     int32_t start = params->begin;
     for (int32_t row = 0; row < params->rows; row++) {
