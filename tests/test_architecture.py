@@ -32,6 +32,7 @@ RANKS: tuple[tuple[str, ...], ...] = (
         "memory",
         "codegen",
         "verify",
+        "archives",
         "npz",
         "outputs",
     ),
