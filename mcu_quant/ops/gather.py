@@ -18,7 +18,7 @@ from mcu_quant.ops.keras import GraphBuilder, KerasLayer, LayerRefused
 
 @dataclass(frozen=True)
 class GatherAttrs:
-    """axis: of the table, not negative. batch_dims: so many leading axes are those of table and indices both."""
+    """axis: of the table, not negative. batch_dims: how many leading axes table and indices share."""
 
     axis: int
     batch_dims: int = 0

@@ -57,8 +57,8 @@ class GatherNd(IndexOperator):
         depth = indices.shape[-1]
         samples = max(len(table), len(indices))
         where = indices.reshape(len(indices), -1, depth)
-        sample = np.arange(len(table))[:, None]
-        found = table[(sample, *np.moveaxis(where, -1, 0))]
+        place = (np.arange(len(table))[:, None], *np.moveaxis(where, -1, 0))
+        found = table[place]
         return found.reshape(samples, *node.output.shape)
 
 
