@@ -70,7 +70,7 @@ class Port:
     table: str | None
     tensor: Tensor
     base: str = field(repr=False)
-    indices: Limits | None = None
+    indices: Limits | None = field(default=None, repr=False)
 
     @property
     def facts(self) -> str:

@@ -32,6 +32,7 @@ class IndexOperator(Operator):
     float_is_exact = True
     is_selection = True
     plain_types = MappingProxyType({1: ("int32",)})
+    oracles = MappingProxyType({"int16": "LiteRT"})
     quant_rule = QuantRule(output="same")
     indexed_sizes: ClassVar[IndexedSizes]
 

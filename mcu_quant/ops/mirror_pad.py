@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 
@@ -39,6 +40,7 @@ class MirrorPad(Operator):
     float_is_exact = True
     is_selection = True
     tflite_builtins = ("MIRROR_PAD",)
+    oracles = MappingProxyType({"int16": "LiteRT"})
     quant_rule = QuantRule(output="same")
     constraints = (
         SAME_SCALE,

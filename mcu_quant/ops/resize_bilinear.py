@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 
@@ -28,6 +29,7 @@ class Steps:
 class ResizeBilinear(ResizeOperator):
     name = "resize_bilinear"
     tflite_builtins = ("RESIZE_BILINEAR",)
+    oracles = MappingProxyType({"int16": "LiteRT"})
     constraints = (
         *ResizeOperator.constraints,
         Constraint(

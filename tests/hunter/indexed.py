@@ -1,4 +1,4 @@
-"""Draws for operators that read by index, and for those that give images another size or a mirrored border."""
+"""Draws for operators that read by index, for images of another size and for mirrored borders."""
 
 from __future__ import annotations
 

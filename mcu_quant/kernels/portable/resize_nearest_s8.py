@@ -15,7 +15,7 @@ from mcu_quant.ops.resize_nearest_neighbor import nearest
 class ResizeNearestS8(Kernel):
     name = "resize_nearest_s8"
     ops = ("resize_nearest_neighbor",)
-    forms = ("int8", "int16", "float", "plain")
+    forms = ("int8", "int16", "float")
 
     def call(self, node: BoundNode) -> KernelCall:
         rows, columns = _places(node)
