@@ -1,4 +1,4 @@
-"""What resizing operators share: images of another height and width. ARITHMETIC section 15."""
+"""What resizing operators share: images of another height and width. ARITHMETIC section 18."""
 
 from __future__ import annotations
 

@@ -145,7 +145,7 @@ def check_file(case: Case, tally: Tally) -> Checked | None:
 
 def _ask_tflm(checked: Checked, tally: Tally) -> None:
     if any(
-        "LiteRT" == OPERATORS[n.node.op].oracles.get(form_of(n)) for n in checked.case.graph.bound_nodes()
+        OPERATORS[n.node.op].oracles.get(form_of(n)) == "LiteRT" for n in checked.case.graph.bound_nodes()
     ):
         tally.engines["none that is not ours"] += 1
         return
