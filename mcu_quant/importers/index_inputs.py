@@ -43,7 +43,7 @@ def _uses(graph: Graph) -> dict[str, set[str]]:
 def _uses_by(node: BoundNode, index: int, found: dict[str, set[str]]) -> set[str]:
     if "int32" in OPERATORS[node.node.op].plain_types.get(index, ()):
         return {_INDEX}
-    return found.get(node.outputs[0].name, {_NUMBER}) if moves(node, node.input(index)) else {_NUMBER}
+    return found.get(node.outputs[0].name, {_NUMBER}) if moves(node, index) else {_NUMBER}
 
 
 def _problems(graph: Graph, read_as: dict[str, set[str]], indices: set[str]) -> list[Problem]:
@@ -60,6 +60,7 @@ def _problems(graph: Graph, read_as: dict[str, set[str]], indices: set[str]) -> 
     problems += [
         Problem("indices must come from an input of the model", node.name, node.node.op, "feed the ids")
         for node in graph.bound_nodes()
-        if not indices.isdisjoint(node.node.outputs) and not moves(node, node.input(0))
+        if not indices.isdisjoint(node.node.outputs)
+        and not any(moves(node, index) for index in range(len(node.inputs)))
     ]
     return problems

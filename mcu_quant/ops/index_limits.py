@@ -24,10 +24,10 @@ def index_limits(graph: Graph) -> dict[str, Limits]:
     return {name: found[name] for name in graph.inputs if name in found}
 
 
-def moves(node: BoundNode, tensor: Tensor) -> bool:
-    """Whether the node's output has nothing but elements of that input, and of others like it."""
+def moves(node: BoundNode, index: int) -> bool:
+    """Whether the node's output has nothing but elements of the input at that position, and others like it."""
     operator = OPERATORS[node.node.op]
-    return operator.is_selection and not operator.plain_types and tensor.dtype == node.outputs[0].dtype
+    return operator.is_selection and index not in operator.plain_types and "int32" in operator.plain_form
 
 
 def whole_numbers(array: np.ndarray, tensor: Tensor, where: str) -> np.ndarray:
@@ -61,7 +61,6 @@ def require_inside(array: np.ndarray, tensor: Tensor, limits: Limits | None, whe
 
 
 def _limits(node: BoundNode, index: int, found: dict[str, Limits]) -> Limits | None:
-    tensor = node.input(index)
-    if moves(node, tensor):
+    if moves(node, index):
         return found.get(node.outputs[0].name)
     return OPERATORS[node.node.op].index_limits(node, index)

@@ -12,7 +12,7 @@ import numpy as np
 from mcu_quant.fixed_point import IntArray
 from mcu_quant.ir import BoundNode, Tensor, ValueRange
 from mcu_quant.ops.base import SAME_SCALE, Constraint, Operator, QuantRule, Shape, TfliteNode
-from mcu_quant.ops.forms import FORMS
+from mcu_quant.ops.forms import FORMS, PLAIN_TYPES
 from mcu_quant.ops.ranges import channels_of, full_range, range_of, uniform_range
 
 #: The sizes of the axes that a node's indices point along: one for all indices, or one for each entry of
@@ -32,7 +32,8 @@ class IndexOperator(Operator):
     float_is_exact = True
     is_selection = True
     plain_types = MappingProxyType({1: ("int32",)})
-    oracles = MappingProxyType({"int16": "LiteRT"})
+    plain_form = PLAIN_TYPES
+    oracles = MappingProxyType({"int16": "LiteRT", "plain": "LiteRT"})
     quant_rule = QuantRule(output="same")
     indexed_sizes: ClassVar[IndexedSizes]
 

@@ -11,7 +11,7 @@ import numpy as np
 from mcu_quant.fixed_point import IntArray
 from mcu_quant.ir import BoundNode, Tensor
 from mcu_quant.ops.base import SAME_SCALE, Constraint, Operator, QuantRule, Shape, TfliteForm, TfliteNode
-from mcu_quant.ops.forms import FORMS
+from mcu_quant.ops.forms import FORMS, PLAIN_TYPES
 from mcu_quant.ops.pad import Paddings, padded_shape, read_paddings
 
 MAX_AXES = 5
@@ -40,7 +40,8 @@ class MirrorPad(Operator):
     float_is_exact = True
     is_selection = True
     tflite_builtins = ("MIRROR_PAD",)
-    oracles = MappingProxyType({"int16": "LiteRT"})
+    plain_form = PLAIN_TYPES
+    oracles = MappingProxyType({"int16": "LiteRT", "plain": "LiteRT"})
     quant_rule = QuantRule(output="same")
     constraints = (
         SAME_SCALE,

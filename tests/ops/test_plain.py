@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,8 +17,9 @@ from mcu_quant.ops.reshape import ReshapeAttrs
 from mcu_quant.ops.softmax import SoftmaxAttrs
 from mcu_quant.ops.support import node_problems
 from tests.conftest import one_in_four_is_quick
+from tests.ops import test_gather, test_gather_nd, test_mirror_pad
 from tests.ops.driver import Case, check_name, reference
-from tests.ops.plain import PLAIN_CHECKS, plain_case, plain_shape_cases
+from tests.ops.plain import PLAIN_CHECKS, as_plain, plain_case, plain_shape_cases
 
 FULL = (1, 4, 3, 5)
 NONE = ArithmeticAttrs()
@@ -92,6 +93,12 @@ def _concatenation() -> list[Case]:
     return cases
 
 
+def _moved(cases: Sequence[Case]) -> list[Case]:
+    """As of int8, where TFLM moves no such types: int32 in every way, the others in some."""
+    found = [as_plain(case, "int32", case.oracle and "LiteRT") for case in cases]
+    return found + [as_plain(case, dtype, "LiteRT") for case in cases[:4] for dtype in ("bool", "int64")]
+
+
 _CONDITIONS = ((), (1,), (1, 1), (1, 7), (1, 64), (1, 3, 5), (1, 2, 2, 2), FULL, (1, 2, 1, 3, 2), (1, 100))
 
 
@@ -113,6 +120,9 @@ TABLES: dict[str, list[Case]] = {
     "select_v2": _select(),
     "pad": _pad(),
     "concatenation": _concatenation(),
+    "gather": _moved([*test_gather.CASES, *test_gather.BEYOND]),
+    "gather_nd": _moved(test_gather_nd.CASES),
+    "mirror_pad": _moved(test_mirror_pad.CASES),
 }
 CASES = [
     pytest.param(case, id=f"{op}-{case}", marks=one_in_four_is_quick(index))

@@ -15,7 +15,7 @@ from mcu_quant.ops.gather_nd import MAX_DEPTH
 class GatherS8(Kernel):
     name = "gather_s8"
     ops = ("gather", "gather_nd")
-    forms = ("int8", "int16", "float")
+    forms = ("int8", "int16", "float", "plain")
 
     def call(self, node: BoundNode) -> KernelCall:
         table, indices = node.input(0), node.input(1)

@@ -10,7 +10,7 @@ from mcu_quant.ops.mirror_pad import MAX_AXES
 class MirrorPadS8(Kernel):
     name = "mirror_pad_s8"
     ops = ("mirror_pad",)
-    forms = ("int8", "int16", "float")
+    forms = ("int8", "int16", "float", "plain")
 
     def call(self, node: BoundNode) -> KernelCall:
         axes, element_bytes = _axes(node)
