@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,18 +11,23 @@ from mcu_quant import pipeline
 from mcu_quant.deployment import Deployment, GenerateOptions
 from mcu_quant.errors import Problem, UnsupportedModelError
 from mcu_quant.ir import BoundNode, Graph, Tensor
-from mcu_quant.kernels.base import Constant, Core, KernelCall
+from mcu_quant.kernels.base import Activation, Constant, Core, KernelCall
 from mcu_quant.ops.bands import BandsAttrs
+from mcu_quant.ops.index_limits import index_limits
 
 
 def inspect_graph(graph: Graph) -> dict[str, Any]:
     """Layers, shapes, types, MACs, parameters, and what has no integer form."""
     layers = [_layer(index, node) for index, node in enumerate(graph.bound_nodes())]
+    limits = index_limits(graph)
     tensors = dict(graph.tensors)
     for node in graph.nodes:
         tensors |= node.attrs.graph.tensors if isinstance(node.attrs, BandsAttrs) else {}
     return {
-        "inputs": [_tensor(tensor) for tensor in graph.input_tensors()],
+        "inputs": [
+            _tensor(tensor) | ({"indices": list(limits[tensor.name])} if tensor.name in limits else {})
+            for tensor in graph.input_tensors()
+        ],
         "outputs": [_tensor(tensor) for tensor in graph.output_tensors()],
         "layers": layers,
         "macs": sum(layer["macs"] for layer in layers),
@@ -39,7 +44,7 @@ def inspect_deployment(deployment: Deployment) -> dict[str, Any]:
     """
     facts = inspect_graph(deployment.graph) | _removed(deployment)
     constants = [
-        _constant_bytes(kernel.calls(node))
+        _constant_bytes(kernel.calls(node), deployment.graph.tensors)
         for kernel, node in zip(deployment.kernels, deployment.graph.bound_nodes(), strict=True)
     ]
     plan = deployment.plan
@@ -111,18 +116,29 @@ def without_quantization(facts: dict[str, Any]) -> dict[str, Any]:
 
 def synthetic_samples(graph: Graph) -> list[tuple[np.ndarray, ...]]:
     """Seeded noise to calibrate with where only sizes are asked for, which do not depend on ranges."""
-    generator = np.random.default_rng(0)
-    shapes = [tensor.shape for tensor in graph.input_tensors()]
-    return [tuple(generator.standard_normal((4, *shape[1:])).astype(np.float32) for shape in shapes)]
+    generator, limits = np.random.default_rng(0), index_limits(graph)
+
+    def drawn(tensor: Tensor) -> np.ndarray:
+        shape = (4, *tensor.shape[1:])
+        if tensor.dtype != "float32":
+            return generator.integers(*limits.get(tensor.name, (0, 1)), shape, tensor.dtype, endpoint=True)
+        return generator.standard_normal(shape).astype(np.float32)
+
+    return [tuple(drawn(tensor) for tensor in graph.input_tensors())]
 
 
 def problems_json(problems: Sequence[Problem]) -> list[dict[str, str]]:
     return [{"layer": p.layer, "rule": p.rule, "value": p.value, "hint": p.hint} for p in problems]
 
 
-def _constant_bytes(calls: Sequence[KernelCall]) -> int:
-    """Of all tables, each once."""
-    tables = [a.data for call in calls for a in call.arguments if isinstance(a, Constant)]
+def _constant_bytes(calls: Sequence[KernelCall], tensors: Mapping[str, Tensor]) -> int:
+    """Of all tables and constant operands, each once."""
+    arguments = [argument for call in calls for argument in call.arguments]
+    tables = [a.data for a in arguments if isinstance(a, Constant)]
+    operands = [
+        tensors[a.tensor].data for a in arguments if isinstance(a, Activation) and a.tensor in tensors
+    ]
+    tables += [data for data in operands if data is not None]
     return sum({(data.dtype.name, data.tobytes()): data.nbytes for data in tables}.values())
 
 

@@ -15,6 +15,7 @@ import numpy as np
 from mcu_quant.errors import InvalidInputError
 from mcu_quant.ir import Graph, Tensor
 from mcu_quant.npz import Npz
+from mcu_quant.ops.index_limits import Limits, index_limits, require_inside, whole_numbers
 
 #: Samples that are calibrated with at a time.
 CALIBRATION_BATCH = 32
@@ -77,6 +78,8 @@ def quantize(array: np.ndarray, tensor: Tensor, where: str) -> np.ndarray:
         return array
     if dtype.kind == "b":
         return _conditions(array, tensor, where)
+    if dtype.kind == "i" and tensor.quant is None:
+        return whole_numbers(array, tensor, where)
     if array.dtype.kind != "f" and dtype.kind != "f":
         if array.dtype.kind == "i" and array.dtype.itemsize > dtype.itemsize:
             return _narrowed(array, tensor, where)
@@ -90,12 +93,6 @@ def quantize(array: np.ndarray, tensor: Tensor, where: str) -> np.ndarray:
     require_finite(real, where)
     if dtype.kind == "f":
         return real
-    if tensor.quant is None:
-        raise InvalidInputError(
-            f"input {tensor.name} has no scale, so it takes {tensor.dtype} only",
-            layer=where,
-            value=array.dtype,
-        )
     ratio = (real / np.float32(tensor.scale)).astype(np.float64)
     q = np.sign(ratio) * np.floor(np.abs(ratio) + 0.5) + tensor.zero_point
     limits = np.iinfo(dtype)
@@ -155,7 +152,11 @@ def read_inputs(path: Path, graph: Graph) -> list[np.ndarray]:
     with Npz(path) as npz:
         keys = input_keys(npz.names, tensors, str(path))
         arrays = [npz.array(key).read() for key in keys]
-    return prepare_inputs(arrays, tensors, [f"{path}:{key}" for key in keys])
+    where, limits = [f"{path}:{key}" for key in keys], index_limits(graph)
+    inputs = prepare_inputs(arrays, tensors, where)
+    for array, tensor, place in zip(inputs, tensors, where, strict=True):
+        require_inside(array, tensor, limits.get(tensor.name), place)
+    return inputs
 
 
 def prepare_inputs(
@@ -177,19 +178,27 @@ def require_same_count(arrays: Sequence[np.ndarray], where: str) -> None:
 
 
 def default_inputs(graph: Graph, count: int = 8, seed: int = 0) -> list[np.ndarray]:
-    """count samples of seeded random values over the whole range, then all-min and all-max."""
-    generator = np.random.default_rng(seed)
-    return [_default_input(graph, tensor, count, generator) for tensor in graph.input_tensors()]
+    """count samples of seeded random values over the whole range, then all-min and all-max.
+
+    Of indices the range is that of the tables that they point into.
+    """
+    generator, limits = np.random.default_rng(seed), index_limits(graph)
+    return [
+        _default_input(graph, tensor, count, generator, limits.get(tensor.name))
+        for tensor in graph.input_tensors()
+    ]
 
 
-def _default_input(graph: Graph, tensor: Tensor, count: int, generator: np.random.Generator) -> np.ndarray:
+def _default_input(
+    graph: Graph, tensor: Tensor, count: int, generator: np.random.Generator, inside: Limits | None
+) -> np.ndarray:
     integer = tensor if tensor.dtype != "float32" else _integer_form(graph, tensor)
     drawn: np.ndarray
     if integer is None:
         drawn = generator.standard_normal((count, *tensor.shape)).astype(np.float32)
         limits: tuple[Any, Any] = (np.float32(-8), np.float32(8))
     else:
-        limits = _limits(integer)
+        limits = _limits(integer) if inside is None else inside
         drawn = generator.integers(*limits, (count, *tensor.shape), np.int64, endpoint=True)
         drawn = drawn.astype(integer.dtype)
     edges = [np.full((1, *tensor.shape), value, drawn.dtype) for value in limits]

@@ -92,6 +92,11 @@ def _count(facts: dict[str, Any], key: str) -> str:
     return f"{facts[key]:,}{rest}"
 
 
+def _indices(tensor: dict[str, Any]) -> str:
+    """Of an input of indices: within what they are."""
+    return ", indices from {} to {}".format(*tensor["indices"]) if "indices" in tensor else ""
+
+
 def _show(facts: dict[str, Any]) -> None:
     from mcu_quant.errors import Problem
 
@@ -111,7 +116,7 @@ def _show(facts: dict[str, Any]) -> None:
         ]
         columns = [key for key in columns if key in facts["layers"][0]] if facts["layers"] else columns
         print_table(facts["model"], columns, ([layer[key] for key in columns] for layer in facts["layers"]))
-        rows = [(f"input {t['name']}", f"{t['type']} {t['shape']}") for t in facts["inputs"]]
+        rows = [(f"input {t['name']}", f"{t['type']} {t['shape']}{_indices(t)}") for t in facts["inputs"]]
         rows += [(f"output {t['name']}", f"{t['type']} {t['shape']}") for t in facts["outputs"]]
         rows += [
             (title, _count(facts, key)) for title, key in (("MACs", "macs"), ("parameters", "parameters"))

@@ -27,6 +27,7 @@ from mcu_quant.deployment import ARENA_ALIGN, Deployment
 from mcu_quant.ir import BoundNode, Tensor
 from mcu_quant.kernels.base import Kernel, storage_of
 from mcu_quant.ops import OPERATORS
+from mcu_quant.ops.index_limits import Limits, index_limits
 from mcu_quant.resources import directory
 from mcu_quant.sections import RODATA
 
@@ -56,7 +57,10 @@ _LIMITS = {"int8": (-128, 127), "uint8": (0, 255), "int16": (-32768, 32767)}
 
 @dataclass(frozen=True)
 class Port:
-    """An input or output of the model, in C. base: of its arena. table: the symbol of a constant output."""
+    """An input or output of the model, in C. base: of its arena. table: the symbol of a constant output.
+
+    indices: (least, largest) that an input should hold, if it is indices.
+    """
 
     function: str
     macro: str
@@ -66,10 +70,14 @@ class Port:
     table: str | None
     tensor: Tensor
     base: str = field(repr=False)
+    indices: Limits | None = field(default=None, repr=False)
 
     @property
     def facts(self) -> str:
-        return f"{comment(self.tensor.name)}: {tensor_facts(self.tensor)}"
+        facts = f"{comment(self.tensor.name)}: {tensor_facts(self.tensor)}"
+        if self.indices is None:
+            return facts
+        return facts + ", indices from {} to {}; others count as the nearest of these".format(*self.indices)
 
     @property
     def shape(self) -> str:
@@ -301,6 +309,7 @@ def _port(deployment: Deployment, kind: str, index: int, tensor: Tensor, tables:
         table=table,
         tensor=tensor,
         base=POINTERS[deployment.plan.arena_of(tensor.name)],
+        indices=index_limits(deployment.graph).get(tensor.name) if kind == "input" else None,
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mcu_quant.errors import InvalidModelError, McuQuantError, Problem, UnsupportedModelError
+from mcu_quant.importers.index_inputs import with_index_inputs
 from mcu_quant.importers.keras_config import (
     Call,
     LayerConfig,
@@ -284,11 +285,11 @@ def _normalized(layer: LayerConfig, rank: int) -> LayerConfig:
 
 
 def without_dead_nodes(builder: ImportBuilder, outputs: list[str]) -> Graph:
-    """The builder's graph, with the nodes that the outputs need and no others."""
+    """The builder's graph, with the nodes that the outputs need and no others; indices are int32."""
     needed, nodes = set(outputs), []
     for node in reversed(builder.nodes):
         if not needed.isdisjoint(node.outputs):
             needed.update(name for name in node.inputs if name is not None)
             nodes.append(node)
     builder.nodes = nodes[::-1]
-    return builder.graph(outputs)
+    return with_index_inputs(builder.graph(outputs))

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from mcu_quant.importers.keras_images import IMAGE_LAYERS
 from mcu_quant.ops import OPERATORS
 from mcu_quant.ops.keras import GraphBuilder, KerasLayer, LayerRefused
 
@@ -154,6 +155,7 @@ HANDLERS: dict[str, Handler] = {
     name: operator.from_keras for operator in OPERATORS.values() for name in operator.keras_layers
 }
 HANDLERS.update(dict.fromkeys(_IDENTITIES, _identity))
+HANDLERS.update(IMAGE_LAYERS)
 HANDLERS.update(
     Activation=_activation,
     Rescaling=_rescaling,

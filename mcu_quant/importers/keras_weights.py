@@ -199,6 +199,8 @@ def expected_weights(
         pointwise = (*(1 for _ in size), channels * multiplier, filters)
         kernels = [("depthwise_kernel", (*size, channels, multiplier)), ("pointwise_kernel", pointwise)]
         return [*kernels, *_bias(config, filters)]
+    if class_name == "Embedding":
+        return [("embeddings", (config["input_dim"], config["output_dim"]))]
     if class_name == "BatchNormalization":
         size = input_shape[config.get("axis", -1)]
         learnt = [name for name, key in (("gamma", "scale"), ("beta", "center")) if config.get(key, True)]

@@ -51,6 +51,11 @@ _MODULES = (
     "logical_or",
     "logical_not",
     "select_v2",
+    "gather",
+    "gather_nd",
+    "mirror_pad",
+    "resize_nearest_neighbor",
+    "resize_bilinear",
 )
 
 #: Every operator by its IR name, and what stands for several nodes of a deployment.

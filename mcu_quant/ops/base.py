@@ -248,6 +248,10 @@ class Operator(ABC):
             return monotone_ranges(node, self.run_integer)
         return ranges
 
+    def index_limits(self, node: BoundNode, index: int) -> tuple[int, int] | None:
+        """(least, largest) of what the input at that position should be, where it is indices; else None."""
+        return None
+
     def channel_sources(self, node: BoundNode) -> IntArray | None:
         """For each output channel, the one channel of the first input that it is computed from.
 

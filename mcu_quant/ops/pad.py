@@ -16,12 +16,15 @@ from mcu_quant.ops.forms import FORMS, PLAIN_TYPES
 from mcu_quant.ops.keras import GraphBuilder, KerasLayer, require_channels_last
 from mcu_quant.ops.keras_spatial import before_and_after, dimensions_of
 
+#: (before, after) for every axis.
+Paddings = tuple[tuple[int, int], ...]
+
 
 @dataclass(frozen=True)
 class PadAttrs:
     """paddings: (before, after) for every axis of the input, the batch's (0, 0) included."""
 
-    paddings: tuple[tuple[int, int], ...]
+    paddings: Paddings
 
 
 class Pad(Operator):
@@ -64,8 +67,7 @@ class Pad(Operator):
     )
 
     def output_shapes(self, attrs: PadAttrs, input_shapes: Sequence[Shape]) -> tuple[Shape, ...]:
-        sizes = zip(input_shapes[0], attrs.paddings, strict=True)
-        return (tuple(before + size + after for size, (before, after) in sizes),)
+        return (padded_shape(input_shapes[0], attrs.paddings),)
 
     def from_keras(self, layer: KerasLayer, inputs: Sequence[str], builder: GraphBuilder) -> str:
         require_channels_last(layer.config)
@@ -73,18 +75,7 @@ class Pad(Operator):
         return builder.add(self.name, layer.name, PadAttrs(((0, 0), *spatial, (0, 0))), list(inputs))
 
     def from_tflite(self, node: TfliteNode) -> tuple[PadAttrs, tuple[Tensor | None, ...]]:
-        x, paddings = node.inputs[0], node.constant(1)
-        if x is None or paddings is None:
-            problem = Problem("the paddings must be constant", node.name, hint="a fixed shape in the model")
-            raise UnsupportedModelError([problem])
-        if paddings.shape != (len(x.shape), 2) or (paddings < 0).any():
-            raise InvalidModelError(
-                f"paddings must be [{len(x.shape)}, 2] and not negative",
-                layer=node.name,
-                value=paddings.tolist(),
-            )
-        attrs = PadAttrs(tuple((int(before), int(after)) for before, after in paddings))
-        return attrs, (x, *node.inputs[2:3])
+        return PadAttrs(read_paddings(node)), (node.inputs[0], *node.inputs[2:3])
 
     def to_tflite(self, node: BoundNode) -> TfliteForm:
         paddings = np.array(node.attrs.paddings, np.int32)
@@ -104,6 +95,25 @@ class Pad(Operator):
 
     def run_integer(self, node: BoundNode, inputs: Sequence[np.ndarray | None]) -> tuple[np.ndarray, ...]:
         return (_padded(node, inputs[0], border_value(node)),)
+
+
+def padded_shape(shape: Shape, paddings: Paddings) -> Shape:
+    return tuple(before + size + after for size, (before, after) in zip(shape, paddings, strict=True))
+
+
+def read_paddings(node: TfliteNode) -> Paddings:
+    """The second input of an operator that pads the first."""
+    x, paddings = node.inputs[0], node.constant(1)
+    if x is None or paddings is None:
+        problem = Problem("the paddings must be constant", node.name, hint="a fixed shape in the model")
+        raise UnsupportedModelError([problem])
+    if paddings.shape != (len(x.shape), 2) or (paddings < 0).any():
+        raise InvalidModelError(
+            f"paddings must be [{len(x.shape)}, 2] and not negative",
+            layer=node.name,
+            value=paddings.tolist(),
+        )
+    return tuple((int(before), int(after)) for before, after in paddings)
 
 
 def border_value(node: BoundNode) -> int:

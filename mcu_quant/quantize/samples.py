@@ -14,6 +14,7 @@ import numpy as np
 
 from mcu_quant.errors import InvalidInputError
 from mcu_quant.ir import Graph, Tensor
+from mcu_quant.ops.index_limits import Limits, index_limits, require_inside, whole_numbers
 
 #: Samples of one batch: at most this many, and at most this many elements in its largest activation.
 _MAX_BATCH = 64
@@ -33,7 +34,7 @@ def batch_size(graph: Graph) -> int:
 
 
 def batches(graph: Graph, samples: Iterable[Any]) -> Iterator[Batch]:
-    """Batches of batch_size(graph) samples (the last may be smaller): float32 [N, *shape] per input."""
+    """Batches of batch_size(graph) samples (the last may be smaller): [N, *shape] per input, as below."""
     size = batch_size(graph)
     pending: list[Batch] = []
     held = 0
@@ -70,7 +71,7 @@ def count(graph: Graph, samples: Iterable[Any]) -> int | None:
 
 
 def checked_chunks(graph: Graph, samples: Iterable[Any]) -> Iterator[Batch]:
-    """The caller's items one by one, each as float32 [n, *shape] per input.
+    """The caller's items one by one, each as float32 (int32 of indices) [n, *shape] per input.
 
     Raises InvalidInputError for no samples at all, for a wrong number of inputs, a wrong shape or
     type, and for NaN or infinity (naming the sample).
@@ -104,7 +105,8 @@ def _chunk(graph: Graph, item: Any, index: int) -> Batch:
             value=f"{len(arrays)} arrays at sample {index}",
         )
     pairs = zip(graph.input_tensors(), arrays, strict=True)
-    chunk = tuple(_one_input(tensor, array, index) for tensor, array in pairs)
+    limits = index_limits(graph)
+    chunk = tuple(_one_input(tensor, array, index, limits.get(tensor.name)) for tensor, array in pairs)
     if index == 0:
         _note_integers(graph, arrays)
     counts = [len(array) for array in chunk]
@@ -131,8 +133,13 @@ def _note_integers(graph: Graph, arrays: Sequence[Any]) -> None:
             )
 
 
-def _one_input(tensor: Tensor, item: Any, index: int) -> np.ndarray:
+def _one_input(tensor: Tensor, item: Any, index: int, limits: Limits | None) -> np.ndarray:
     array = np.asarray(item)
+    if tensor.dtype != "float32":
+        where = f"sample {index}"
+        whole = whole_numbers(array, tensor, where)
+        require_inside(whole, tensor, limits, where)
+        return _with_sample_axis(tensor, whole)
     if array.dtype.kind not in "iuf":
         raise InvalidInputError(
             "calibration data must be numbers", layer=tensor.name, value=f"dtype {array.dtype}"

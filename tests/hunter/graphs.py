@@ -11,14 +11,22 @@ from hypothesis import strategies as st
 
 from mcu_quant.ir import Graph, QuantParams, Tensor
 from mcu_quant.ops import OPERATORS
-from tests.hunter import conditions, elementwise, moves, reductions, windows
+from mcu_quant.ops.index_limits import Limits, index_limits
+from tests.hunter import conditions, elementwise, indexed, moves, reductions, windows
 from tests.hunter.build import CHANNELS, QUANTS, SEEDS, Draw, GraphDraft
 
-_GROUPS = (windows, elementwise, conditions, reductions, moves)
+_GROUPS = (windows, elementwise, conditions, reductions, moves, indexed)
 EMITTERS = {name: emit for group in _GROUPS for name, emit in group.EMITTERS.items() if name in OPERATORS}
 #: Once more for each: they have most of the kernels.
 OFTEN = 2 * ("conv_2d", "depthwise_conv_2d", "fully_connected")
-NEEDS_IMAGE = ("conv_2d", "depthwise_conv_2d", "max_pool_2d", "average_pool_2d")
+NEEDS_IMAGE = (
+    "conv_2d",
+    "depthwise_conv_2d",
+    "max_pool_2d",
+    "average_pool_2d",
+    "resize_nearest_neighbor",
+    "resize_bilinear",
+)
 
 MAX_NODES = 9
 SAMPLES = 4
@@ -93,7 +101,7 @@ SHAPES = st.one_of(
 
 def draw_samples(graph: Graph, seed: int) -> tuple[np.ndarray, ...]:
     """Uniform, all of one extreme each, and a mix of extremes."""
-    rng = np.random.default_rng(seed)
+    rng, indices = np.random.default_rng(seed), index_limits(graph)
     readers = graph.consumers()
     samples = []
     for tensor in graph.input_tensors():
@@ -101,17 +109,19 @@ def draw_samples(graph: Graph, seed: int) -> tuple[np.ndarray, ...]:
             (reader,) = readers[tensor.name]
             samples.append(_float_samples(tensor, graph.tensors[reader.outputs[0]].scale, rng))
         else:
-            samples.append(_integer_samples(tensor, rng))
+            samples.append(_integer_samples(tensor, rng, indices.get(tensor.name)))
     return tuple(samples)
 
 
-def _integer_samples(tensor: Tensor, rng: np.random.Generator) -> np.ndarray:
+def _integer_samples(tensor: Tensor, rng: np.random.Generator, indices: Limits | None) -> np.ndarray:
+    """Over the whole type; of indices, over the table that TFLM reads by them."""
     if tensor.dtype == "bool":
         return rng.integers(0, 2, (SAMPLES, *tensor.shape)).astype(np.bool_)
     limits = np.iinfo(tensor.dtype)
-    samples = rng.integers(limits.min, limits.max + 1, (SAMPLES, *tensor.shape)).astype(tensor.dtype)
-    samples[1], samples[2] = limits.min, limits.max
-    samples[3] = rng.choice([limits.min, limits.max], tensor.shape)
+    low, high = (limits.min, limits.max) if indices is None else indices
+    samples = rng.integers(low, high + 1, (SAMPLES, *tensor.shape)).astype(tensor.dtype)
+    samples[1], samples[2] = low, high
+    samples[3] = rng.choice([low, high], tensor.shape)
     return samples
 
 

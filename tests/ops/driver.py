@@ -280,10 +280,10 @@ def _dequantized(array: np.ndarray | None, tensor: Tensor | None) -> np.ndarray 
 
 
 def float_node(node: BoundNode, real: Sequence[np.ndarray | None]) -> BoundNode:
-    """The node as a float graph has it: float32 tensors (conditions bool), no scales."""
+    """The node as a float graph has it: float32 tensors (conditions bool, indices int32), no scales."""
 
     def as_float(tensor: Tensor, data: np.ndarray | None) -> Tensor:
-        dtype = "bool" if tensor.dtype == "bool" else "float32"
+        dtype = tensor.dtype if tensor.dtype in ("bool", "int32") and tensor.quant is None else "float32"
         return replace(tensor, dtype=dtype, quant=None, data=data)
 
     inputs = tuple(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -49,13 +50,6 @@ def plain_case(
     return Case(name, op, attrs, tuple(inputs), UNUSED, output_dtype=output, data=tuple(data), **options)
 
 
-def as_plain(case: Case, dtype: str, oracle: str = "LiteRT") -> Case:
-    """A case of one activation with elements of that type."""
-    (x,) = case.inputs
-    assert x is not None
-    return plain_case(f"{case.name}_{dtype}", case.op, case.attrs, [x.shape], dtype, oracle=oracle)
-
-
 def plain_values(
     rng: np.random.Generator, shape: Sequence[int], dtype: str, limit: int | None = None
 ) -> np.ndarray:
@@ -77,6 +71,32 @@ def plain_shape_cases(op: str, attrs: Any, dtype: str = "int32", **options: Any)
         plain_case(f"{name}_{dtype}", op, attrs, SHAPES[name][:2], dtype, constant=SHAPES[name][2], **options)
         for name in names
     ]
+
+
+def as_plain(case: Case, dtype: str, oracle: str | None = "LiteRT") -> Case:
+    """A case of int8 that only moves elements, with others of that type in their place."""
+    rng = np.random.default_rng(zlib.crc32(case.name.encode()) + 4)
+
+    def values(shape: Sequence[int]) -> np.ndarray:
+        return plain_values(rng, (max(shape[0], 2), *shape[1:]), dtype)[: shape[0]]
+
+    inputs = []
+    for tensor in case.inputs:
+        if tensor is not None and tensor.dtype == "int8":
+            data = None if tensor.data is None else values(tensor.shape)
+            tensor = replace(tensor, dtype=dtype, quant=None, data=data)
+        inputs.append(tensor)
+    arrays = case.samples_of_inputs()
+    data = tuple(values(x.shape) if x.dtype == np.int8 else x for x in arrays)
+    return replace(
+        case,
+        name=f"{case.name}_{dtype}",
+        inputs=tuple(inputs),
+        output_quant=UNUSED,
+        output_dtype=dtype,
+        data=data,
+        oracle=oracle,
+    )
 
 
 def truth_table(op: str) -> Case:

@@ -33,12 +33,15 @@ from tests.ops import (
     test_conv_2d,
     test_depthwise_conv_2d,
     test_fully_connected,
+    test_gather,
+    test_gather_nd,
     test_leaky_relu,
     test_logistic,
     test_max_pool_2d,
     test_maximum,
     test_mean,
     test_minimum,
+    test_mirror_pad,
     test_mul,
     test_pad,
     test_quantize,
@@ -47,6 +50,8 @@ from tests.ops import (
     test_reduce_prod,
     test_relu,
     test_relu6,
+    test_resize_bilinear,
+    test_resize_nearest_neighbor,
     test_select_v2,
     test_softmax,
     test_strided_slice,
@@ -71,6 +76,11 @@ from tests.oracles import tflm
 _NOT_IN_INT16 = {"left_shift", "left_shift_of_12", "finest_output", "no_middle", "steepest"}
 
 
+def _with_litert(cases: Sequence[Case]) -> list[Case]:
+    """Where TFLM has no int16."""
+    return [replace(case, oracle=case.oracle and "LiteRT") for case in cases]
+
+
 def _cases(table: Sequence[Case], *also_not: str, **options: Any) -> list[Case]:
     left_out = _NOT_IN_INT16.union(also_not)
     return [as_int16(case, **options) for case in table if case.name not in left_out]
@@ -87,12 +97,15 @@ TABLES: dict[str, list[Case]] = {
     "depthwise_conv_2d": _cases(test_depthwise_conv_2d.CASES),
     "fully_connected": _cases(test_fully_connected.CASES),
     "fully_connected_int32": _cases(test_fully_connected.CASES, "float64_sums", bias="int32"),
+    "gather": _with_litert(_cases(test_gather.CASES)),
+    "gather_nd": _with_litert(_cases(test_gather_nd.CASES)),
     "leaky_relu": _cases(test_leaky_relu.CASES),
     "logistic": _cases(test_logistic.CASES, float_steps=2.0),
     "max_pool_2d": _cases(test_max_pool_2d.CASES),
     "maximum": _cases(test_maximum.CASES),
     "mean": _cases(test_mean.CASES),
     "minimum": _cases(test_minimum.CASES),
+    "mirror_pad": _with_litert(_cases(test_mirror_pad.CASES)),
     "mul": _cases(test_mul.CASES),
     "pad": _cases(test_pad.CASES),
     "quantize": _cases(test_quantize.INT8),
@@ -103,6 +116,8 @@ TABLES: dict[str, list[Case]] = {
     "reduce_prod": _cases(test_reduce_prod.CASES, float_steps=300.0),
     "relu": _cases(test_relu.CASES),
     "relu6": _cases(test_relu6.CASES),
+    "resize_bilinear": _with_litert(_cases(test_resize_bilinear.CASES, float_steps=600.0)),
+    "resize_nearest_neighbor": _cases(test_resize_nearest_neighbor.CASES),
     "select_v2": _cases(test_select_v2.CASES),
     "softmax": _cases(test_softmax.CASES, float_steps=24.0),
     "strided_slice": _cases(test_strided_slice.CASES),

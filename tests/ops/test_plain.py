@@ -17,7 +17,14 @@ from mcu_quant.ops.reshape import ReshapeAttrs
 from mcu_quant.ops.softmax import SoftmaxAttrs
 from mcu_quant.ops.support import node_problems
 from tests.conftest import one_in_four_is_quick
-from tests.ops import test_broadcast_to, test_strided_slice, test_transpose
+from tests.ops import (
+    test_broadcast_to,
+    test_gather,
+    test_gather_nd,
+    test_mirror_pad,
+    test_strided_slice,
+    test_transpose,
+)
 from tests.ops.driver import Case, check_name, reference
 from tests.ops.plain import PLAIN_CHECKS, as_plain, plain_case, plain_shape_cases
 
@@ -98,6 +105,12 @@ def _moves(table: Sequence[Case]) -> list[Case]:
     return [as_plain(case, PLAIN_TYPES[index % 3]) for index, case in enumerate(table)]
 
 
+def _moved(cases: Sequence[Case]) -> list[Case]:
+    """As of int8, where TFLM moves no such types: int32 in every way, the others in some."""
+    found = [as_plain(case, "int32", case.oracle and "LiteRT") for case in cases]
+    return found + [as_plain(case, dtype, "LiteRT") for case in cases[:4] for dtype in ("bool", "int64")]
+
+
 _CONDITIONS = ((), (1,), (1, 1), (1, 7), (1, 64), (1, 3, 5), (1, 2, 2, 2), FULL, (1, 2, 1, 3, 2), (1, 100))
 
 
@@ -122,6 +135,9 @@ TABLES: dict[str, list[Case]] = {
     "strided_slice": _moves(test_strided_slice.CASES),
     "transpose": _moves(test_transpose.CASES),
     "broadcast_to": _moves(test_broadcast_to.CASES),
+    "gather": _moved([*test_gather.CASES, *test_gather.BEYOND]),
+    "gather_nd": _moved(test_gather_nd.CASES),
+    "mirror_pad": _moved(test_mirror_pad.CASES),
 }
 CASES = [
     pytest.param(case, id=f"{op}-{case}", marks=one_in_four_is_quick(index))
