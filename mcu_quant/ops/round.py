@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
+
 import numpy as np
 
 from mcu_quant.ir import BoundNode
@@ -12,6 +14,7 @@ from mcu_quant.ops.float_function import FloatFunction
 class Round(FloatFunction):
     name = "round"
     float_is_exact = True
+    oracles = MappingProxyType({"float": "TFLM"})  # LiteRT's reference kernels are without it
     tflite_builtins = ("ROUND",)
 
     def to_tflite(self, node: BoundNode) -> TfliteForm:

@@ -66,8 +66,6 @@ TOLERANCES = {
     "depthwise_conv_2d": (1e-5, 1e-5),
     "fully_connected": (1e-5, 1e-5),
 }
-#: LiteRT's reference kernels are without these; TFLM has them in float32.
-NOT_IN_LITERT = ("ceil", "round")
 Operands = list[np.ndarray | None]
 LINEAR = ("conv_2d", "depthwise_conv_2d", "fully_connected")
 #: What the constants of a node may be stored as, and how it then computes.
@@ -185,7 +183,7 @@ def test_float_near_litert(case: Case, form: str) -> None:
     inputs = [x for t, x in pairs if x is not None and t is not None and not t.is_constant]
     if form == "hybrid" and case.name == "float64_sums":
         pytest.skip("LiteRT gives half of the float meaning here, which we are near")
-    oracle = tflm if case.op in NOT_IN_LITERT else litert_ref
+    oracle = tflm if OPERATORS[case.op].oracles.get("float") == "TFLM" else litert_ref
     (actual,) = oracle(data, inputs)
     assert_near(actual, expected, tolerance_of(node, 1), oracle.__name__)
     # What was written is what is read.
