@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from mcu_quant.ir import Graph, QuantParams, Tensor
 from mcu_quant.ops import OPERATORS
-from tests.hunter import conditions, elementwise, reductions, windows
+from tests.hunter import conditions, elementwise, reductions, unary, windows
 from tests.hunter.build import CHANNELS, QUANTS, SEEDS, Draw, GraphDraft
 
-_GROUPS = (windows, elementwise, conditions, reductions)
+_GROUPS = (windows, elementwise, conditions, reductions, unary)
 EMITTERS = {name: emit for group in _GROUPS for name, emit in group.EMITTERS.items() if name in OPERATORS}
 #: Once more for each: they have most of the kernels.
 OFTEN = 2 * ("conv_2d", "depthwise_conv_2d", "fully_connected")
