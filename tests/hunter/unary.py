@@ -32,10 +32,9 @@ def float_function(op: str) -> Emitter:
         ops = [op, *draft.draw(st.lists(st.sampled_from([*FUNCTIONS, "logistic", "tanh"]), max_size=2))]
         steps = [step for name in ops for step in ((*_TO_POSITIVE, name) if name in _POSITIVE else (name,))]
         values = _values(x, steps)
-        quant = QuantParams.per_tensor(
-            max(float(np.abs(values).max()), 1e-3) / 2.0 ** draft.draw(st.integers(5, 8)),
-            draft.draw(ZERO_POINTS),
-        )
+        largest = max(float(np.abs(values).max()), 1e-3)
+        scale = largest / 2.0 ** draft.draw(st.integers(5, 8))
+        quant = QuantParams.per_tensor(scale, draft.draw(ZERO_POINTS))
         if not _is_sharp(values, quant):
             return None
         y = draft.add("dequantize", None, [x], None, "float32")
@@ -61,10 +60,8 @@ def _attrs(op: str) -> object:
 
 def _values(x: Tensor, steps: list[str]) -> np.ndarray:
     """float32 [256]: the chain, of every byte."""
-    tensors = {
-        "t0": Tensor("t0", (1,), "int8", x.quant),
-        "one": Tensor.constant("one", np.ones(1, np.float32)),
-    }
+    one = Tensor.constant("one", np.ones(1, np.float32))
+    tensors = {"t0": Tensor("t0", (1,), "int8", x.quant), "one": one}
     nodes = []
     for index, op in enumerate(("dequantize", *steps)):
         inputs = (f"t{index}", "one") if op == "add" else (f"t{index}",)
