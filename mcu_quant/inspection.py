@@ -14,6 +14,7 @@ from mcu_quant.ir import BoundNode, Graph, Tensor
 from mcu_quant.kernels.base import Activation, Constant, Core, KernelCall
 from mcu_quant.ops.bands import BandsAttrs
 from mcu_quant.ops.index_limits import index_limits
+from mcu_quant.ops.lookup import LookupAttrs
 
 
 def inspect_graph(graph: Graph) -> dict[str, Any]:
@@ -84,7 +85,8 @@ def inspect_integer(model: pipeline.TfliteModel, core: Core, options: GenerateOp
 def _removed(deployment: Deployment) -> dict[str, Any]:
     """The model's own MACs and parameters, and the layers that nothing is left of."""
     source = inspect_graph(deployment.reference)
-    left = {plain.name for node in deployment.graph.bound_nodes() for plain in _expanded(node)}
+    plain = [inner for node in deployment.graph.bound_nodes() for inner in _expanded(node)]
+    left = {node.name for node in plain}.union(*(_fused_layers(node) for node in plain))
     return {
         "original_macs": source["macs"],
         "original_parameters": source["parameters"],
@@ -106,6 +108,11 @@ def _removed_channels(deployment: Deployment, index: int) -> int:
 def _expanded(node: BoundNode) -> list[BoundNode]:
     """The node; those that it stands for if they run in bands."""
     return list(node.attrs.graph.bound_nodes()) if isinstance(node.attrs, BandsAttrs) else [node]
+
+
+def _fused_layers(node: BoundNode) -> list[str]:
+    """The layers that a table stands for."""
+    return [name for name, _ in node.attrs.layers] if isinstance(node.attrs, LookupAttrs) else []
 
 
 def without_quantization(facts: dict[str, Any]) -> dict[str, Any]:
@@ -147,10 +154,12 @@ def _layer(index: int, node: BoundNode) -> dict[str, Any]:
 
     activations = [tensor for tensor in node.inputs if tensor is not None and not tensor.is_constant]
     constants = [t for plain in _expanded(node) for t in plain.inputs if t is not None and t.is_constant]
+    fused = _fused_layers(node)
     return {
         "index": index,
         "name": node.name,
         "op": node.node.op,
+        **({"fused": fused} if fused else {}),
         "type": node.outputs[0].dtype,
         "input_shape": list(activations[0].shape) if activations else [],
         "output_shape": list(node.outputs[0].shape),

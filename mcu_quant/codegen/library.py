@@ -28,6 +28,7 @@ from mcu_quant.ir import BoundNode, Tensor
 from mcu_quant.kernels.base import Kernel, storage_of
 from mcu_quant.ops import OPERATORS
 from mcu_quant.ops.index_limits import Limits, index_limits
+from mcu_quant.ops.lookup import LookupAttrs
 from mcu_quant.resources import directory
 from mcu_quant.sections import RODATA
 
@@ -328,6 +329,8 @@ def _layer_facts(node: BoundNode, kernel: Kernel) -> tuple[str, ...]:
     how = "the same bytes, nothing to run" if kernel.is_alias else f"by mq_{kernel.function}"
     if isinstance(kernel, BandsKernel):
         how = node.attrs.summary
+    elif isinstance(node.attrs, LookupAttrs):
+        how += f", {node.attrs.summary}"
     lines = [f"{node.node.op}, {how}" + (f", {macs} MACs" if macs else "")]
     present = [tensor for tensor in node.inputs if tensor is not None]
     lines += [f"{'constant' if t.is_constant else 'input'}: {tensor_facts(t)}" for t in present]

@@ -61,7 +61,6 @@ _MODULES = (
     "portable.unary_f32",
     "portable.binary_f32",
     "portable.compare_f32",
-    "portable.strided_slice_f32",
     "portable.gather_s8",
     "portable.mirror_pad_s8",
     "portable.resize_nearest_s8",

@@ -6,6 +6,7 @@ from importlib import import_module
 
 from mcu_quant.ops.bands import BANDS
 from mcu_quant.ops.base import Operator
+from mcu_quant.ops.lookup import LOOKUP
 
 _MODULES = (
     "fully_connected",
@@ -56,10 +57,21 @@ _MODULES = (
     "mirror_pad",
     "resize_nearest_neighbor",
     "resize_bilinear",
+    "exp",
+    "log",
+    "sqrt",
+    "sin",
+    "cos",
+    "round",
+    "floor",
+    "ceil",
+    "square",
+    "neg",
+    "sign",
 )
 
 #: Every operator by its IR name, and what stands for several nodes of a deployment.
-OPERATORS: dict[str, Operator] = {BANDS.name: BANDS}
+OPERATORS: dict[str, Operator] = {BANDS.name: BANDS, LOOKUP.name: LOOKUP}
 for _module in _MODULES:
     _operator: Operator = import_module(f"{__name__}.{_module}").OPERATOR
     OPERATORS[_operator.name] = _operator

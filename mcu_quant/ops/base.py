@@ -175,7 +175,8 @@ class Operator(ABC):
     float_is_exact: ClassVar[bool] = False
     #: Its output has no values but those of its inputs.
     is_selection: ClassVar[bool] = False
-    #: Forms that it does not have, with the reason: a line of SUPPORTED_OPS.md.
+    #: Forms that it does not have, with the reason: a line of SUPPORTED_OPS.md. The quantizer computes it in
+    #: float32, between converters, where its activations are of such an integer form.
     absent_forms: ClassVar[Mapping[str, str]] = {}
     #: Whose bits the tests compare a form with, where it is not TFLM for integers and LiteRT for floats.
     oracles: ClassVar[Mapping[str, str]] = {}

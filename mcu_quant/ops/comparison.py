@@ -32,13 +32,6 @@ class Comparison(BinaryOperator):
     constraints = (
         BROADCASTS,
         Constraint(
-            "operands must be int8: TFLM compares no int16",
-            lambda node: False,
-            lambda node: f"{node.input(0).dtype}, {node.input(1).dtype}",
-            "a ReLU without a threshold, or an int8 model",
-            ("int16",),
-        ),
-        Constraint(
             "the operands' scales must be below 1",
             lambda node: max(node.input(0).scale, node.input(1).scale) < 1.0,
             lambda node: f"{node.input(0).scale}, {node.input(1).scale}",

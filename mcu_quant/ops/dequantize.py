@@ -17,6 +17,7 @@ class Dequantize(Operator):
 
     name = "dequantize"
     absent_forms = MappingProxyType({"float": "there is nothing to convert"})
+    is_elementwise = True
     float_is_exact = True
     tflite_builtins = ("DEQUANTIZE",)
     quant_rule = QuantRule(output="float")

@@ -22,6 +22,7 @@ class SelectV2(Operator):
     name = "select_v2"
     plain_form = PLAIN_TYPES
     oracles = MappingProxyType({"plain": "LiteRT"})
+    is_elementwise = True
     float_is_exact = True
     is_selection = True
     plain_types = MappingProxyType({0: ("bool",)})

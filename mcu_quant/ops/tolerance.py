@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from mcu_quant.ir import BoundNode, Graph
 from mcu_quant.ops import OPERATORS
 from mcu_quant.ops.bands import BandsAttrs
+from mcu_quant.ops.elementwise import byte_chains
 from mcu_quant.ops.forms import FLOAT_FORMS, PLAIN_TYPES, form_of
 
 
@@ -37,9 +38,16 @@ _INT16_STEPS = 2**15
 
 
 def output_tolerances(graph: Graph) -> list[Tolerance | None]:
-    """For each output of the graph, None where every engine must give the same bytes."""
+    """For each output of the graph, None where every engine must give the same bytes.
+
+    A chain that is a table where code is generated (optimize/tables.py) is exact, its floats included.
+    """
     reached: dict[str, Tolerance] = {}
+    tables = {chain.target: chain.source for chain in byte_chains(graph)}
     for node in graph.bound_nodes():
+        if (table := tables.get(node.node.outputs[0])) is not None:
+            reached |= {name: reached[table] for name in node.node.outputs if table in reached}
+            continue
         found = [reached[name] for name in node.node.inputs if name in reached]
         found += _own(node)
         if found:

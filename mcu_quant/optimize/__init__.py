@@ -9,6 +9,7 @@ from mcu_quant.optimize.constant_filters import clear_constant_filters
 from mcu_quant.optimize.identities import remove_identities
 from mcu_quant.optimize.ranges import annotate_ranges
 from mcu_quant.optimize.storage import widen_constants
+from mcu_quant.optimize.tables import tabulate
 
 
 def optimize(graph: Graph, options: GenerateOptions) -> Graph:
@@ -20,6 +21,8 @@ def optimize(graph: Graph, options: GenerateOptions) -> Graph:
     rewrites = [remove_identities]
     if not options.keep_constant_channels:
         rewrites += [clear_constant_filters, remove_constant_channels]
+    # What is an identity needs no table, and is in none.
+    graph = check(tabulate(check(remove_identities(annotate_ranges(graph)))))
     graph = annotate_ranges(graph)
     changed = True
     while changed:

@@ -26,6 +26,7 @@ from mcu_quant.quantize.edges import (
     convert_inputs,
     convert_outputs,
 )
+from mcu_quant.quantize.float_regions import lacks_forms
 from mcu_quant.quantize.floats import quantize_float
 from mcu_quant.quantize.kinds import Kinds
 from mcu_quant.quantize.mixed import quantize_mixed
@@ -58,11 +59,14 @@ def quantize_integer(
     samples: an iterable of tuples of float arrays, one per graph input, each [n, *shape],
     [n, *shape[1:]] or one sample shape[1:]; it is run through once, with repairs several times, and
     never held whole. The same samples give the same bytes however they are split.
+    Operators that have no such form are computed in float32, between converters.
     options: of an integer technique. progress(done, total or None), in each pass.
     Raises UnsupportedModelError naming every operator without an integer form, InvalidModelError
     for weights or activations that are not finite, InvalidInputError for the data or the options.
     """
     kind = _activation_type(options)
+    if lacks_forms(graph, kind):
+        return quantize_mixed(graph, samples, options, progress)
     check_quantizable(graph)
     check_calibration(options.calibration, kind.dtype)
     check_repairs(options.repairs, samples)

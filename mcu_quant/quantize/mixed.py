@@ -12,6 +12,7 @@ from mcu_quant.quantize.assign import LinearConstants
 from mcu_quant.quantize.calibration import Progress, Ranges, calibrate
 from mcu_quant.quantize.checks import check_quantizable, require_integer_forms
 from mcu_quant.quantize.edges import convert_inputs, convert_outputs
+from mcu_quant.quantize.float_regions import with_float_regions
 from mcu_quant.quantize.floats import with_float_weights
 from mcu_quant.quantize.kinds import Kind
 from mcu_quant.quantize.repair import check_repairs, equalize
@@ -38,7 +39,7 @@ def quantize_mixed(
     usual = options.activations
     edges = Edges(_EDGES[options.input_type or usual], _EDGES[options.output_type or usual])
     check_quantizable(graph)
-    kinds = {name: _KINDS.get(technique) for name, technique in techniques.items()}
+    kinds = with_float_regions(graph, {name: _KINDS.get(technique) for name, technique in techniques.items()})
     needed = {*kinds.values(), edges.inputs, edges.outputs} - {None}
     ranges: Ranges = {}
     if needed:

@@ -80,11 +80,11 @@ def test_published_models(name: str, shared: Path) -> None:
 
 
 def test_a_model_of_many_layers_gets_a_wider_picture() -> None:
-    nodes, tensors = [], [activation("t0", (1, 8))]
+    nodes, tensors = [], [activation("t0", (1, 8)), activation("other", (1, 8))]
     for index in range(60):
         tensors.append(activation(f"t{index + 1}", (1, 8)))
-        nodes.append(Node(f"n{index}", "add", ArithmeticAttrs(), (f"t{index}", "t0"), (f"t{index + 1}",)))
-    deployment = deploy(graph_of(nodes, tensors, ["t0"], ["t60"]))
+        nodes.append(Node(f"n{index}", "add", ArithmeticAttrs(), (f"t{index}", "other"), (f"t{index + 1}",)))
+    deployment = deploy(graph_of(nodes, tensors, ["t0", "other"], ["t60"]))
     svg = render_arena_map(deployment)
     check_picture(deployment, svg)
     assert float(ElementTree.fromstring(svg).get("width", "")) == 76 + 16 + 27 * 62

@@ -99,7 +99,8 @@ class GraphDraft:
         read = {name for node in self.nodes for name in node.inputs}
         written = [node.outputs[0] for node in self.nodes]
         ends = [name for name in written if name not in read]
-        middles = [name for name in written if name in read][:extra_outputs]
+        kept = [name for name in written if self.tensors[name].dtype != "float32"]
+        middles = [name for name in kept if name in read][:extra_outputs]
         inputs = tuple(name for name in self.inputs if name in read)
         return check(Graph("hunted", tuple(self.nodes), self.tensors, inputs, (*ends, *middles)).with_())
 

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from mcu_quant.ir import Graph, QuantParams, Tensor
 from mcu_quant.ops import OPERATORS
 from mcu_quant.ops.index_limits import Limits, index_limits
-from tests.hunter import conditions, elementwise, indexed, moves, reductions, windows
+from tests.hunter import conditions, elementwise, indexed, moves, reductions, unary, windows
 from tests.hunter.build import CHANNELS, QUANTS, SEEDS, Draw, GraphDraft
 
-_GROUPS = (windows, elementwise, conditions, reductions, moves, indexed)
+_GROUPS = (windows, elementwise, conditions, reductions, moves, indexed, unary)
 EMITTERS = {name: emit for group in _GROUPS for name, emit in group.EMITTERS.items() if name in OPERATORS}
 #: Once more for each: they have most of the kernels.
 OFTEN = 2 * ("conv_2d", "depthwise_conv_2d", "fully_connected")

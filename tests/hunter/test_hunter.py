@@ -131,7 +131,7 @@ def test_every_integer_operator_is_hunted() -> None:
         for name, op in OPERATORS.items()
         if op.tflite_builtins and "int8" not in op.absent_forms and "int8" not in op.oracles
     }
-    assert integer == {*EMITTERS, *BY_THE_WAY}
+    assert integer <= {*EMITTERS, *BY_THE_WAY}
 
 
 def off_by_one_multiplier(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -216,7 +216,7 @@ def equals_oracle(case: Case) -> None:
 
 def c_equals_reference(case: Case) -> None:
     node, arrays = operands(case)
-    kernels = _kernels(node)
+    kernels = kernels_of(node)
     assert kernels, f"no kernel computes {case.op}"
     for kernel in kernels:
         _assert_same(run_kernel(kernel, node, arrays), reference(case), kernel.name)
@@ -225,7 +225,7 @@ def c_equals_reference(case: Case) -> None:
 def c_overlapped(case: Case) -> None:
     """The same with the input as near to the output as the kernel says it may be."""
     node, arrays = operands(case)
-    kernels = [kernel for kernel in _kernels(node) if may_overlap(kernel, node)]
+    kernels = [kernel for kernel in kernels_of(node) if may_overlap(kernel, node)]
     if not kernels:
         pytest.skip("no kernel allows overlap here")
     for kernel in kernels:
@@ -250,7 +250,7 @@ def check_name(check_function: Callable[[Case], None]) -> str:
     return check_function.__name__
 
 
-def _kernels(node: BoundNode) -> list[Kernel]:
+def kernels_of(node: BoundNode) -> list[Kernel]:
     return [
         kernel
         for kernel in KERNELS

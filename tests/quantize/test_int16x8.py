@@ -10,6 +10,7 @@ from mcu_quant.exporters.tflite import write_tflite
 from mcu_quant.importers.tflite import read_tflite
 from mcu_quant.ir import Graph
 from mcu_quant.ops.binary import ArithmeticAttrs
+from mcu_quant.ops.forms import form_of
 from mcu_quant.ops.interpreter import run_graph
 from mcu_quant.ops.leaky_relu import LeakyReluAttrs
 from mcu_quant.ops.pad import PadAttrs
@@ -173,12 +174,20 @@ def test_other_calibrations(method: str) -> None:
 
 
 def test_what_tflm_lacks_is_refused_by_name() -> None:
+    m = Model(2**16)
+    graph = m.graph(m.node("softmax", "wide", SoftmaxAttrs(), m.x))
+    with pytest.raises(UnsupportedModelError, match="wide: rows must have at most 65535 elements"):
+        int16(graph, samples(graph, 2))
+
+
+def test_what_tflm_never_has_in_int16_is_float() -> None:
     m = Model(4)
     below = m.node("greater_equal", "below", None, m.x, m.constant("threshold", 1))
-    m.builder.tensors[below] = m.builder.tensors[below].__class__(below, (1, 4), "bool")
     graph = m.graph(m.node("select_v2", "select", None, below, m.x, m.constant("zero", 1)))
-    with pytest.raises(UnsupportedModelError, match="below: operands must be int8: TFLM compares no int16"):
-        int16(graph, samples(graph))
+    quantized = int16(graph, samples(graph))
+    forms = {node.name: form_of(node) for node in quantized.bound_nodes()}
+    assert forms["below"] == forms["select"] == "float"
+    assert_tflm_agrees(quantized)
 
 
 def test_a_dead_layer_and_one_fed_with_constants() -> None:

@@ -2,28 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from mcu_quant.ir import BoundNode
 from mcu_quant.kernels.base import Activation, Core, Kernel, KernelCall
 from mcu_quant.kernels.portable.float_params import float_bounds
 from mcu_quant.kernels.portable.walk import Params
+from mcu_quant.ops.base import ACTIVATION_BOUNDS
 
-#: MQ_UNARY_… of unary_f32.h.
-_FUNCTIONS: Mapping[str, int] = {"relu": 0, "relu6": 0, "leaky_relu": 1, "logistic": 2, "tanh": 3}
+#: In the order of MQ_UNARY_… of unary_f32.h, behind the first one, a clamp.
+_FUNCTIONS = (
+    "clamp",
+    "leaky_relu",
+    "logistic",
+    "tanh",
+    "exp",
+    "log",
+    "sqrt",
+    "rsqrt",
+    "sin",
+    "cos",
+    "round",
+    "floor",
+    "ceil",
+    "square",
+    "neg",
+    "abs",
+    "sign",
+    "elu",
+    "hard_swish",
+    "gelu",
+    "gelu_tanh",
+)
+_CLAMPS = tuple(name for name in ACTIVATION_BOUNDS if name != "none")
+#: Modelled cycles of a value, of those that are more than a few operations.
+_CYCLES = dict.fromkeys(("logistic", "tanh", "exp", "log", "elu", "gelu", "gelu_tanh"), 60.0)
+_CYCLES |= dict.fromkeys(("sqrt", "rsqrt"), 50.0) | dict.fromkeys(("sin", "cos"), 80.0)
 
 
 class UnaryF32(Kernel):
     name = "unary_f32"
-    ops = tuple(_FUNCTIONS)
+    ops = (*_CLAMPS, *_FUNCTIONS[1:-1])
     forms = ("float",)
 
     def call(self, node: BoundNode) -> KernelCall:
         op = node.node.op
-        bounds = float_bounds(op if op in ("relu", "relu6") else "none")
+        bounds = float_bounds(op if op in _CLAMPS else "none")
         params: Params = {
             "size": node.output.elements,
-            "function": _FUNCTIONS[op],
+            "function": _FUNCTIONS.index(_function(node)),
             "low": bounds["activation_min"],
             "high": bounds["activation_max"],
             "slope": node.attrs.alpha if op == "leaky_relu" else 0.0,
@@ -34,7 +59,14 @@ class UnaryF32(Kernel):
         return (0,)
 
     def cycles(self, node: BoundNode, core: Core) -> float:
-        return (60.0 if node.node.op in ("logistic", "tanh") else 8.0) * node.output.elements
+        return _CYCLES.get(node.node.op, 8.0) * node.output.elements
+
+
+def _function(node: BoundNode) -> str:
+    op = node.node.op
+    if op == "gelu":
+        return "gelu_tanh" if node.attrs.approximate else "gelu"
+    return "clamp" if op in _CLAMPS else op
 
 
 KERNEL = UnaryF32()

@@ -1,0 +1,22 @@
+"""neg: of all bytes, between converters; in float; and where it has no value."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.ops.driver import Case, check_name
+from tests.ops.float_functions import ANYTHING, FUNCTION_CHECKS, c_is_right_beyond_the_domain, function_cases
+
+CASES = function_cases("neg", ANYTHING)
+
+
+@pytest.mark.parametrize("check", FUNCTION_CHECKS, ids=check_name)
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_neg(case: Case, check: Callable[[Case], None]) -> None:
+    check(case)
+
+
+def test_neg_of_any_float() -> None:
+    c_is_right_beyond_the_domain("neg", 0.0)

@@ -1,0 +1,22 @@
+"""sin: of all bytes, between converters; in float; and where it has no value."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.ops.driver import Case, check_name
+from tests.ops.float_functions import ANGLES, FUNCTION_CHECKS, c_is_right_beyond_the_domain, function_cases
+
+CASES = function_cases("sin", ANGLES)
+
+
+@pytest.mark.parametrize("check", FUNCTION_CHECKS, ids=check_name)
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_sin(case: Case, check: Callable[[Case], None]) -> None:
+    check(case)
+
+
+def test_sin_of_any_float() -> None:
+    c_is_right_beyond_the_domain("sin", 1e-06)
