@@ -11,6 +11,7 @@ _MODULES = (
     "fully_connected",
     "conv_2d",
     "depthwise_conv_2d",
+    "transpose_conv",
     "max_pool_2d",
     "average_pool_2d",
     "mean",

@@ -52,6 +52,7 @@ from tests.ops import (
     test_sub,
     test_sum,
     test_tanh,
+    test_transpose_conv,
 )
 from tests.ops.driver import (
     CHECKS,
@@ -106,6 +107,7 @@ TABLES: dict[str, list[Case]] = {
     "sub": _cases(test_sub.CASES),
     "sum": _cases(test_sum.CASES),
     "tanh": _cases(test_tanh.CASES, float_steps=3.0),
+    "transpose_conv": _cases(test_transpose_conv.CASES),
 }
 CASES = [
     pytest.param(case, id=f"{op}-{case}", marks=one_in_four_is_quick(index))
