@@ -48,7 +48,6 @@ REWRITES = {
     "Permute": "train with the axes in the order that is needed",
     "RepeatVector": "Concatenate",
     "Average": "Add, then Rescaling(1 / n)",
-    "Dot": "Multiply, then Dense",
     "Masking": "feed sequences of a fixed length",
     "LocallyConnected1D": "Conv1D",
     "LocallyConnected2D": "Conv2D",

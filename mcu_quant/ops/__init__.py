@@ -12,6 +12,7 @@ _MODULES = (
     "conv_2d",
     "depthwise_conv_2d",
     "transpose_conv",
+    "batch_matmul",
     "max_pool_2d",
     "average_pool_2d",
     "mean",

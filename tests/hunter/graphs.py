@@ -11,14 +11,14 @@ from hypothesis import strategies as st
 
 from mcu_quant.ir import Graph, QuantParams, Tensor
 from mcu_quant.ops import OPERATORS
-from tests.hunter import conditions, elementwise, reductions, windows
+from tests.hunter import conditions, elementwise, products, reductions, windows
 from tests.hunter.build import CHANNELS, QUANTS, SEEDS, Draw, GraphDraft
 
-_GROUPS = (windows, elementwise, conditions, reductions)
+_GROUPS = (windows, elementwise, conditions, reductions, products)
 EMITTERS = {name: emit for group in _GROUPS for name, emit in group.EMITTERS.items() if name in OPERATORS}
 #: Once more for each: they have most of the kernels.
 OFTEN = 2 * ("conv_2d", "depthwise_conv_2d", "fully_connected")
-NEEDS_IMAGE = ("conv_2d", "depthwise_conv_2d", "max_pool_2d", "average_pool_2d")
+NEEDS_IMAGE = ("conv_2d", "depthwise_conv_2d", "transpose_conv", "max_pool_2d", "average_pool_2d")
 
 MAX_NODES = 9
 SAMPLES = 4

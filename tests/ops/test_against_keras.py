@@ -57,6 +57,32 @@ LAYERS: dict[str, tuple[tuple[int, ...], Build]] = {
 }
 
 
+#: Shapes of both inputs, and the axes.
+DOTS: dict[str, tuple[tuple[int, ...], tuple[int, ...], Any]] = {
+    "vectors": ((5,), (5,), 1),
+    "last_axes": ((3, 5), (4, 5), -1),
+    "matrices": ((3, 5), (5, 2), (2, 1)),
+    "first_axes": ((5, 3), (5, 2), 1),
+    "first_and_last": ((5, 3), (2, 5), (1, 2)),
+    "vector_and_matrix": ((5,), (4, 5), (1, 2)),
+    "images": ((2, 3, 5), (5, 4, 2), (3, 1)),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", DOTS)
+def test_dot(name: str) -> None:
+    keras = pytest.importorskip("keras")
+    first, second, axes = DOTS[name]
+    inputs = [keras.Input(first), keras.Input(second)]
+    model = keras.Model(inputs, keras.layers.Dot(axes)(inputs))
+    rng = np.random.default_rng(0)
+    x = [rng.normal(size=(3, *shape)).astype(np.float32) for shape in (first, second)]
+    expected = np.asarray(model(x))
+    (actual,) = run_graph(load_keras_model(model), [part[:, None] for part in x])
+    np.testing.assert_allclose(actual[:, 0], expected, rtol=1e-4, atol=1e-5)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", LAYERS)
 def test_layer(name: str) -> None:

@@ -63,6 +63,7 @@ TOLERANCES = {
     "conv_2d": (1e-5, 1e-5),
     "depthwise_conv_2d": (1e-5, 1e-5),
     "transpose_conv": (1e-5, 1e-5),
+    "batch_matmul": (1e-5, 1e-5),
     "fully_connected": (1e-5, 1e-5),
 }
 Operands = list[np.ndarray | None]

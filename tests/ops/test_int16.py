@@ -28,6 +28,7 @@ from tests.conftest import one_in_four_is_quick
 from tests.ops import (
     test_add,
     test_average_pool_2d,
+    test_batch_matmul,
     test_concatenation,
     test_conv_2d,
     test_depthwise_conv_2d,
@@ -79,6 +80,7 @@ def _cases(table: Sequence[Case], *also_not: str, **options: Any) -> list[Case]:
 TABLES: dict[str, list[Case]] = {
     "add": _cases(test_add.CASES),
     "average_pool_2d": _cases(test_average_pool_2d.CASES),
+    "batch_matmul": _cases(test_batch_matmul.CASES),
     "concatenation": _cases(test_concatenation.CASES),
     "conv_2d": _cases(test_conv_2d.CASES),
     "conv_2d_int32": _cases(test_conv_2d.CASES, "float64_sums", bias="int32"),
