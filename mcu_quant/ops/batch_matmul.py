@@ -144,18 +144,16 @@ class BatchMatmul(Operator):
 
     def run_integer(self, node: BoundNode, inputs: Sequence[np.ndarray | None]) -> tuple[np.ndarray, ...]:
         """ARITHMETIC section 5. The sums are exact in float64: they are below 2**47."""
-        a, b = _operands(node, inputs)
-        samples = max(
-            len(x) for x, t in zip(inputs, node.inputs, strict=True) if x is not None and not t.is_constant
-        )
+        operands = _operands(node, inputs)
+        tensors = (node.input(0), node.input(1))
+        samples = max(len(x) for x, t in zip(operands, tensors, strict=True) if not t.is_constant)
         y = np.empty((samples, *node.output.shape), node.output.dtype)
         for part in sample_chunks(samples, self._temporary_elements(node)):
-            steps = [
+            a, b = (
                 (x if t.is_constant else x[part]).astype(np.float64) - t.zero_point
-                for x, t in zip((a, b), node.inputs, strict=True)
-            ]
-            acc = np.matmul(*steps).astype(np.int64).reshape(-1, *node.output.shape)
-            y[part] = _requantized(node, acc)
+                for x, t in zip(operands, tensors, strict=True)
+            )
+            y[part] = _requantized(node, np.matmul(a, b).astype(np.int64).reshape(-1, *node.output.shape))
         return (y,)
 
     def _temporary_elements(self, node: BoundNode) -> int:

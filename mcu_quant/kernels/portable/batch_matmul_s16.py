@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from mcu_quant.fixed_point import quantize_multiplier, reduced_multiplier
 from mcu_quant.ir import BoundNode
 from mcu_quant.kernels.base import Activation, Core, Kernel, KernelCall
@@ -17,7 +19,8 @@ class BatchMatmulS16(Kernel):
 
     def call(self, node: BoundNode) -> KernelCall:
         multiplier, shift = quantize_multiplier(product_ratio(node))
-        params = matrix_params(node) | {"multiplier": int(reduced_multiplier(multiplier)), "shift": shift}
+        reduced = int(reduced_multiplier(np.array(multiplier, np.int64)))
+        params = matrix_params(node) | {"multiplier": reduced, "shift": shift}
         names = (node.input(0).name, node.input(1).name, node.output.name)
         return KernelCall(params, tuple(Activation(name) for name in names))
 
