@@ -155,6 +155,8 @@ class _Writer:
             self.codes.append(code)
         constants = [self.add_constant(node, i, value) for i, value in enumerate(form.constants)]
         inputs, before = node.node.inputs, form.inputs_before
+        if form.order is not None:
+            inputs = tuple(inputs[position] for position in form.order if position < len(inputs))
         first, rest = inputs[:before], () if before is None else inputs[before:]
         options = None if form.options_type is None else self.options(form)
         type_name = form.options_type or "NONE"

@@ -12,7 +12,7 @@ import numpy as np
 from mcu_quant.importers.frozen_constants import FLOAT_TYPES, FrozenNode, strided_slices
 from mcu_quant.importers.keras_functions import FUNCTIONS, Arguments, TensorName
 from mcu_quant.importers.keras_layers import ImportBuilder, affine
-from mcu_quant.ops.base import same_padding
+from mcu_quant.ops.base import PADDINGS, same_padding
 from mcu_quant.ops.keras import LayerRefused
 
 
@@ -111,6 +111,31 @@ def _add_convolution(
         return TensorName(builder.layer("Conv2D", node.name, [x], config, [_finite(kernel)]))
     config = {**shared, "depth_multiplier": kernel.shape[3]}
     return TensorName(builder.layer("DepthwiseConv2D", node.name, [x], config, [_finite(kernel)]))
+
+
+def _transposed(node: FrozenNode, builder: ImportBuilder) -> str:
+    """Its first input is the output's shape; Keras has that as a padding beyond the least size."""
+    x, kernel, strides = node.tensor(2), node.constant(1), _spatial(node, "strides")
+    padding = str(node.attributes["padding"]).lower()
+    if padding not in PADDINGS or _spatial(node, "dilations") != [1, 1]:
+        raise LayerRefused("a transposed convolution must have padding SAME or VALID and no dilation")
+    seen, made = builder.shape(x)[1:3], node.integers(0)[1:3]
+    config = {
+        "filters": kernel.shape[2],
+        "kernel_size": list(kernel.shape[:2]),
+        "strides": strides,
+        "padding": padding,
+        "output_padding": [
+            made[i]
+            - (seen[i] - 1) * strides[i]
+            - (kernel.shape[i] % 2 if padding == "same" else kernel.shape[i])
+            for i in range(2)
+        ],
+        "data_format": "channels_last",
+        "use_bias": False,
+        "activation": None,
+    }
+    return builder.layer("Conv2DTranspose", node.name, [x], config, [_finite(kernel)])
 
 
 def _finite(array: np.ndarray) -> np.ndarray:
@@ -271,6 +296,7 @@ def _strided_slice(node: FrozenNode, builder: ImportBuilder) -> str:
 
 OPS: Mapping[str, Lowering] = {
     **dict.fromkeys(_CONVOLUTIONS, _convolution),
+    "Conv2DBackpropInput": _transposed,
     "SpaceToBatchND": _space_to_batch,
     "BatchToSpaceND": _batch_to_space,
     "ExpandDims": _expand_dims,

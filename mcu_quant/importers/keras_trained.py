@@ -29,7 +29,7 @@ _QUANTIZER, _LINEAR, _OPERATOR = (
 )
 #: Of one activation: far beyond what a microcontroller holds.
 _MAX_ELEMENTS = 1 << 24
-_LINEAR_OPS = ("conv_2d", "depthwise_conv_2d", "fully_connected")
+_LINEAR_OPS = ("conv_2d", "depthwise_conv_2d", "transpose_conv", "fully_connected")
 
 
 def is_trained_model(model: ModelConfig) -> bool:
@@ -235,6 +235,6 @@ def _in_graph_layout(op: str, kernel: np.ndarray) -> np.ndarray:
     """HWIO to OHWI, HWC and multiplier to 1HWO, IO to OI."""
     if op == "fully_connected":
         return kernel.T
-    if op == "conv_2d":
+    if op in ("conv_2d", "transpose_conv"):
         return kernel.transpose(3, 0, 1, 2)
     return kernel.reshape(1, *kernel.shape[:2], -1)

@@ -189,6 +189,9 @@ def expected_weights(
         filters, groups = config["filters"], config.get("groups") or 1
         kernel = (*_kernel_size(class_name, config), channels // groups, filters)
         return [("kernel", kernel), *_bias(config, filters)]
+    if class_name in ("Conv1DTranspose", "Conv2DTranspose"):
+        filters = config["filters"]
+        return [("kernel", (*_kernel_size(class_name, config), filters, channels)), *_bias(config, filters)]
     if class_name in ("DepthwiseConv1D", "DepthwiseConv2D"):
         multiplier = config.get("depth_multiplier", 1)
         kernel = (*_kernel_size(class_name, config), channels, multiplier)
@@ -213,7 +216,7 @@ def _bias(config: Mapping[str, Any], size: int) -> list[WeightShape]:
 
 
 def _kernel_size(class_name: str, config: Mapping[str, Any]) -> tuple[int, ...]:
-    rank = int(class_name[-2])
+    rank = 1 if "1D" in class_name else 2
     size = config["kernel_size"]
     values = (size,) * rank if isinstance(size, int) else tuple(size)
     if len(values) != rank or math.prod(values) <= 0:

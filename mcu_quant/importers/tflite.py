@@ -54,7 +54,6 @@ _OPERATOR_HINTS: Mapping[str, str] = {
     "GELU": "relu in place of gelu",
     "ELU": "relu in place of elu",
     "PRELU": "LeakyReLU in place of PReLU",
-    "TRANSPOSE_CONV": "UpSampling by Reshape and Concatenate, then Conv2D",
 }
 
 _BY_BUILTIN = {builtin: operator for operator in OPERATORS.values() for builtin in operator.tflite_builtins}

@@ -12,6 +12,8 @@ _MODULES = (
     "fully_connected",
     "conv_2d",
     "depthwise_conv_2d",
+    "transpose_conv",
+    "batch_matmul",
     "max_pool_2d",
     "average_pool_2d",
     "mean",

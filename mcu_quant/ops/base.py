@@ -113,7 +113,8 @@ class TfliteForm:
 
     options: field name (as in the generated accessors, e.g. "StrideH") to value.
     constants: more inputs, int32 tensors (shape, axes, paddings), behind the node's inputs, or behind
-    the first `inputs_before` of them.
+    the first `inputs_before` of them. order: the node's inputs as the file has them, by position; those
+    that are not there are left out.
     """
 
     builtin: str
@@ -122,6 +123,7 @@ class TfliteForm:
     options: Mapping[str, Any] = field(default_factory=dict)
     constants: tuple[np.ndarray, ...] = ()
     inputs_before: int | None = None
+    order: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True)

@@ -67,18 +67,15 @@ class Conv2D(linear.LinearOperator):
         (x,) = inputs
         config, dimensions = layer.config, dimensions_of(layer)
         kernel = layer.weights[0][:, None] if dimensions == 1 else layer.weights[0]
-        causal = config.get("padding") == "causal"
         attrs = Conv2DAttrs(
             strides=pair(config.get("strides", 1), dimensions),
-            padding="valid" if causal else padding_of(config),
+            padding="valid" if is_causal(layer) else padding_of(config),
             dilation=pair(config.get("dilation_rate", 1), dimensions),
         )
 
         def body(x: str) -> str:
-            if causal:
-                before = (kernel.shape[0] - 1) * attrs.dilation[0]
-                pads = PadAttrs(((0, 0), (before, 0), (0, 0), (0, 0)))
-                x = builder.add("pad", f"{layer.name}/causal", pads, [x]) if before else x
+            if is_causal(layer):
+                x = add_causal_border(builder, layer.name, x, (kernel.shape[0] - 1) * attrs.dilation[0])
             y = self.add_to(builder, layer.name, x, kernel, layer.weights[1:], attrs)
             return builder.activation(layer.name, config.get("activation"), y)
 
@@ -134,6 +131,17 @@ class Conv2D(linear.LinearOperator):
 
     def macs(self, node: BoundNode) -> int:
         return node.output.elements * node.input(1).elements // node.input(1).shape[0]
+
+
+def is_causal(layer: KerasLayer) -> bool:
+    """Whether no output reads what comes after it; over time only."""
+    return layer.config.get("padding") == "causal" and dimensions_of(layer) == 1
+
+
+def add_causal_border(builder: GraphBuilder, name: str, x: str, before: int) -> str:
+    """x [1, T, 1, C] with so many zeros before it."""
+    pads = PadAttrs(((0, 0), (before, 0), (0, 0), (0, 0)))
+    return builder.add("pad", f"{name}/causal", pads, [x]) if before else x
 
 
 def axes_of(node: BoundNode) -> WindowAxes:

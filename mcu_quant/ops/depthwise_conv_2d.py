@@ -20,7 +20,7 @@ from mcu_quant.ops.base import (
     TfliteNode,
     WeightRule,
 )
-from mcu_quant.ops.conv_2d import axes_of, window_options
+from mcu_quant.ops.conv_2d import add_causal_border, axes_of, is_causal, window_options
 from mcu_quant.ops.forms import FORMS
 from mcu_quant.ops.keras import GraphBuilder, KerasLayer
 from mcu_quant.ops.keras_spatial import dimensions_of, over_space, padding_of, pair
@@ -56,7 +56,7 @@ class DepthwiseConv2D(linear.LinearOperator):
             lambda node: f"input {node.input(0).shape}, weights {node.input(1).shape}",
             forms=FORMS,
         ),
-        *linear.DEPTHWISE_CONSTRAINTS,
+        *linear.INT64_BIAS_CONSTRAINTS,
     )
 
     def output_shapes(self, attrs: DepthwiseConv2DAttrs, input_shapes: Sequence[Shape]) -> tuple[Shape, ...]:
@@ -70,11 +70,13 @@ class DepthwiseConv2D(linear.LinearOperator):
         kernel = layer.weights[0][:, None] if dimensions == 1 else layer.weights[0]
         attrs = DepthwiseConv2DAttrs(
             strides=pair(config.get("strides", 1), dimensions),
-            padding=padding_of(config),
+            padding="valid" if is_causal(layer) else padding_of(config),
             dilation=pair(config.get("dilation_rate", 1), dimensions),
         )
 
         def body(x: str) -> str:
+            if is_causal(layer):
+                x = add_causal_border(builder, layer.name, x, (kernel.shape[0] - 1) * attrs.dilation[0])
             y = self.add_to(builder, layer.name, x, kernel, layer.weights[1:], attrs)
             return builder.activation(layer.name, config.get("activation"), y)
 

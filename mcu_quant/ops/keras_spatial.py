@@ -22,8 +22,8 @@ def pair(value: Any, dimensions: int) -> tuple[int, int]:
 
 
 def dimensions_of(layer: KerasLayer) -> int:
-    """1 or 2, from the end of the class name."""
-    return 1 if layer.class_name.endswith("1D") else 2
+    """1 or 2, from the class name."""
+    return 1 if "1D" in layer.class_name else 2
 
 
 def before_and_after(value: Any, dimensions: int, what: str) -> list[tuple[int, int]]:

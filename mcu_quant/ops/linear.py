@@ -1,4 +1,4 @@
-"""What conv_2d, depthwise_conv_2d and fully_connected share: exact sums, requantization, limits."""
+"""What convolutions and fully_connected share: exact sums, requantization, limits."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from mcu_quant.ops.forms import FLOAT_FORMS, form_of
 from mcu_quant.ops.hybrid import quantize_rows
 from mcu_quant.ops.ranges import full_range, range_of
 from mcu_quant.ops.storage import STORED, real_values
-from mcu_quant.ops.windows import BandPadding, sample_chunks, window_axes
+from mcu_quant.ops.windows import BandPadding, FilterAxis, sample_chunks, transposed_axes, window_axes
 
 #: Largest magnitudes up to which floating-point sums of integers are exact.
 _EXACT_FLOAT32, _EXACT_FLOAT64 = 2**24, 2**53
@@ -273,10 +273,12 @@ def tap_cases(node: BoundNode) -> tuple[IntArray, IntArray]:
     """
     if node.node.op == "fully_connected":
         return np.ones((1, 1), np.int64), np.ones((1, 1), np.int64)
-    attrs, weights = node.attrs, node.input(1).shape
-    axes = window_axes(
-        attrs.padding, node.input(0).shape, (weights[1], weights[2]), attrs.strides, attrs.dilation
-    )
+    attrs, x, weights = node.attrs, node.input(0).shape, node.input(1).shape
+    axes: tuple[FilterAxis, FilterAxis]
+    if node.node.op == "transpose_conv":
+        axes = transposed_axes(attrs.padding, x, (weights[1], weights[2]), attrs.strides, attrs.output_size)
+    else:
+        axes = window_axes(attrs.padding, x, (weights[1], weights[2]), attrs.strides, attrs.dilation)
     height = attrs.padding.image if isinstance(attrs.padding, BandPadding) else axes[0]
     return height.inside().astype(np.int64), axes[1].inside().astype(np.int64)
 
@@ -377,8 +379,8 @@ _COMMON = (
 )
 
 CONSTRAINTS = (bias_rule(("int32",), "int8"), bias_rule(("int64", "int32"), "int16"), *_COMMON)
-#: TFLM reads every bias of an int16 depthwise_conv_2d as int64, whatever it is.
-DEPTHWISE_CONSTRAINTS = (bias_rule(("int32",), "int8"), bias_rule(("int64",), "int16"), *_COMMON)
+#: TFLM reads every bias of an int16 depthwise_conv_2d and transpose_conv as int64, whatever it is.
+INT64_BIAS_CONSTRAINTS = (bias_rule(("int32",), "int8"), bias_rule(("int64",), "int16"), *_COMMON)
 
 
 def bias_that_is_implied(node: TfliteNode, units: int) -> tuple[Tensor | None, ...]:

@@ -92,10 +92,10 @@ def _count(kept: Iterable[Kept]) -> int:
 
 def has_filters(node: BoundNode) -> bool:
     """Whether each output channel is a sum over all input channels: any of either can be left out."""
-    if node.node.op not in ("conv_2d", "fully_connected") or node.input(0).is_constant:
+    if node.node.op not in ("conv_2d", "transpose_conv", "fully_connected") or node.input(0).is_constant:
         return False
     x, weights = node.input(0).shape, node.input(1).shape
-    return weights[-1] == x[-1] if node.node.op == "conv_2d" else weights[1] % x[-1] == 0
+    return weights[1] % x[-1] == 0 if node.node.op == "fully_connected" else weights[-1] == x[-1]
 
 
 def _sources(node: BoundNode) -> IntArray | None:

@@ -11,6 +11,7 @@ from mcu_quant.passes.rewrite import View, apply_everywhere
 FUSING = (
     "conv_2d",
     "depthwise_conv_2d",
+    "transpose_conv",
     "fully_connected",
     "add",
     "sub",

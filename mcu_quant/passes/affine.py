@@ -15,16 +15,15 @@ import numpy as np
 from mcu_quant.ir import BoundNode, Graph, Node
 from mcu_quant.ops import OPERATORS
 from mcu_quant.ops.batch_normalization import BatchNormalizationAttrs, scale_and_shift
-from mcu_quant.ops.conv_2d import axes_of
 from mcu_quant.ops.depthwise_conv_2d import DepthwiseConv2DAttrs
-from mcu_quant.ops.linear import input_channels
+from mcu_quant.ops.linear import input_channels, tap_cases
 from mcu_quant.ops.reshape import ReshapeAttrs
 from mcu_quant.passes.rewrite import View, apply_everywhere
 
 BATCH_NORMALIZATION = "batch_normalization"
 
 #: Operators with constant weights: a scale and shift of their output is one of their weights and bias.
-LINEAR = ("conv_2d", "depthwise_conv_2d", "fully_connected")
+LINEAR = ("conv_2d", "depthwise_conv_2d", "transpose_conv", "fully_connected")
 
 
 def fold_into_previous(graph: Graph) -> Graph:
@@ -81,8 +80,8 @@ def _is_linear(node: BoundNode) -> bool:
 
 
 def _pads(node: BoundNode) -> bool:
-    """Whether the operator reads beyond its input's border."""
-    return node.node.op != "fully_connected" and any(axis.before or axis.after for axis in axes_of(node))
+    """Whether some outputs have taps that read nothing: at a border, or between spread inputs."""
+    return not all(inside.all() for inside in tap_cases(node))
 
 
 def _output_axis(node: BoundNode) -> int:

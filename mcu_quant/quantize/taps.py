@@ -7,8 +7,9 @@ from collections.abc import Iterator
 import numpy as np
 
 from mcu_quant.ir import BoundNode
+from mcu_quant.ops import transpose_conv
 from mcu_quant.ops.conv_2d import axes_of
-from mcu_quant.ops.windows import images, sample_chunks, window_columns
+from mcu_quant.ops.windows import images, sample_chunks, transposed_columns, window_columns
 
 #: Rows of all samples together, at most about.
 _MAX_ROWS = 2**13
@@ -49,7 +50,11 @@ def _rows(node: BoundNode, x: np.ndarray, first: int, step: int) -> np.ndarray:
     weights = node.input(1).shape
     if node.node.op == "fully_connected":
         return x.reshape(1, -1, weights[1])[:, first::step]
-    columns = window_columns(images(x, node.input(0).shape), axes_of(node))
+    x = images(x, node.input(0).shape)
+    if node.node.op == "transpose_conv":
+        columns = transposed_columns(x, transpose_conv.axes_of(node))
+    else:
+        columns = window_columns(x, axes_of(node))
     n, height, width, rows, cols, channels = columns.shape
     flat = columns.reshape(n * height * width, rows * cols, channels)[first::step]
     if node.node.op == "depthwise_conv_2d":

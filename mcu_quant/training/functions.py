@@ -76,6 +76,13 @@ def _broadcast_to(attrs: Any, x: KerasTensor) -> KerasTensor:
     return ops.broadcast_to(aligned(x, len(attrs.shape)), (ops.shape(x)[0], *attrs.shape[1:]))
 
 
+def _matrix_product(attrs: Any, operands: Sequence[KerasTensor]) -> KerasTensor:
+    turned = (
+        ops.swapaxes(x, -1, -2) if t else x for x, t in zip(operands, (attrs.adj_x, attrs.adj_y), strict=True)
+    )
+    return ops.matmul(*turned)
+
+
 #: By the operator's name in the graph. Linear operators have a layer of their own (linear.py).
 FUNCTIONS: dict[str, Function] = {
     "add": _binary(ops.add),
@@ -92,6 +99,7 @@ FUNCTIONS: dict[str, Function] = {
     "logical_and": _binary(ops.logical_and),
     "logical_or": _binary(ops.logical_or),
     "logical_not": _unary(lambda attrs, x: ops.logical_not(x)),
+    "batch_matmul": _matrix_product,
     "max_pool_2d": _pool(ops.max_pool),
     "average_pool_2d": _pool(ops.average_pool),
     "mean": _unary(lambda attrs, x: ops.mean(x, axis=attrs.axes, keepdims=attrs.keepdims)),

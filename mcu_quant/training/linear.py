@@ -177,6 +177,8 @@ class FakeQuantizedLinear(StatisticsLayer):
     def _apply(self, x: KerasTensor, kernel: KerasTensor) -> KerasTensor:
         if self.op == "fully_connected":
             return self._matmul(x, kernel)
+        if self.op == "transpose_conv":
+            return self._transposed(x, kernel)
         attrs = self.attributes
         function = ops.conv if self.op == "conv_2d" else ops.depthwise_conv
         strides = attrs.strides
@@ -189,6 +191,22 @@ class FakeQuantizedLinear(StatisticsLayer):
             padding=attrs.padding,
             data_format="channels_last",
             dilation_rate=attrs.dilation,
+        )
+
+    def _transposed(self, x: KerasTensor, kernel: KerasTensor) -> KerasTensor:
+        """output_padding is what the output has beyond Keras's least size for it."""
+        attrs = self.attributes
+        sizes = zip(attrs.output_size, x.shape[1:3], attrs.strides, self.kernel_shape, strict=False)
+        return ops.conv_transpose(
+            x,
+            ops.transpose(kernel, (0, 1, 3, 2)),
+            strides=attrs.strides,
+            padding=attrs.padding,
+            output_padding=tuple(
+                made - (size - 1) * stride - (taps % 2 if attrs.padding == "same" else taps)
+                for made, size, stride, taps in sizes
+            ),
+            data_format="channels_last",
         )
 
     def _matmul(self, x: KerasTensor, kernel: KerasTensor) -> KerasTensor:

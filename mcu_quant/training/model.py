@@ -215,6 +215,6 @@ def keras_kernel(node: BoundNode) -> np.ndarray:
     assert weights is not None
     if node.node.op == "fully_connected":
         return weights.T
-    if node.node.op == "conv_2d":
+    if node.node.op in ("conv_2d", "transpose_conv"):
         return weights.transpose(1, 2, 3, 0)
     return weights[0].reshape(*weights.shape[1:3], node.input(0).shape[3], -1)

@@ -12,16 +12,17 @@ from hypothesis import strategies as st
 from mcu_quant.ir import Graph, QuantParams, Tensor
 from mcu_quant.ops import OPERATORS
 from mcu_quant.ops.index_limits import Limits, index_limits
-from tests.hunter import conditions, elementwise, indexed, moves, reductions, unary, windows
+from tests.hunter import conditions, elementwise, indexed, moves, products, reductions, unary, windows
 from tests.hunter.build import CHANNELS, QUANTS, SEEDS, Draw, GraphDraft
 
-_GROUPS = (windows, elementwise, conditions, reductions, moves, indexed, unary)
+_GROUPS = (windows, elementwise, conditions, reductions, moves, indexed, unary, products)
 EMITTERS = {name: emit for group in _GROUPS for name, emit in group.EMITTERS.items() if name in OPERATORS}
 #: Once more for each: they have most of the kernels.
 OFTEN = 2 * ("conv_2d", "depthwise_conv_2d", "fully_connected")
 NEEDS_IMAGE = (
     "conv_2d",
     "depthwise_conv_2d",
+    "transpose_conv",
     "max_pool_2d",
     "average_pool_2d",
     "resize_nearest_neighbor",

@@ -60,7 +60,7 @@ def _roles(graph: Graph) -> dict[str, str]:
 def _bias_type(node: Node) -> str:
     """An int32 now and then, but where TFLM takes every bias for an int64."""
     some = zlib.crc32(node.name.encode()) % 4 == 0
-    return "int32" if some and node.op != "depthwise_conv_2d" else "int64"
+    return "int32" if some and node.op not in ("depthwise_conv_2d", "transpose_conv") else "int64"
 
 
 def _as_int16(tensor: Tensor, role: str) -> Tensor:

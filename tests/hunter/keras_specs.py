@@ -104,6 +104,8 @@ def layer_weights(layer: LayerSpec, shape: tuple[int, ...]) -> list[np.ndarray]:
     multiplier, groups = config.get("depth_multiplier", 1), config.get("groups", 1)
     if kind == "Dense":
         shapes, outputs = [[channels, config["units"]]], config["units"]
+    elif kind.endswith("Transpose"):
+        shapes, outputs = [[*window, config["filters"], channels]], config["filters"]
     elif kind.startswith("Conv"):
         shapes, outputs = [[*window, channels // groups, config["filters"]]], config["filters"]
     elif kind.startswith("Depthwise"):
@@ -169,7 +171,7 @@ def _activation(draw: Draw) -> str | None:
 
 def _dimensions(kind: str) -> int | None:
     """How many spatial dimensions a layer's input must have; None if any number will do."""
-    return int(kind[-2]) if kind.endswith(("1D", "2D")) else None
+    return next((dimensions for dimensions in (1, 2) if f"{dimensions}D" in kind), None)
 
 
 def _window(draw: Draw, kind: str, shape: tuple[int, ...]) -> Config:
@@ -202,6 +204,10 @@ def _conv(kind: str) -> DrawConfig:
 
 def _depthwise(draw: Draw, shape: tuple[int, ...]) -> Config:
     return {**_window(draw, "DepthwiseConv", shape), "depth_multiplier": draw(st.integers(1, 2))}
+
+
+def _transposed(draw: Draw, shape: tuple[int, ...]) -> Config:
+    return {**_window(draw, "ConvTranspose", shape), "output_padding": None, "filters": draw(CHANNELS)}
 
 
 def _separable(draw: Draw, shape: tuple[int, ...]) -> Config:
@@ -279,6 +285,7 @@ _DRAWS: Mapping[str, DrawConfig] = {
     "Conv1D": _conv("Conv1D"),
     "Conv2D": _conv("Conv2D"),
     **dict.fromkeys(("DepthwiseConv1D", "DepthwiseConv2D"), _depthwise),
+    **dict.fromkeys(("Conv1DTranspose", "Conv2DTranspose"), _transposed),
     **dict.fromkeys(("SeparableConv1D", "SeparableConv2D"), _separable),
     "BatchNormalization": _batch_normalization,
     **{f"{what}Pooling{d}D": _pooling for what in ("Max", "Average") for d in (1, 2)},

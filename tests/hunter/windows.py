@@ -34,7 +34,7 @@ USUAL_FILTERS = ((3, 3), (3, 3), (1, 1), (1, 3), (3, 1))
 DILATION = st.sampled_from([1, 1, 1, 2, 3])
 
 
-def _typical(x: Tensor, weights: Tensor, taps: int) -> float:
+def typical_sum(x: Tensor, weights: Tensor, taps: float) -> float:
     """About what a sum of products is."""
     assert x.quant is not None and weights.quant is not None
     return x.quant.scale[0] * 64 * max(weights.quant.scale) * 40 * math.sqrt(taps)
@@ -60,7 +60,7 @@ def conv_2d(draft: GraphDraft) -> Tensor | None:
         return None
     weights = draw_weights(draft, shape, 0)
     bias = draw_bias(draft, x, weights, outputs) if draw(st.integers(0, 4)) < 4 else None
-    quant = draw_output_quant(draft, _typical(x, weights, math.prod(shape[1:])))
+    quant = draw_output_quant(draft, typical_sum(x, weights, math.prod(shape[1:])))
     return _with_residual(draft, x, draft.add("conv_2d", attrs, [x, weights, bias], quant))
 
 
@@ -103,7 +103,7 @@ def depthwise_conv_2d(draft: GraphDraft) -> Tensor | None:
         return None
     weights = draw_weights(draft, shape, 3)
     bias = draw_bias(draft, x, weights, outputs)
-    quant = draw_output_quant(draft, _typical(x, weights, shape[1] * shape[2]))
+    quant = draw_output_quant(draft, typical_sum(x, weights, shape[1] * shape[2]))
     return _with_residual(draft, x, draft.add("depthwise_conv_2d", attrs, [x, weights, bias], quant))
 
 
@@ -119,7 +119,7 @@ def fully_connected(draft: GraphDraft) -> Tensor | None:
         return None
     weights = draw_weights(draft, (units, columns), 0)
     bias = draw_bias(draft, x, weights, units) if draw(st.integers(0, 4)) < 4 else None
-    quant = draw_output_quant(draft, _typical(x, weights, columns))
+    quant = draw_output_quant(draft, typical_sum(x, weights, columns))
     attrs = FullyConnectedAttrs(draw(FUSED), keep)
     return draft.add("fully_connected", attrs, [x, weights, bias], quant)
 

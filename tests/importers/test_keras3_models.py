@@ -51,6 +51,8 @@ LAYERS: dict[str, Callable[[], Any]] = {
     "depthwise_1d": signal(lambda: L.DepthwiseConv1D(3, depth_multiplier=2)),
     "depthwise_2d": image(lambda: L.DepthwiseConv2D(3, strides=2, padding="same", depth_multiplier=3)),
     "depthwise_2d_dilated": image(lambda: L.DepthwiseConv2D(3, dilation_rate=2, use_bias=False)),
+    "transposed_1d": signal(lambda: L.Conv1DTranspose(5, 4, strides=2, padding="same")),
+    "transposed_2d": image(lambda: L.Conv2DTranspose(5, 3, strides=2, output_padding=1, activation="relu")),
     "separable_1d": signal(lambda: L.SeparableConv1D(5, 3, padding="same", activation="tanh")),
     "separable_2d": image(lambda: L.SeparableConv2D(5, 3, strides=2, depth_multiplier=2)),
     "dense": image(lambda: L.Dense(3, activation="sigmoid"), 7),
@@ -247,11 +249,12 @@ def test_unbuilt_model_is_refused() -> None:
 
 EXPORTED = (
     "conv_2d", "conv_2d_dilated", "conv_2d_groups", "depthwise_2d", "depthwise_2d_dilated", "separable_2d",
+    "transposed_2d",
     "dense_on_images", "batch_norm", "relu_6", "relu_max", "leaky_relu", "softmax", "max_2d", "average_2d",
     "global_average_2d", "zero_padding_2d", "flatten", "reshape", "rescaling", "rescaling_channels",
     "dropout",
 )  # fmt: skip
-EXPORTED_1D = ("conv_1d", "conv_1d_causal", "separable_1d", "max_1d", "global_average_1d")
+EXPORTED_1D = ("conv_1d", "conv_1d_causal", "separable_1d", "transposed_1d", "max_1d", "global_average_1d")
 
 
 @pytest.mark.slow  # TensorFlow starts once more

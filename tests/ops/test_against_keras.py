@@ -22,6 +22,22 @@ LAYERS: dict[str, tuple[tuple[int, ...], Build]] = {
     "conv_2d_dilated": (IMAGE, lambda k: k.Conv2D(4, (3, 2), dilation_rate=(2, 3), use_bias=False)),
     "depthwise_1d": (TIME, lambda k: k.DepthwiseConv1D(3, padding="same", depth_multiplier=3)),
     "depthwise_2d": (IMAGE, lambda k: k.DepthwiseConv2D(3, strides=2, padding="same", depth_multiplier=2)),
+    "depthwise_1d_dilated": (TIME, lambda k: k.DepthwiseConv1D(3, dilation_rate=3, activation="relu")),
+    "separable_1d_strides": (TIME, lambda k: k.SeparableConv1D(5, 3, 2, "same", depth_multiplier=2)),
+    "separable_2d": (IMAGE, lambda k: k.SeparableConv2D(5, (3, 2), dilation_rate=(2, 1), use_bias=False)),
+    "separable_2d_strides": (IMAGE, lambda k: k.SeparableConv2D(5, 3, 2, "same", activation="relu")),
+    "transposed_1d": (TIME, lambda k: k.Conv1DTranspose(5, 4, 3, "same", activation="relu")),
+    "transposed_1d_valid": (TIME, lambda k: k.Conv1DTranspose(5, 2, 3, output_padding=1)),
+    "transposed_1d_dilated": (TIME, lambda k: k.Conv1DTranspose(5, 4, padding="same", dilation_rate=2)),
+    "transposed_2d": (IMAGE, lambda k: k.Conv2DTranspose(5, 3, (2, 3), "same", use_bias=False)),
+    "transposed_2d_valid": (IMAGE, lambda k: k.Conv2DTranspose(5, (2, 4), 3)),
+    "transposed_2d_padding": (
+        IMAGE,
+        lambda k: k.Conv2DTranspose(5, (5, 4), 2, "same", output_padding=(0, 1)),
+    ),
+    "transposed_2d_without_strides": (IMAGE, lambda k: k.Conv2DTranspose(5, (3, 2), padding="same")),
+    "transposed_2d_full": (IMAGE, lambda k: k.Conv2DTranspose(5, (3, 2), dilation_rate=(1, 2))),
+    "dense_on_images": (IMAGE, lambda k: k.Dense(3, use_bias=False)),
     "max_pool_1d": (TIME, lambda k: k.MaxPooling1D(3, strides=2, padding="same")),
     "max_pool_2d": (IMAGE, lambda k: k.MaxPooling2D((2, 3), padding="same")),
     "max_pool_2d_stride": (IMAGE, lambda k: k.MaxPooling2D((2, 3), strides=1)),
@@ -52,6 +68,32 @@ LAYERS: dict[str, tuple[tuple[int, ...], Build]] = {
     "softmax": (IMAGE, lambda k: k.Softmax()),
     "dense_rows": (TIME, lambda k: k.Dense(3, activation="softmax")),
 }
+
+
+#: Shapes of both inputs, and the axes.
+DOTS: dict[str, tuple[tuple[int, ...], tuple[int, ...], Any]] = {
+    "vectors": ((5,), (5,), 1),
+    "last_axes": ((3, 5), (4, 5), -1),
+    "matrices": ((3, 5), (5, 2), (2, 1)),
+    "first_axes": ((5, 3), (5, 2), 1),
+    "first_and_last": ((5, 3), (2, 5), (1, 2)),
+    "vector_and_matrix": ((5,), (4, 5), (1, 2)),
+    "images": ((2, 3, 5), (5, 4, 2), (3, 1)),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", DOTS)
+def test_dot(name: str) -> None:
+    keras = pytest.importorskip("keras")
+    first, second, axes = DOTS[name]
+    inputs = [keras.Input(first), keras.Input(second)]
+    model = keras.Model(inputs, keras.layers.Dot(axes)(inputs))
+    rng = np.random.default_rng(0)
+    x = [rng.normal(size=(3, *shape)).astype(np.float32) for shape in (first, second)]
+    expected = np.asarray(model(x))
+    (actual,) = run_graph(load_keras_model(model), [part[:, None] for part in x])
+    np.testing.assert_allclose(actual[:, 0], expected, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.slow

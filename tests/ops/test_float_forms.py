@@ -71,10 +71,12 @@ TOLERANCES = {
     "tanh": (3e-7, 3e-7),
     "conv_2d": (1e-5, 1e-5),
     "depthwise_conv_2d": (1e-5, 1e-5),
+    "transpose_conv": (1e-5, 1e-5),
+    "batch_matmul": (1e-5, 1e-5),
     "fully_connected": (1e-5, 1e-5),
 }
 Operands = list[np.ndarray | None]
-LINEAR = ("conv_2d", "depthwise_conv_2d", "fully_connected")
+LINEAR = ("conv_2d", "depthwise_conv_2d", "transpose_conv", "fully_connected")
 #: What the constants of a node may be stored as, and how it then computes.
 FORMS = ("float32", "float16", "weights", "hybrid")
 

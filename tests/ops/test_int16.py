@@ -28,6 +28,7 @@ from tests.conftest import one_in_four_is_quick
 from tests.ops import (
     test_add,
     test_average_pool_2d,
+    test_batch_matmul,
     test_broadcast_to,
     test_concatenation,
     test_conv_2d,
@@ -59,6 +60,7 @@ from tests.ops import (
     test_sum,
     test_tanh,
     test_transpose,
+    test_transpose_conv,
 )
 from tests.ops.driver import (
     CHECKS,
@@ -91,6 +93,7 @@ TABLES: dict[str, list[Case]] = {
     "add": _cases(test_add.CASES),
     "average_pool_2d": _cases(test_average_pool_2d.CASES),
     "broadcast_to": _cases(test_broadcast_to.CASES),
+    "batch_matmul": _cases(test_batch_matmul.CASES),
     "concatenation": _cases(test_concatenation.CASES),
     "conv_2d": _cases(test_conv_2d.CASES),
     "conv_2d_int32": _cases(test_conv_2d.CASES, "float64_sums", bias="int32"),
@@ -125,6 +128,7 @@ TABLES: dict[str, list[Case]] = {
     "sum": _cases(test_sum.CASES),
     "tanh": _cases(test_tanh.CASES, float_steps=3.0),
     "transpose": _cases(test_transpose.CASES),
+    "transpose_conv": _cases(test_transpose_conv.CASES),
 }
 CASES = [
     pytest.param(case, id=f"{op}-{case}", marks=one_in_four_is_quick(index))

@@ -21,6 +21,7 @@ from mcu_quant.ops.reduction import ReductionAttrs
 from mcu_quant.ops.relu import ReluAttrs
 from mcu_quant.ops.reshape import ReshapeAttrs
 from mcu_quant.ops.strided_slice import StridedSliceAttrs
+from mcu_quant.ops.transpose_conv import TransposeConvAttrs
 
 SCALE = 0.05
 #: Beyond what any sum here can reach.
@@ -62,6 +63,13 @@ class Net:
     def depthwise(self, x: str, multiplier: int = 1, size: int = 3, **options: Any) -> str:
         shape = (1, size, size, self.tensors[x].shape[3] * multiplier)
         return self._filters("depthwise_conv_2d", DepthwiseConv2DAttrs, x, shape, 3, options)
+
+    def transposed(
+        self, x: str, outputs: int, output_size: tuple[int, int], size: int = 3, **options: Any
+    ) -> str:
+        shape = (outputs, size, size, self.tensors[x].shape[3])
+        options = {"output_size": output_size, "strides": (2, 2), **options}
+        return self._filters("transpose_conv", TransposeConvAttrs, x, shape, 0, options)
 
     def dense(self, x: str, outputs: int, inputs: int | None = None, **options: Any) -> str:
         shape = (outputs, inputs or self.tensors[x].shape[-1])
@@ -269,6 +277,24 @@ def activations_between() -> Example:
     return Example(net.graph(net.conv(b, 6, 3)), {a: 4, b: 4})
 
 
+def transposed() -> Example:
+    """Of what nothing adds, channels go; a value that only some taps add stays."""
+    net = Net(zero_point=3)
+    a = net.conv(net.input(1, 4, 3, 3), 8, constants=values(0, 0, 0, 0))
+    b = net.transposed(a, 8, (8, 6), constants=values(5, 6, -7, 8))
+    c = net.transposed(b, 6, (16, 12), 2)
+    d = net.transposed(b, 6, (16, 12))
+    return Example(net.graph(c, d), {a: 4})
+
+
+def transposed_alike() -> Example:
+    """Where filters meet every output by one tap, any constant goes."""
+    net = Net(zero_point=3)
+    a = net.conv(net.input(1, 4, 3, 3), 8, constants=values(9, -9, 1, 2))
+    weights = np.repeat(np.repeat(net.rng.integers(-127, 128, (6, 1, 1, 8)), 2, 1), 2, 2)
+    return Example(net.graph(net.transposed(a, 6, (8, 6), 2, weights=weights)), {a: 4})
+
+
 def unused_channels() -> Example:
     net = Net(zero_point=3)
     a = net.conv(net.input(1, 4, 3, 3), 8)
@@ -310,6 +336,8 @@ EXAMPLES: Sequence[Callable[[], Example]] = (
     concatenated,
     grouped,
     activations_between,
+    transposed,
+    transposed_alike,
     unused_channels,
     shared_weights,
 )

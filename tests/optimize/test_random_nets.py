@@ -47,7 +47,7 @@ def random_net(seed: int, dtype: str = "int8") -> Graph:
 def _layer(net: Net, rng: np.random.Generator, x: str) -> str:
     image = net.tensors[x].shape
     padding = "same" if rng.random() < 0.7 or min(image[1:3]) < 3 else "valid"
-    kind = rng.choice(["conv", "conv", "depthwise", "pool", "relu", "add"])
+    kind = rng.choice(["conv", "conv", "depthwise", "transposed", "pool", "relu", "add"])
     if kind == "conv":
         outputs, size = int(rng.integers(1, 14)), int(rng.choice([1, 3]))
         options = {"activation": _activation(rng), "padding": padding, "bias": rng.random() < 0.8}
@@ -56,6 +56,10 @@ def _layer(net: Net, rng: np.random.Generator, x: str) -> str:
         multiplier = int(rng.integers(1, 3))
         constants = _constants(rng, image[3] * multiplier)
         return net.depthwise(x, multiplier, constants=constants, activation=_activation(rng), padding=padding)
+    if kind == "transposed":
+        outputs, stride = int(rng.integers(1, 9)), int(rng.integers(1, 3))
+        size = (min(image[1] * stride, 16), min(image[2] * stride, 16))
+        return net.transposed(x, outputs, size, strides=(stride, stride), constants=_constants(rng, outputs))
     if kind == "pool":
         op = str(rng.choice(["max_pool_2d", "average_pool_2d"]))
         return net.add(op, Pool2DAttrs((3, 3), (1, 2), padding=padding), x)

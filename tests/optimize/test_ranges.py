@@ -31,6 +31,8 @@ def linear_nodes() -> dict[str, tuple[Net, str]]:
         ("conv, groups", (1, 3, 2, 6), lambda net, x: net.conv(x, 4, 3, groups=2)),
         ("depthwise", (1, 4, 3, 3), lambda net, x: net.depthwise(x, 2)),
         ("depthwise, dilated", (1, 4, 3, 3), lambda net, x: net.depthwise(x, dilation=(2, 1))),
+        ("transposed", (1, 3, 2, 4), lambda net, x: net.transposed(x, 5, (7, 5), 3, strides=(2, 3))),
+        ("transposed, valid", (1, 2, 2, 3), lambda net, x: net.transposed(x, 4, (5, 4), 3, padding="valid")),
         ("dense", (1, 12), lambda net, x: net.dense(x, 5)),
         ("dense, rows", (1, 3, 4), lambda net, x: net.dense(x, 5)),
         ("dense, image", (1, 2, 3, 4), lambda net, x: net.dense(x, 5, inputs=24)),

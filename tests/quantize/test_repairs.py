@@ -21,6 +21,7 @@ from mcu_quant.ops.linear import LinearOperator
 from mcu_quant.ops.pad import PadAttrs
 from mcu_quant.ops.reduction import ReductionAttrs
 from mcu_quant.ops.reshape import ReshapeAttrs
+from mcu_quant.ops.transpose_conv import TransposeConvAttrs
 from mcu_quant.quantize import quantize_integer
 from mcu_quant.quantize.adaround import _Problem, rounded_weights
 from mcu_quant.quantize.equalize import PeakFinder, equalized, pairs
@@ -156,6 +157,7 @@ LINEAR = {
     "multiplier": linear(
         "depthwise_conv_2d", DepthwiseConv2DAttrs(padding="valid"), (1, 5, 5, 3), (1, 2, 3, 6)
     ),
+    "transposed": linear("transpose_conv", TransposeConvAttrs((7, 9), (2, 3)), (1, 4, 3, 3), (4, 3, 4, 3)),
     "dense": linear("fully_connected", FullyConnectedAttrs(), (1, 8), (5, 8)),
 }
 

@@ -64,6 +64,9 @@ def odd_ends() -> keras.Model:
     high = layers.ReLU(threshold=0.2, negative_slope=0.3, name="threshold")(high)
     x = layers.Concatenate(name="both")([low, high])
     x = layers.ReLU(6.0, name="six")(x)
+    x = layers.Conv2DTranspose(6, 3, strides=2, padding="same", use_bias=False, name="transposed")(x)
+    x = layers.BatchNormalization(name="transposed_norm")(x)
+    x = layers.Conv2DTranspose(4, (2, 3), strides=(2, 3), output_padding=(1, 0), name="spread")(x)
     x = layers.GlobalAveragePooling2D(keepdims=True, name="global")(x)
     return keras.Model(image, layers.Conv2D(3, 1, name="out")(x), name="odd_ends")
 

@@ -65,6 +65,7 @@ def test_weights_are_rounded_to_the_very_integers(
         assert np.abs(weights.data).max() == 127
         layout = {
             "conv_2d": lambda w: w.transpose(3, 0, 1, 2),
+            "transpose_conv": lambda w: w.transpose(3, 0, 1, 2),
             "depthwise_conv_2d": lambda w: w.reshape(1, *w.shape[:2], -1),
             "fully_connected": lambda w: w.T,
         }[layer.op]
@@ -76,7 +77,8 @@ def test_the_models_have_the_usual_operators(trained: dict[tuple[str, str], Any]
         node.op for name, kind in CASES for node in mq.load(trained_model(trained, name, kind)).graph.nodes
     }
     assert used == {
-        *("fully_connected", "conv_2d", "depthwise_conv_2d", "max_pool_2d", "average_pool_2d", "mean", "pad"),
+        *("fully_connected", "conv_2d", "depthwise_conv_2d", "transpose_conv"),
+        *("max_pool_2d", "average_pool_2d", "mean", "pad"),
         *(
             "softmax",
             "reshape",

@@ -58,6 +58,11 @@ _WITHOUT = {"float32": 150.0, "float16": 160.0, "int8": 190.0}
 
 
 def float_linear_cycles(node: BoundNode, core: Core) -> float:
+    return float_product_cycles(node, core, node.input(1).dtype)
+
+
+def float_product_cycles(node: BoundNode, core: Core, storage: str) -> float:
+    """Of sums of products with weights that are stored so."""
     products = _WITH_FPU if "-mfloat-abi=hard" in core.gcc_flags else _WITHOUT
-    product = products[node.input(1).dtype]
+    product = products[storage]
     return product * OPERATORS[node.node.op].macs(node) + 5 * product * node.output.elements

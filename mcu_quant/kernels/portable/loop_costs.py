@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from mcu_quant.ir import BoundNode
 from mcu_quant.kernels.base import Core
 from mcu_quant.ops.conv_2d import axes_of
-from mcu_quant.ops.windows import WindowAxis
 
 #: Output channels that are computed at once where there are as many (MQ_DOT_OUTPUTS).
 AT_ONCE = 4
@@ -73,7 +72,7 @@ def window_cycles(node: BoundNode, channels: int, at_once: bool, costs: LoopCost
     at_once: outputs go four at a time, as far as there are four.
     """
     height, width = axes_of(node)
-    rows, taps = _inside(height), _inside(width)
+    rows, taps = height.products(), width.products()
     _, output_h, output_w, outputs = node.output.shape
     fours = outputs // AT_ONCE if at_once else 0
     lone = outputs - AT_ONCE * fours
@@ -87,9 +86,3 @@ def row_cycles(rows: int, size: int, outputs: int, costs: LoopCosts) -> float:
     fours, lone = divmod(outputs, AT_ONCE)
     products = costs.product * AT_ONCE * fours + costs.lone_product * lone
     return rows * (costs.output * outputs + costs.row * (fours + lone) + size * products)
-
-
-def _inside(axis: WindowAxis) -> int:
-    """Taps of all outputs along an axis, those outside the input left out."""
-    outputs = (axis.reach(tap)[0] for tap in range(axis.filter_size))
-    return sum(reached.stop - reached.start for reached in outputs)

@@ -1,0 +1,27 @@
+"""Plain C products of float matrices: a few dot products at once."""
+
+from __future__ import annotations
+
+from mcu_quant.ir import BoundNode
+from mcu_quant.kernels.base import Activation, Core, Kernel, KernelCall
+from mcu_quant.kernels.portable.float_params import float_product_cycles
+from mcu_quant.kernels.portable.matrices import matrix_overlap, matrix_params
+
+
+class BatchMatmulF32(Kernel):
+    name = "batch_matmul_f32"
+    ops = ("batch_matmul",)
+    forms = ("float",)
+
+    def call(self, node: BoundNode) -> KernelCall:
+        names = (node.input(0).name, node.input(1).name, node.output.name)
+        return KernelCall(matrix_params(node), tuple(Activation(name) for name in names))
+
+    def overlap(self, node: BoundNode) -> tuple[int | None, ...]:
+        return matrix_overlap(node)
+
+    def cycles(self, node: BoundNode, core: Core) -> float:
+        return float_product_cycles(node, core, "float32")
+
+
+KERNEL = BatchMatmulF32()

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: 0BSD
+ *
+ * mcu_quant: transposed convolution over height and width, int16 activations and int8 weights, any CPU.
+ */
+#ifndef MQ_TRANSPOSE_CONV_S16_H
+#define MQ_TRANSPOSE_CONV_S16_H
+
+#include "mq_s16.h"
+#include "mq_transposed.h"
+
+typedef struct {
+    int32_t input_h;
+    int32_t input_w;
+    int32_t input_channels;
+    int32_t filter_h;
+    int32_t filter_w;
+    int32_t output_h;
+    int32_t output_w;
+    int32_t output_channels;
+    int32_t stride_h;
+    int32_t stride_w;
+    int32_t padding_h; /* rows of the spread input that are cut off before the output */
+    int32_t padding_w;
+    int32_t is_int64;   /* the accumulator, see mq_s16_output */
+    int32_t narrow;     /* 1: sums without the bias fit int32, or wrap */
+    int32_t bias_words; /* 1 or 2, of each bias */
+    int32_t activation_min;
+    int32_t activation_max;
+} mq_transpose_conv_s16_params_t;
+
+/* Add the taps' products with the filters of `outputs` output channels, from `weights` on. */
+MQ_KERNEL void mq_transpose_conv_s16_sums(const mq_transpose_conv_s16_params_t *params,
+                                          const mq_transposed_taps_t *y,
+                                          const mq_transposed_taps_t *x,
+                                          const int16_t *input,
+                                          const int8_t *weights,
+                                          int32_t outputs,
+                                          mq_s16_sums_t *sums) {
+    const int32_t depth = params->input_channels;
+    const int32_t filter_row = params->filter_w * depth;
+    const int32_t filter = params->filter_h * filter_row;
+    int32_t row = (y->input * params->input_w + x->input) * depth;
+    for (int32_t tap_y = y->first; tap_y < y->end; tap_y += params->stride_h) {
+        int32_t x_position = row;
+        int32_t w_position = tap_y * filter_row + x->first * depth;
+        for (int32_t tap_x = x->first; tap_x < x->end; tap_x += params->stride_w) {
+            mq_s16_add_dots(sums, outputs, input + x_position, weights + w_position, filter, depth,
+                            params->narrow);
+            x_position -= depth;
+            w_position += params->stride_w * depth;
+        }
+        row -= params->input_w * depth;
+    }
+}
+
+/* input [input_h][input_w][input_channels],
+ * weights [output_channels][filter_h][filter_w][input_channels],
+ * output [output_h][output_w][output_channels]; bias [output_channels][bias_words],
+ * multiplier, shift [output_channels].
+ */
+MQ_KERNEL void mq_transpose_conv_s16(const mq_transpose_conv_s16_params_t *params,
+                                     const int16_t *input,
+                                     const int8_t *weights,
+                                     const int32_t *bias,
+                                     const int32_t *multiplier,
+                                     const int8_t *shift,
+                                     int16_t *output) {
+    const int32_t filter = params->filter_h * params->filter_w * params->input_channels;
+    for (int32_t pixel = 0; pixel < params->output_h * params->output_w; pixel++) {
+        const mq_transposed_taps_t y =
+            mq_transposed_taps(pixel / params->output_w + params->padding_h, params->stride_h,
+                               params->filter_h, params->input_h);
+        const mq_transposed_taps_t x =
+            mq_transposed_taps(pixel % params->output_w + params->padding_w, params->stride_w,
+                               params->filter_w, params->input_w);
+        int32_t outputs;
+        for (int32_t unit = 0; unit < params->output_channels; unit += outputs) {
+            mq_s16_sums_t sums;
+            outputs = params->output_channels - unit < MQ_DOT_OUTPUTS ? 1 : MQ_DOT_OUTPUTS;
+            mq_s16_start(&sums, outputs, bias, params->bias_words, unit);
+            mq_transpose_conv_s16_sums(params, &y, &x, input, weights + unit * filter, outputs, &sums);
+            mq_s16_collect(&sums, outputs);
+            for (int32_t i = 0; i < outputs; i++) {
+                *output++ = mq_s16_output(sums.sum[i], multiplier[unit + i], shift[unit + i],
+                                          params->is_int64, params->activation_min, params->activation_max);
+            }
+        }
+    }
+}
+
+#endif
