@@ -17,9 +17,8 @@ from mcu_quant.importers.keras_functions import (
     FUNCTION_LAYERS,
     Arguments,
     TensorName,
-    function_name,
-    is_known_function,
     lower_function,
+    require_known_function,
 )
 from mcu_quant.importers.keras_layers import HANDLERS, ImportBuilder
 from mcu_quant.importers.keras_order import execution_order
@@ -122,7 +121,7 @@ class _Importer:
         try:
             _refuse_by_class(layer)
             if layer.operation or layer.class_name in FUNCTION_LAYERS:
-                return [self._function(layer, index, values, here)]
+                return self._function(layer, index, values, here)
             inputs = [self._value(ref, values, layer) for ref in _read_tensors(call)]
             if not inputs:
                 raise LayerRefused("a layer must be called on a tensor", hint="layer(x)")
@@ -188,11 +187,13 @@ class _Importer:
         config, class_name = document["config"], document["class_name"]
         return self._builder.layer(class_name, f"{label}/{config.get('name', class_name)}", [x], config)
 
-    def _function(self, layer: LayerConfig, index: int, values: _Values, path: LayerPath) -> str | None:
+    def _function(
+        self, layer: LayerConfig, index: int, values: _Values, path: LayerPath
+    ) -> Sequence[str | None]:
         call = layer.calls[index]
         for ref in call.refs():
             if self._value(ref, values, None) is None:
-                return None
+                return [None]
 
         def resolved(value: Any) -> Any:
             if isinstance(value, TensorRef):
@@ -230,12 +231,7 @@ def _refuse_by_class(layer: LayerConfig) -> None:
     if layer.custom:
         raise custom_layer(layer.custom)
     if layer.operation or class_name in FUNCTION_LAYERS:
-        if not is_known_function(layer):
-            raise LayerRefused(
-                "there is no form for this function",
-                value=function_name(layer),
-                hint="the Keras layer that does the same, e.g. Rescaling, Activation, Reshape, Add, Multiply",
-            )
+        require_known_function(layer)
         return
     if class_name not in HANDLERS:
         raise unsupported_layer(class_name)
