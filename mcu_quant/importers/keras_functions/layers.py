@@ -17,7 +17,7 @@ from mcu_quant.importers.keras_functions.arguments import (
     is_integer,
 )
 from mcu_quant.importers.keras_functions.indexing import crop
-from mcu_quant.importers.keras_functions.nodes import binary, layer
+from mcu_quant.importers.keras_functions.nodes import binary, layer, unary
 from mcu_quant.importers.keras_functions.reductions import reduce
 from mcu_quant.importers.keras_functions.shapes import padded
 from mcu_quant.importers.keras_layers import ImportBuilder, affine
@@ -77,7 +77,8 @@ def _convolution(kind: str) -> Function:
             config |= {"filters": kernel.shape[-1], "groups": groups}
         else:
             config |= {"filters": kernel.shape[-2], "output_padding": arguments.get(99, "output_padding")}
-        return builder.layer(f"{kind}{dimensions}D", arguments.name, [x], config, [kernel])
+        class_name = f"Conv{dimensions}DTranspose" if kind == "ConvTranspose" else f"{kind}{dimensions}D"
+        return builder.layer(class_name, arguments.name, [x], config, [kernel])
 
     return lower
 
@@ -175,7 +176,7 @@ def _normalize(arguments: Arguments, builder: ImportBuilder) -> str:
         return layer(builder, "UnitNormalization", name, [x], axis=axis)
     if order != 1.0:
         raise LayerRefused("the norm must be of order 1 or 2", value=order)
-    magnitude = builder.add("abs", f"{name}/abs", None, [x])
+    magnitude = unary(builder, "abs", f"{name}/abs", x)
     return binary(builder, "div", name, x, reduce(builder, "sum", f"{name}/sum", magnitude, (axis,), True))
 
 

@@ -77,7 +77,7 @@ def transpose(builder: ImportBuilder, name: str, x: str, order: Sequence[int]) -
     moved = [shape[axis] for axis in axes]
     if (kept := [axis for axis in axes if shape[axis] != 1]) == sorted(kept):
         return reshape(builder, name, x, moved)
-    return layer(builder, "Permute", name, [x], dims=axes[1:])
+    return add(builder, "transpose", name, [x], attrs(builder, "transpose", tuple(axes)))
 
 
 def _transpose(arguments: Arguments, builder: ImportBuilder) -> str:
