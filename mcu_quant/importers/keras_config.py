@@ -14,6 +14,8 @@ from mcu_quant.errors import InvalidModelError
 
 MAX_NESTING = 16
 MODEL_CLASSES = ("Functional", "Model", "Sequential")
+#: Layers that hold one other layer and add no weights that count once a model is trained.
+WRAPPER_CLASSES = ("TimeDistributed", "SpectralNormalization")
 _KERAS_PACKAGES = ("keras", "tf_keras", "keras_core", "tensorflow", "tensorflow_core", "builtins")
 #: What Keras 2 writes where a call's argument is a constant (keras/engine/node.py).
 _CONSTANT = "_CONSTANT_VALUE"
@@ -46,7 +48,7 @@ class Call:
 
 @dataclass(frozen=True)
 class LayerConfig:
-    """name: unique in its model. model: set if the layer is itself a model.
+    """name: unique in its model. model: set if the layer is itself a model; wrapped: if it holds a layer.
 
     operation: a Keras 3 function recorded as a node, not a layer. custom: a class not Keras's own.
     built_shape: the input shape for which it was built, if the config says it.
@@ -57,6 +59,7 @@ class LayerConfig:
     config: Mapping[str, Any]
     calls: tuple[Call, ...]
     model: ModelConfig | None = None
+    wrapped: LayerConfig | None = None
     operation: bool = False
     custom: str = ""
     built_shape: Shape | None = None
@@ -190,12 +193,18 @@ def _layer(document: Mapping[str, Any], names: frozenset[str], depth: int) -> La
     nested = None
     if class_name in MODEL_CLASSES and not custom_class(document):
         nested = _model(document, depth + 1)
+    wrapped = None
+    if class_name in WRAPPER_CLASSES and not custom_class(document):
+        if depth > MAX_NESTING:
+            raise InvalidModelError(f"layers may be wrapped up to {MAX_NESTING} deep")
+        wrapped = _layer(config["layer"], frozenset(), depth + 1)
     return LayerConfig(
         name=_name(document),
         class_name=class_name,
         config=config if isinstance(config, Mapping) else {},
         calls=tuple(_call(node, names) for node in document.get("inbound_nodes") or ()),
         model=nested,
+        wrapped=wrapped,
         operation=_is_operation(document),
         custom=custom_class(document),
         built_shape=_built_shape(document),

@@ -24,6 +24,8 @@ from mcu_quant.ops.keras import LayerRefused
 from mcu_quant.ops.pad import PadAttrs
 from mcu_quant.ops.strided_slice import attrs_of
 
+#: As many as TFLM slices.
+MOST_SLICED_AXES = 4
 _X = ("tensor", "input", "inputs", "x", "a", "array", "images")
 
 
@@ -256,9 +258,21 @@ def _roll(arguments: Arguments, builder: ImportBuilder) -> str:
 def sliced(builder: ImportBuilder, name: str, x: str, axis: int, part: slice | int) -> TensorName:
     """A part of one axis; without the axis, if the part is a number."""
     shape = builder.shape(x)
+    if len(shape) > MOST_SLICED_AXES:
+        return _sliced_merged(builder, name, x, axis, part)
     index: list[slice | int] = [slice(None)] * len(shape)
     index[axis] = part
     return add(builder, "strided_slice", name, [x], attrs_of(index, shape))
+
+
+def _sliced_merged(builder: ImportBuilder, name: str, x: str, axis: int, part: slice | int) -> TensorName:
+    """Likewise, with all other axes as one before and one after."""
+    shape = builder.shape(x)
+    before, after = shape[1:axis], shape[axis + 1 :]
+    merged = (shape[0], math.prod(before), shape[axis], math.prod(after))
+    y = sliced(builder, name, reshape(builder, f"{name}/merge", x, merged), 2, part)
+    size = () if isinstance(part, int) else (builder.shape(y)[2],)
+    return reshape(builder, f"{name}/split", y, (shape[0], *before, *size, *after))
 
 
 def _pad(arguments: Arguments, builder: ImportBuilder) -> str:
