@@ -126,12 +126,12 @@ class _Importer:
             inputs = [self._value(ref, values, layer) for ref in _read_tensors(call)]
             if not inputs:
                 raise LayerRefused("a layer must be called on a tensor", hint="layer(x)")
-            tensors = [tensor for tensor in inputs if tensor is not None]
-            if len(tensors) < len(inputs):
+            known = [tensor for tensor in inputs if tensor is not None]
+            if len(known) < len(inputs):
                 return [None]
             if layer.wrapped is not None:
-                return self._wrapper(layer, tensors[0], here)
-            return [self._layer(layer, tensors, here)]
+                return self._wrapper(layer, known[0], here)
+            return [self._layer(layer, known, here)]
         except LayerRefused as refusal:
             self._refused("/".join(here), refusal)
             return [None]

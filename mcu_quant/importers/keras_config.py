@@ -7,7 +7,7 @@ Nothing is built and no shape is checked here.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from mcu_quant.errors import InvalidModelError
@@ -138,7 +138,26 @@ def _functional(config: Mapping[str, Any], depth: int) -> ModelConfig:
         tuple(_endpoints(config["input_layers"])),
         tuple(_endpoints(config["output_layers"])),
     )
-    return _renumbered(model)
+    return _with_plain_outputs(model, config) if _is_keras3(config) else _renumbered(model)
+
+
+def _is_keras3(config: Mapping[str, Any]) -> bool:
+    return any(isinstance(node, Mapping) for layer in config["layers"] for node in _nodes(layer))
+
+
+def _nodes(document: Mapping[str, Any]) -> Sequence[Any]:
+    return document.get("inbound_nodes") or ()
+
+
+def _with_plain_outputs(model: ModelConfig, config: Mapping[str, Any]) -> ModelConfig:
+    """Keras 3 counts a nested functional model's own construction as its node 0, in output_layers alone."""
+    constructed = {
+        _name(document)
+        for document in config["layers"]
+        if document["class_name"] in MODEL_CLASSES and "input_layers" in document["config"]
+    }
+    outputs = tuple(replace(ref, node=ref.node - (ref.layer in constructed)) for ref in model.outputs)
+    return replace(model, outputs=outputs)
 
 
 def _sequential(document: Mapping[str, Any], config: Mapping[str, Any], depth: int) -> ModelConfig:
@@ -202,7 +221,7 @@ def _layer(document: Mapping[str, Any], names: frozenset[str], depth: int) -> La
         name=_name(document),
         class_name=class_name,
         config=config if isinstance(config, Mapping) else {},
-        calls=tuple(_call(node, names) for node in document.get("inbound_nodes") or ()),
+        calls=tuple(_call(node, names) for node in _nodes(document)),
         model=nested,
         wrapped=wrapped,
         operation=_is_operation(document),
