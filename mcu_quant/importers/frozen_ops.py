@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from mcu_quant.importers.frozen_constants import FLOAT_TYPES, FrozenNode, strided_slices
-from mcu_quant.importers.keras_functions import FUNCTIONS, Arguments, TensorName
+from mcu_quant.importers.keras_functions import Arguments, TensorName, call_function
 from mcu_quant.importers.keras_layers import ImportBuilder, affine
 from mcu_quant.ops.base import PADDINGS, same_padding
 from mcu_quant.ops.keras import LayerRefused
@@ -178,7 +178,7 @@ def _expand_dims(node: FrozenNode, builder: ImportBuilder) -> TensorName | Space
     source, axis = node.inputs[0], node.integers(1)[0]
     x = source.x if isinstance(source, SpaceBatches) else node.tensor(0)
     axis += (len(builder.shape(x)) + 1) if axis < 0 else 0
-    y = TensorName(FUNCTIONS["ExpandDims"](Arguments(node.name, [x, axis], {}), builder))
+    y = TensorName(call_function("ExpandDims", Arguments(node.name, [x, axis], {}), builder))
     if not isinstance(source, SpaceBatches):
         return y
     windows = (replace(window, axis=window.axis + (axis <= window.axis)) for window in source.windows)
@@ -190,7 +190,7 @@ def _squeeze(node: FrozenNode, builder: ImportBuilder) -> TensorName | PendingCo
     if isinstance(source, PendingConvolution):
         return replace(source, squeeze=node)
     arguments = Arguments(node.name, [node.tensor(0), node.attributes.get("squeeze_dims") or None], {})
-    return TensorName(FUNCTIONS["Squeeze"](arguments, builder))
+    return TensorName(call_function("Squeeze", arguments, builder))
 
 
 def _matmul(node: FrozenNode, builder: ImportBuilder) -> str:
@@ -232,7 +232,7 @@ def _reshape(node: FrozenNode, builder: ImportBuilder) -> str:
     rows = len(shape) == 2 and shape[0] > 1 and shape[1] == seen[-1] and math.prod(shape) == math.prod(seen)
     if list(seen) == shape or rows:
         return x  # rows: a product over the last axis (tensordot), which Dense does on any rank
-    return FUNCTIONS["Reshape"](Arguments(node.name, [x, shape], {}), builder)
+    return call_function("Reshape", Arguments(node.name, [x, shape], {}), builder)
 
 
 def _transpose(node: FrozenNode, builder: ImportBuilder) -> str:
@@ -247,7 +247,7 @@ def _transpose(node: FrozenNode, builder: ImportBuilder) -> str:
         raise LayerRefused(
             "a transpose must move axes of size 1 only", value=order, hint="channels_last throughout"
         )
-    return FUNCTIONS["Reshape"](Arguments(node.name, [x, moved], {}), builder)
+    return call_function("Reshape", Arguments(node.name, [x, moved], {}), builder)
 
 
 def _pad(node: FrozenNode, builder: ImportBuilder) -> str:
@@ -261,25 +261,25 @@ def _function(name: str, count: int = 0) -> Lowering:
 
     def lower(node: FrozenNode, builder: ImportBuilder) -> str:
         inputs = list(node.inputs[: count or None])
-        return FUNCTIONS[name](Arguments(node.name, inputs, {}), builder)
+        return call_function(name, Arguments(node.name, inputs, {}), builder)
 
     return lower
 
 
 def _mean(node: FrozenNode, builder: ImportBuilder) -> str:
     arguments = [node.tensor(0), node.integers(1), bool(node.attributes.get("keep_dims"))]
-    return FUNCTIONS["Mean"](Arguments(node.name, arguments, {}), builder)
+    return call_function("Mean", Arguments(node.name, arguments, {}), builder)
 
 
 def _concat(node: FrozenNode, builder: ImportBuilder) -> str:
     *values, _ = node.inputs
     arguments = Arguments(node.name, [list(values), node.integers(len(values))[0]], {})
-    return FUNCTIONS["Concatenate"](arguments, builder)
+    return call_function("Concatenate", arguments, builder)
 
 
 def _leaky_relu(node: FrozenNode, builder: ImportBuilder) -> str:
     arguments = Arguments(node.name, [node.tensor(0), node.attributes.get("alpha", 0.2)], {})
-    return FUNCTIONS["LeakyRelu"](arguments, builder)
+    return call_function("LeakyRelu", arguments, builder)
 
 
 def _cast(node: FrozenNode, builder: ImportBuilder) -> str:
@@ -291,7 +291,7 @@ def _cast(node: FrozenNode, builder: ImportBuilder) -> str:
 def _strided_slice(node: FrozenNode, builder: ImportBuilder) -> str:
     x = node.tensor(0)
     index = list(strided_slices(node, len(builder.shape(x))))
-    return FUNCTIONS["GetItem"](Arguments(node.name, [x, index], {}), builder)
+    return call_function("GetItem", Arguments(node.name, [x, index], {}), builder)
 
 
 OPS: Mapping[str, Lowering] = {

@@ -18,12 +18,12 @@ from mcu_quant.importers.keras_functions import (
     FUNCTION_LAYERS,
     Arguments,
     TensorName,
-    function_name,
-    is_known_function,
     lower_function,
+    require_known_function,
 )
 from mcu_quant.importers.keras_layers import HANDLERS, ImportBuilder
 from mcu_quant.importers.keras_order import execution_order
+from mcu_quant.importers.keras_time import ANY_RANK, RESHAPES, reshaped_steps, stacked_steps, steps_of
 from mcu_quant.importers.keras_trained import build_trained_graph, is_trained_model
 from mcu_quant.importers.keras_unsupported import custom_layer, lambda_layer, unsupported_layer
 from mcu_quant.importers.keras_weights import LayerPath, WeightSource, checked_weights
@@ -118,18 +118,21 @@ class _Importer:
         if self._calls > MAX_CALLS:
             raise InvalidModelError(f"a model may call layers up to {MAX_CALLS} times", layer="/".join(here))
         if layer.model is not None:
-            tensors = [self._value(ref, values, None) for ref in _read_tensors(call)]
+            tensors = [self._value(ref, values, None) for ref in _model_inputs(call, layer.model)]
             return self._model(layer.model, tensors, here)
         try:
             _refuse_by_class(layer)
             if layer.operation or layer.class_name in FUNCTION_LAYERS:
-                return [self._function(layer, index, values, here)]
+                return self._function(layer, index, values, here)
             inputs = [self._value(ref, values, layer) for ref in _read_tensors(call)]
             if not inputs:
                 raise LayerRefused("a layer must be called on a tensor", hint="layer(x)")
-            if None in inputs:
+            known = [tensor for tensor in inputs if tensor is not None]
+            if len(known) < len(inputs):
                 return [None]
-            return [self._layer(layer, [tensor for tensor in inputs if tensor is not None], here)]
+            if layer.wrapped is not None:
+                return self._wrapper(layer, known[0], here)
+            return [self._layer(layer, known, here)]
         except LayerRefused as refusal:
             self._refused("/".join(here), refusal)
             return [None]
@@ -141,6 +144,33 @@ class _Importer:
                 layer="/".join(here),
                 value=f"{layer.class_name}, {type(error).__name__}: {error}",
             ) from error
+
+    def _wrapper(self, layer: LayerConfig, x: str, path: LayerPath) -> Sequence[str | None]:
+        """The layer inside; for TimeDistributed at each step of time."""
+        inner = layer.wrapped
+        assert inner is not None
+        shape = self._builder.shape(x)
+        if layer.class_name != "TimeDistributed" or inner.class_name in ANY_RANK:
+            return self._inside(inner, x, path)
+        if inner.class_name in RESHAPES and not inner.custom:
+            return [reshaped_steps(self._builder, "/".join(path), x, inner.config)]
+        if len(shape) < 3:
+            raise LayerRefused("the input must have an axis of time, and more", value=list(shape[1:]))
+        outputs = [self._inside(inner, step, path) for step in steps_of(self._builder, "/".join(path), x)]
+        if any(step is None for output in outputs for step in output):
+            return [None]
+        return [
+            stacked_steps(self._builder, "/".join(path), [str(step) for step in steps])
+            for steps in zip(*outputs, strict=True)
+        ]
+
+    def _inside(self, layer: LayerConfig, x: str, path: LayerPath) -> Sequence[str | None]:
+        """A layer that another holds."""
+        here = (*path, layer.name)
+        if layer.model is not None:
+            return self._model(layer.model, [x], here)
+        _refuse_by_class(layer)
+        return self._wrapper(layer, x, here) if layer.wrapped else [self._layer(layer, [x], here)]
 
     def _refused(self, label: str, refusal: LayerRefused) -> None:
         problem = refusal.problem(label)
@@ -189,11 +219,13 @@ class _Importer:
         config, class_name = document["config"], document["class_name"]
         return self._builder.layer(class_name, f"{label}/{config.get('name', class_name)}", [x], config)
 
-    def _function(self, layer: LayerConfig, index: int, values: _Values, path: LayerPath) -> str | None:
+    def _function(
+        self, layer: LayerConfig, index: int, values: _Values, path: LayerPath
+    ) -> Sequence[str | None]:
         call = layer.calls[index]
         for ref in call.refs():
             if self._value(ref, values, None) is None:
-                return None
+                return [None]
 
         def resolved(value: Any) -> Any:
             if isinstance(value, TensorRef):
@@ -211,6 +243,16 @@ def _read_tensors(call: Call) -> list[TensorRef]:
     args = call.args or tuple(call.kwargs.values())
     values = args[0] if args and isinstance(args[0], list) else args
     return [value for value in values if isinstance(value, TensorRef)]
+
+
+def _model_inputs(call: Call, model: ModelConfig) -> list[TensorRef]:
+    """Likewise of a model, which may be called on a dictionary: by its inputs' names, else in their order."""
+    given = call.args[0] if call.args else None
+    if not isinstance(given, Mapping):
+        return _read_tensors(call)
+    names = [ref.layer for ref in model.inputs]
+    keys = names if set(names) == set(given) else sorted(given)
+    return [given[key] for key in keys if isinstance(given[key], TensorRef)]
 
 
 def _is_layer(activation: Any) -> bool:
@@ -231,12 +273,9 @@ def _refuse_by_class(layer: LayerConfig) -> None:
     if layer.custom:
         raise custom_layer(layer.custom)
     if layer.operation or class_name in FUNCTION_LAYERS:
-        if not is_known_function(layer):
-            raise LayerRefused(
-                "there is no form for this function",
-                value=function_name(layer),
-                hint="the Keras layer that does the same, e.g. Rescaling, Activation, Reshape, Add, Multiply",
-            )
+        require_known_function(layer)
+        return
+    if layer.wrapped is not None:
         return
     if class_name not in HANDLERS:
         raise unsupported_layer(class_name)

@@ -7,13 +7,15 @@ Nothing is built and no shape is checked here.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from mcu_quant.errors import InvalidModelError
 
 MAX_NESTING = 16
 MODEL_CLASSES = ("Functional", "Model", "Sequential")
+#: Layers that hold one other layer and add no weights that count once a model is trained.
+WRAPPER_CLASSES = ("TimeDistributed", "SpectralNormalization")
 _KERAS_PACKAGES = ("keras", "tf_keras", "keras_core", "tensorflow", "tensorflow_core", "builtins")
 #: What Keras 2 writes where a call's argument is a constant (keras/engine/node.py).
 _CONSTANT = "_CONSTANT_VALUE"
@@ -46,7 +48,7 @@ class Call:
 
 @dataclass(frozen=True)
 class LayerConfig:
-    """name: unique in its model. model: set if the layer is itself a model.
+    """name: unique in its model. model: set if the layer is itself a model; wrapped: if it holds a layer.
 
     operation: a Keras 3 function recorded as a node, not a layer. custom: a class not Keras's own.
     built_shape: the input shape for which it was built, if the config says it.
@@ -57,6 +59,7 @@ class LayerConfig:
     config: Mapping[str, Any]
     calls: tuple[Call, ...]
     model: ModelConfig | None = None
+    wrapped: LayerConfig | None = None
     operation: bool = False
     custom: str = ""
     built_shape: Shape | None = None
@@ -135,7 +138,26 @@ def _functional(config: Mapping[str, Any], depth: int) -> ModelConfig:
         tuple(_endpoints(config["input_layers"])),
         tuple(_endpoints(config["output_layers"])),
     )
-    return _renumbered(model)
+    return _with_plain_outputs(model, config) if _is_keras3(config) else _renumbered(model)
+
+
+def _is_keras3(config: Mapping[str, Any]) -> bool:
+    return any(isinstance(node, Mapping) for layer in config["layers"] for node in _nodes(layer))
+
+
+def _nodes(document: Mapping[str, Any]) -> Sequence[Any]:
+    return document.get("inbound_nodes") or ()
+
+
+def _with_plain_outputs(model: ModelConfig, config: Mapping[str, Any]) -> ModelConfig:
+    """Keras 3 counts a nested functional model's own construction as its node 0, in output_layers alone."""
+    constructed = {
+        _name(document)
+        for document in config["layers"]
+        if document["class_name"] in MODEL_CLASSES and "input_layers" in document["config"]
+    }
+    outputs = tuple(replace(ref, node=ref.node - (ref.layer in constructed)) for ref in model.outputs)
+    return replace(model, outputs=outputs)
 
 
 def _sequential(document: Mapping[str, Any], config: Mapping[str, Any], depth: int) -> ModelConfig:
@@ -190,12 +212,18 @@ def _layer(document: Mapping[str, Any], names: frozenset[str], depth: int) -> La
     nested = None
     if class_name in MODEL_CLASSES and not custom_class(document):
         nested = _model(document, depth + 1)
+    wrapped = None
+    if class_name in WRAPPER_CLASSES and not custom_class(document):
+        if depth > MAX_NESTING:
+            raise InvalidModelError(f"layers may be wrapped up to {MAX_NESTING} deep")
+        wrapped = _layer(config["layer"], frozenset(), depth + 1)
     return LayerConfig(
         name=_name(document),
         class_name=class_name,
         config=config if isinstance(config, Mapping) else {},
-        calls=tuple(_call(node, names) for node in document.get("inbound_nodes") or ()),
+        calls=tuple(_call(node, names) for node in _nodes(document)),
         model=nested,
+        wrapped=wrapped,
         operation=_is_operation(document),
         custom=custom_class(document),
         built_shape=_built_shape(document),

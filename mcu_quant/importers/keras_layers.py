@@ -139,7 +139,7 @@ def _separable_conv(layer: KerasLayer, inputs: Sequence[str], builder: ImportBui
     )
 
 
-_IDENTITIES = (
+IDENTITIES = (
     "Dropout",
     "SpatialDropout1D",
     "SpatialDropout2D",
@@ -154,7 +154,7 @@ _IDENTITIES = (
 HANDLERS: dict[str, Handler] = {
     name: operator.from_keras for operator in OPERATORS.values() for name in operator.keras_layers
 }
-HANDLERS.update(dict.fromkeys(_IDENTITIES, _identity))
+HANDLERS.update(dict.fromkeys(IDENTITIES, _identity))
 HANDLERS.update(IMAGE_LAYERS)
 HANDLERS.update(
     Activation=_activation,

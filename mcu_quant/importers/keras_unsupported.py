@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from mcu_quant.ops.keras import LayerRefused
 
-_RECURRENT = "Conv1D layers (causal, dilated) over the time axis"
-_ATTENTION = "GlobalAveragePooling, or a Multiply with a Sigmoid gate"
+_RECURRENT = "recurrent layers are not read yet: Conv1D layers (causal, dilated) over the time axis"
+_ATTENTION = "attention is not read yet: GlobalAveragePooling, or a Multiply with a Sigmoid gate"
 _NORMALIZATION = "BatchNormalization, which folds into its neighbours"
 _RELU = "ReLU or LeakyReLU"
 _PREPROCESSING = "do it before the model: feed the data that it gives"
@@ -21,7 +21,6 @@ REWRITES = {
     "Bidirectional": _RECURRENT,
     "LSTMCell": _RECURRENT,
     "GRUCell": _RECURRENT,
-    "TimeDistributed": "the layer directly: Dense works on the last axis; or Conv1D with kernel_size 1",
     "MultiHeadAttention": _ATTENTION,
     "GroupQueryAttention": _ATTENTION,
     "Attention": _ATTENTION,
@@ -30,7 +29,6 @@ REWRITES = {
     "GroupNormalization": _NORMALIZATION,
     "UnitNormalization": _NORMALIZATION,
     "RMSNormalization": _NORMALIZATION,
-    "SpectralNormalization": "train with it, then save the wrapped layer",
     "PReLU": _RELU,
     "ELU": _RELU,
     "ThresholdedReLU": "ReLU(threshold=…)",
@@ -40,7 +38,7 @@ REWRITES = {
     "AveragePooling3D": _THREE,
     "ZeroPadding3D": _THREE,
     "Average": "Add, then Rescaling(1 / n)",
-    "Masking": "feed sequences of a fixed length",
+    "Masking": "feed sequences of a fixed length: what is masked is known to the whole model",
     "LocallyConnected1D": "Conv1D",
     "LocallyConnected2D": "Conv2D",
     "Normalization": "Rescaling(scale=1/std, offset=-mean/std), or normalize before the model",

@@ -66,10 +66,15 @@ class ArchiveWeights:
         for stem, layers in by_class.items():
             names = self._group_names(parent, stem, len(layers))
             for layer, name in zip(layers, names, strict=False):
-                here = (*path, layer.name)
-                self._groups[here] = f"{parent}/{name}"
-                if layer.model is not None:
-                    self._locate(layer.model, here, f"{parent}/{name}")
+                self._locate_layer(layer, path, f"{parent}/{name}")
+
+    def _locate_layer(self, layer: LayerConfig, path: LayerPath, group: str) -> None:
+        here = (*path, layer.name)
+        self._groups[here] = group
+        if layer.model is not None:
+            self._locate(layer.model, here, group)
+        if layer.wrapped is not None:
+            self._locate_layer(layer.wrapped, here, f"{group}/layer")
 
     def _group_names(self, parent: str, stem: str, count: int) -> list[str]:
         """The groups of a class's layers, in order."""
@@ -122,7 +127,8 @@ class ModelWeights:
     def of(self, path: LayerPath) -> list[np.ndarray]:
         layer = self._model
         for name in path:
-            found = [child for child in layer.layers if child.name == name]
+            children = layer.layers if hasattr(layer, "layers") else [getattr(layer, "layer", None)]
+            found = [child for child in children if getattr(child, "name", None) == name]
             if not found:
                 return []
             layer = found[0]

@@ -217,13 +217,16 @@ def operand_ranges(graph: Graph, ranges: Ranges) -> Ranges:
     """ranges by key: those of calibration, and of constants their own.
 
     A constant bound of minimum or maximum does not count: where it lies beyond what the other
-    operand holds, the end of that range is as good a bound, and a finer one.
+    operand holds, the end of that range is as good a bound, and a finer one. A 0 that is compared with gets
+    a scale below 1, as comparisons need it; any scale holds it.
     """
     spans = dict(ranges)
     for node in graph.bound_nodes():
         for name, tensor in activations(node):
             if tensor.data is not None:
                 low, high = float(tensor.data.min()), float(tensor.data.max())
+                if rule_of(node).output == "raw" and low == high == 0.0:
+                    high = 1.0
                 spans[name] = (0.0, 0.0) if node.node.op in _BOUNDS else (low, high)
     return spans
 

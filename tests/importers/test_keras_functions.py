@@ -1,0 +1,119 @@
+"""Expressions of keras.ops in a model: our float graph is Keras's, and its int8 file is the oracles'."""
+
+from __future__ import annotations
+
+import inspect
+import os
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mcu_quant.errors import McuQuantError
+from mcu_quant.exporters.tflite import write_tflite
+from mcu_quant.importers.keras_functions import FUNCTIONS
+from mcu_quant.importers.keras_functions.unsupported import REASONS
+from mcu_quant.importers.keras_model import load_keras_model
+from mcu_quant.importers.tflite import read_tflite
+from mcu_quant.ir import Graph
+from mcu_quant.ops.interpreter import run_graph
+from mcu_quant.passes import prepare
+from mcu_quant.quantize import quantize_integer
+from mcu_quant.quantize_options import QuantizeOptions
+from tests.importers.keras_function_cases import CASES, Case
+from tests.keras_models import quantize_input
+from tests.oracles import OracleRefused, litert_ref, tflm
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+keras = pytest.importorskip("keras", reason="Keras is not installed (pip install 'mcu-quant[test]')")
+SAMPLES = 24
+#: LiteRT has these in float32 only, TFLM in int8, too.
+NOT_IN_LITERT = ("reductions/cumsum",)
+
+
+def inputs_of(case: Case) -> list[np.ndarray]:
+    """[SAMPLES, 1, *shape] for each."""
+    rng = np.random.default_rng(5)
+    low = 0.3 if case.positive else -2.0
+    return [rng.uniform(low, 2.0, (SAMPLES, 1, *shape)).astype(np.float32) for shape in case.shapes]
+
+
+@cache
+def model_of(name: str) -> Any:
+    case = CASES[name]
+    inputs = [keras.Input(shape) for shape in case.shapes]
+    return keras.Model(inputs, case.write(keras.ops, *inputs))
+
+
+@cache
+def graph_of(name: str) -> Graph:
+    try:
+        return load_keras_model(model_of(name))
+    except McuQuantError as error:
+        if any(part in str(error) for part in _PENDING):
+            pytest.skip(str(error))
+        raise
+
+
+#: Said of what comes with operators that are being added.
+_PENDING = (
+    "no operator for this function",
+    "activation function must",
+    "KeyError: '",
+    "must be over the last",
+    "must be of conditions",
+)
+
+
+def keras_outputs(name: str, inputs: list[np.ndarray]) -> np.ndarray:
+    if CASES[name].eager:
+        return np.asarray(CASES[name].write(keras.ops, *map(keras.ops.convert_to_tensor, inputs)))
+    return np.asarray(model_of(name)(inputs, training=False))
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_float_graph_is_keras(name: str) -> None:
+    samples = inputs_of(CASES[name])
+    expected = keras_outputs(name, [x[:, 0] for x in samples])
+    (got,) = run_graph(graph_of(name), samples)
+    assert got[:, 0].shape == expected.shape
+    # float32 functions and sums of another library
+    np.testing.assert_allclose(got[:, 0], expected, rtol=2e-5, atol=2e-5)
+    (prepared,) = run_graph(prepare(graph_of(name)), samples)
+    np.testing.assert_allclose(prepared[:, 0], expected, rtol=2e-5, atol=2e-5)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_int8_file_is_the_oracles(name: str) -> None:
+    """TFLM's bytes, or LiteRT's where it lacks an operator; and LiteRT runs what we write."""
+    samples = inputs_of(CASES[name])
+    quantized = quantize_integer(prepare(graph_of(name)), [tuple(samples)], QuantizeOptions())
+    file = write_tflite(quantized)
+    graph = read_tflite(file, "functions")
+    inputs = [quantize_input(t, x) for t, x in zip(graph.input_tensors(), samples, strict=True)]
+    expected = run_graph(graph, inputs)
+    by_litert = None if name in NOT_IN_LITERT else litert_ref(file, inputs)
+    try:
+        actual = tflm(file, inputs)
+    except OracleRefused:
+        assert by_litert is not None
+        actual = by_litert
+    for mine, theirs in zip(expected, actual, strict=True):
+        np.testing.assert_array_equal(mine, theirs)
+
+
+def test_every_function_of_keras_is_read_or_listed() -> None:
+    from keras.src.ops import core, image, linalg, math, nn, numpy, operation
+
+    modules = (core, image, linalg, math, nn, numpy)
+    names = {
+        name
+        for module in modules
+        for name, value in vars(module).items()
+        if inspect.isclass(value)
+        and issubclass(value, operation.Operation)
+        and value is not operation.Operation
+    }
+    assert names - set(FUNCTIONS) - set(REASONS) == set()
+    assert set(FUNCTIONS) & set(REASONS) == set()
