@@ -9,6 +9,8 @@ N ?= 1000
 
 BIN := .venv/bin
 C_SOURCES := find templates boards firmware_examples tests \( -name '*.c' -o -name '*.h' \) -print0
+# Damaged files that `make hostile` tries.
+FILES ?= 20000
 
 # Random cases that `make prove` forces each kernel onto, and where it starts.
 CASES ?= 2000
@@ -16,7 +18,7 @@ SEED ?= 0
 # Mutants of each block of assembly that `make mutate` tries.
 MUTANTS ?= 20
 
-.PHONY: demo test check lint fuzz prove mutate docs bench format setup table clean
+.PHONY: demo test check lint fuzz hostile prove mutate docs bench format setup table clean
 
 demo:
 	@tools/setup.sh demo
@@ -38,6 +40,10 @@ lint: setup
 
 fuzz: setup
 	"$(BIN)/python" -m tests.hunter --n $(N)
+
+# Damaged models and data, FILES of them, each given to the command line.
+hostile: setup
+	"$(BIN)/python" -m tests.hostile --n $(FILES)
 
 # Every kernel with assembly on CASES random cases, on this computer and on QEMU; then each family's library built
 # by other compilers and options (a few hours of one core). docs/VERIFICATION.md has what came of it.

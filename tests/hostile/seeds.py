@@ -15,8 +15,8 @@ from tests import tiny_models
 from tests.importers.keras_writer import functional, input_layer, layer
 from tests.ops.tables import table_cases
 
-#: Cases of each operator in each form that become .tflite files.
-PER_CELL = 2
+#: So many cases of each operator in each form become .tflite files.
+PER_CELL = 1
 
 
 def tflite_files() -> list[bytes]:
