@@ -27,6 +27,8 @@ _MODULES = (
     "pad",
     "batch_normalization",
     "softmax",
+    "log_softmax",
+    "l2_normalization",
     "reshape",
     "add",
     "sub",
