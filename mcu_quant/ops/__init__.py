@@ -26,6 +26,7 @@ _MODULES = (
     "cumsum",
     "pad",
     "batch_normalization",
+    "layer_normalization",
     "softmax",
     "log_softmax",
     "l2_normalization",

@@ -182,6 +182,9 @@ class Operator(ABC):
     absent_forms: ClassVar[Mapping[str, str]] = {}
     #: Whose bits the tests compare a form with, where it is not TFLM for integers and LiteRT for floats.
     oracles: ClassVar[Mapping[str, str]] = {}
+    #: Not of any file: written as several operators once it is known in which arithmetic
+    #: (quantize/compositions.py).
+    is_composition: ClassVar[bool] = False
     #: Not of any file: made where code is generated.
     is_internal: ClassVar[bool] = False
 

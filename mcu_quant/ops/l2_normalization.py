@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from types import MappingProxyType
 from typing import Any
@@ -22,6 +23,9 @@ from mcu_quant.ops.base import (
     fixed_output,
     to_output,
 )
+from mcu_quant.ops.keras import GraphBuilder, KerasLayer
+from mcu_quant.ops.keras_spatial import reshape
+from mcu_quant.ops.normalization import normalized_axes, unit_normalization
 from mcu_quant.ops.unary import RESCALED_STEPS
 
 _OUTPUT = QuantParams.per_tensor(1 / 128)
@@ -37,6 +41,7 @@ class L2Normalization(Operator):
 
     name = "l2_normalization"
     tflite_builtins = ("L2_NORMALIZATION",)
+    keras_layers = ("UnitNormalization",)
     absent_forms = MappingProxyType({"int16": "TFLM and LiteRT have none"})
     quant_rule = QuantRule(output="fixed", fixed=_OUTPUT)
     constraints = (
@@ -50,6 +55,19 @@ class L2Normalization(Operator):
 
     def output_shapes(self, attrs: None, input_shapes: Sequence[Shape]) -> tuple[Shape, ...]:
         return (input_shapes[0],)
+
+    def from_keras(self, layer: KerasLayer, inputs: Sequence[str], builder: GraphBuilder) -> str:
+        (x,) = inputs
+        shape = builder.shape(x)
+        axes = normalized_axes(layer.config.get("axis", -1), len(shape))
+        if axes != tuple(range(len(shape) - len(axes), len(shape))):
+            return unit_normalization(layer.name, x, builder, axes)
+        if len(axes) == 1:
+            return builder.add(self.name, layer.name, None, [x])
+        rows = (1, math.prod(shape[: axes[0]]), math.prod(shape[axes[0] :]))
+        row = reshape(builder, f"{layer.name}/rows", x, rows)
+        y = builder.add(self.name, layer.name, None, [row])
+        return reshape(builder, f"{layer.name}/back", y, shape)
 
     def from_tflite(self, node: TfliteNode) -> tuple[Any, tuple[Tensor | None, ...]]:
         if activation := node.option("FusedActivationFunction"):
