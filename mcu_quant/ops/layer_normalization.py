@@ -1,7 +1,7 @@
 """layer_normalization: x less its mean over some axes, over its standard deviation; then scaled and shifted.
 
 Float only: the squares of int8 numbers, and their means, need more than 8 bits where rows differ much. It is
-written as several operators of TFLite (quantize/compositions.py) once it is known which arithmetic is around it,
+written as several operators of TFLite (quantize/compositions.py) once it is known which arithmetic it has,
 so that in a model of integers all of them are between one pair of converters.
 """
 

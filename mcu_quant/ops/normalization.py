@@ -25,12 +25,17 @@ class LayerNormalizationAttrs:
     centered: bool = True
 
 
-def normalized_axes(value: Any, rank: int) -> tuple[int, ...]:
+def some_axes(value: Any, rank: int) -> tuple[int, ...]:
     """A config's axis, or axes, ascending and not negative. Raises LayerRefused."""
     axes = list(value) if isinstance(value, list | tuple) else [value]
     if not axes or not all(isinstance(axis, int) and -rank <= axis < rank for axis in axes):
         raise LayerRefused(f"the axes must be some of the input's {rank}", value=value)
-    found = tuple(sorted({axis % rank for axis in axes}))
+    return tuple(sorted({axis % rank for axis in axes}))
+
+
+def normalized_axes(value: Any, rank: int) -> tuple[int, ...]:
+    """some_axes, without the batch's."""
+    found = some_axes(value, rank)
     if found[0] == 0:
         raise LayerRefused("the batch must not be normalized over", value=value, hint="axis=-1")
     return found
