@@ -15,7 +15,7 @@ import numpy as np
 from mcu_quant.errors import InvalidModelError
 from mcu_quant.importers.hdf5 import Hdf5Contents
 from mcu_quant.importers.keras_config import LayerConfig, ModelConfig
-from mcu_quant.ops.normalization import some_axes
+from mcu_quant.ops.keras_axes import some_axes
 
 LayerPath = tuple[str, ...]
 WeightShape = tuple[str, tuple[int, ...]]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from types import MappingProxyType
 from typing import Any
@@ -24,8 +23,7 @@ from mcu_quant.ops.base import (
     to_output,
 )
 from mcu_quant.ops.keras import GraphBuilder, KerasLayer
-from mcu_quant.ops.keras_spatial import reshape
-from mcu_quant.ops.normalization import normalized_axes, unit_normalization
+from mcu_quant.ops.keras_axes import axes_of_samples, on_last_axis
 from mcu_quant.ops.unary import RESCALED_STEPS
 
 _OUTPUT = QuantParams.per_tensor(1 / 128)
@@ -58,16 +56,12 @@ class L2Normalization(Operator):
 
     def from_keras(self, layer: KerasLayer, inputs: Sequence[str], builder: GraphBuilder) -> str:
         (x,) = inputs
-        shape = builder.shape(x)
-        axes = normalized_axes(layer.config.get("axis", -1), len(shape))
-        if axes != tuple(range(len(shape) - len(axes), len(shape))):
-            return unit_normalization(layer.name, x, builder, axes)
-        if len(axes) == 1:
+        axes = axes_of_samples(layer.config.get("axis", -1), len(builder.shape(x)))
+
+        def body(x: str) -> str:
             return builder.add(self.name, layer.name, None, [x])
-        rows = (1, math.prod(shape[: axes[0]]), math.prod(shape[axes[0] :]))
-        row = reshape(builder, f"{layer.name}/rows", x, rows)
-        y = builder.add(self.name, layer.name, None, [row])
-        return reshape(builder, f"{layer.name}/back", y, shape)
+
+        return on_last_axis(layer.name, x, builder, axes, body)
 
     def from_tflite(self, node: TfliteNode) -> tuple[Any, tuple[Tensor | None, ...]]:
         if activation := node.option("FusedActivationFunction"):

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from mcu_quant.ops.base import Shape
 from mcu_quant.ops.keras import GraphBuilder, KerasLayer, LayerRefused
+from mcu_quant.ops.keras_axes import axes_of_samples
 from mcu_quant.ops.keras_spatial import reshape
 
 
@@ -25,22 +25,6 @@ class LayerNormalizationAttrs:
     centered: bool = True
 
 
-def some_axes(value: Any, rank: int) -> tuple[int, ...]:
-    """A config's axis, or axes, ascending and not negative. Raises LayerRefused."""
-    axes = list(value) if isinstance(value, list | tuple) else [value]
-    if not axes or not all(isinstance(axis, int) and -rank <= axis < rank for axis in axes):
-        raise LayerRefused(f"the axes must be some of the input's {rank}", value=value)
-    return tuple(sorted({axis % rank for axis in axes}))
-
-
-def normalized_axes(value: Any, rank: int) -> tuple[int, ...]:
-    """some_axes, without the batch's."""
-    found = some_axes(value, rank)
-    if found[0] == 0:
-        raise LayerRefused("the batch must not be normalized over", value=value, hint="axis=-1")
-    return found
-
-
 def layer_normalization(layer: KerasLayer, x: str, builder: GraphBuilder) -> str:
     """LayerNormalization (gamma and beta, each if it has one) and RMSNormalization (a scale, no mean)."""
     config, shape = layer.config, builder.shape(x)
@@ -48,7 +32,7 @@ def layer_normalization(layer: KerasLayer, x: str, builder: GraphBuilder) -> str
         raise LayerRefused(
             "LayerNormalization must not have rms_scaling", value=True, hint="RMSNormalization"
         )
-    axes = normalized_axes(config.get("axis", -1), len(shape))
+    axes = axes_of_samples(config.get("axis", -1), len(shape))
     centered = layer.class_name == "LayerNormalization"
     attrs = LayerNormalizationAttrs(axes, float(config.get("epsilon", 1e-3)), centered)
     along = tuple(size if axis in axes else 1 for axis, size in enumerate(shape))
@@ -69,18 +53,6 @@ def group_normalization(layer: KerasLayer, x: str, builder: GraphBuilder) -> str
     attrs = LayerNormalizationAttrs((1, 3), float(layer.config.get("epsilon", 1e-3)))
     y = _add(layer.name, x, builder, attrs, _gamma_and_beta(layer, True), (1, 1, *grouped[2:]))
     return reshape(builder, f"{layer.name}/ungroup", y, shape)
-
-
-def unit_normalization(name: str, x: str, builder: GraphBuilder, axes: tuple[int, ...]) -> str:
-    """x over its length along any axes: over its root mean square, times the root of how many there are.
-
-    Keras takes the larger of the length and 1e-6; here it is the root of the sum of their squares.
-    """
-    shape = builder.shape(x)
-    count = math.prod(shape[axis] for axis in axes)
-    attrs = LayerNormalizationAttrs(axes, 1e-12 / count, centered=False)
-    gamma = np.array([count**-0.5], np.float32)
-    return _add(name, x, builder, attrs, (gamma, None), (1,) * len(shape))
 
 
 Weights = tuple[np.ndarray | None, np.ndarray | None]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from functools import cache
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,11 +14,12 @@ from mcu_quant.deployment import GenerateOptions
 from mcu_quant.importers.tflite import read_tflite
 from mcu_quant.ir import Graph
 from mcu_quant.ops import OPERATORS
+from mcu_quant.ops.cumsum import CumsumAttrs
 from mcu_quant.ops.forms import form_of
 from mcu_quant.ops.interpreter import run_graph
 from mcu_quant.ops.keras import KerasLayer
-from mcu_quant.ops.l2_normalization import OPERATOR as L2
 from mcu_quant.ops.layer_normalization import OPERATOR as LAYER
+from mcu_quant.ops.reduction import ReductionAttrs
 from mcu_quant.passes import prepare
 from mcu_quant.pipeline import TfliteModel, quantize, verify
 from mcu_quant.quantize_options import QuantizeOptions
@@ -26,7 +28,7 @@ from tests.keras_models import quantize_input
 from tests.oracles import litert_ref, tflm
 from tests.passes.float_models import Model
 
-pytestmark = pytest.mark.skipif("rsqrt" not in OPERATORS, reason="the operator rsqrt is not there yet")
+needs_rsqrt = pytest.mark.skipif("rsqrt" not in OPERATORS, reason="the operator rsqrt is not there yet")
 RNG = np.random.default_rng(5)
 
 
@@ -37,8 +39,7 @@ def _weights(count: int, size: int) -> tuple[np.ndarray, ...]:
 def _between(*shape: int, layer: KerasLayer, last: int) -> Graph:
     """The layer between two convolutions."""
     m = Model(*shape)
-    operator = L2 if layer.class_name == "UnitNormalization" else LAYER
-    y = operator.from_keras(layer, [m.conv(m.x, "before", 12, padding="same")], m.builder)
+    y = LAYER.from_keras(layer, [m.conv(m.x, "before", 12, padding="same")], m.builder)
     return m.graph(m.conv(y, "after", last, size=1))
 
 
@@ -61,12 +62,8 @@ def group_norm() -> Graph:
     return _between(4, 5, 3, layer=layer, last=5)
 
 
-def unit_norm_over_height() -> Graph:
-    return _between(4, 5, 3, layer=KerasLayer("norm", "UnitNormalization", {"axis": 1}), last=5)
-
-
 GRAPHS: dict[str, Callable[[], Graph]] = {
-    f.__name__: f for f in (layer_norm, plain_layer_norm, rms_norm, group_norm, unit_norm_over_height)
+    f.__name__: f for f in (layer_norm, plain_layer_norm, rms_norm, group_norm)
 }
 TECHNIQUES = ("int8", "int16x8", "float32", "float16", "dynamic")
 
@@ -85,6 +82,7 @@ def quantized(name: str, technique: str) -> tuple[Graph, TfliteModel]:
     return graph, quantize(graph, [samples(graph)], QuantizeOptions(technique=technique))
 
 
+@needs_rsqrt
 @pytest.mark.parametrize("name", GRAPHS)
 @pytest.mark.parametrize("technique", TECHNIQUES)
 def test_c_reference_and_file_agree(name: str, technique: str) -> None:
@@ -100,6 +98,7 @@ def test_c_reference_and_file_agree(name: str, technique: str) -> None:
         assert np.abs(y.astype(int) - again.astype(int)).max() <= (1 if technique == "int8" else 4)
 
 
+@needs_rsqrt
 @pytest.mark.parametrize("name", GRAPHS)
 def test_one_pair_of_converters(name: str) -> None:
     _, model = quantized(name, "int8")
@@ -109,6 +108,7 @@ def test_one_pair_of_converters(name: str) -> None:
     assert forms["norm"] == "float" and forms["before"] == forms["after"] == "int8"
 
 
+@needs_rsqrt
 @pytest.mark.parametrize("name", GRAPHS)
 @pytest.mark.parametrize(("technique", "steps"), [("int8", 8.0), ("int16x8", 350.0)])
 def test_integers_are_near_the_float_meaning(name: str, technique: str, steps: float) -> None:
@@ -122,6 +122,7 @@ def test_integers_are_near_the_float_meaning(name: str, technique: str, steps: f
     assert np.abs(dequantize(out, y) - real).max() <= steps * y.scale
 
 
+@needs_rsqrt
 @pytest.mark.parametrize(("technique", "steps"), [("int8", 1.0), ("int16x8", 1.0)])
 def test_the_layer_itself_adds_no_more_than_a_step(technique: str, steps: float) -> None:
     """Its input dequantized, all in float32, and rounded once."""
@@ -136,3 +137,39 @@ def test_the_layer_itself_adds_no_more_than_a_step(technique: str, steps: float)
     limits = np.iinfo(y.dtype)
     real = np.clip(real, *((limit - y.zero_point) * y.scale for limit in (limits.min, limits.max)))
     assert np.abs(dequantize(out, y) - real).max() <= steps * y.scale
+
+
+def on_one_layer(op: str, attrs: Any) -> Graph:
+    m = Model(4, 5, 3)
+    return m.graph(m.conv(m.node(op, op, attrs, m.conv(m.x, "before", 4)), "after", 2, size=1))
+
+
+@pytest.mark.parametrize(
+    ("op", "attrs"), [("cumsum", CumsumAttrs(1)), ("reduce_prod", ReductionAttrs((2,), keepdims=True))]
+)
+def test_what_integers_do_badly_is_float(op: str, attrs: Any) -> None:
+    graph = prepare(on_one_layer(op, attrs))
+    batch = samples(graph)
+    model = quantize(graph, [batch], QuantizeOptions())
+    forms = {node.name: form_of(node) for node in model.graph.bound_nodes()}
+    assert forms[op] == "float" and forms["before"] == forms["after"] == "int8"
+    x, y = model.graph.input_tensors()[0], model.graph.output_tensors()[0]
+    (real,), (out,) = run_graph(graph, [batch]), run_graph(model.graph, [quantize_input(x, batch)])
+    assert np.abs(dequantize(out, y) - real).max() <= 10 * y.scale
+    litert_ref(model.data, [quantize_input(x, batch)])
+
+
+@pytest.mark.parametrize("axis", [1, (1, 2), -1])
+@pytest.mark.parametrize("name", ["Softmax", "UnitNormalization"])
+def test_any_axis_has_the_bits_of_tflm(name: str, axis: Any) -> None:
+    m = Model(4, 5, 3)
+    layer = KerasLayer("layer", name, {"axis": axis})
+    operator = next(op for op in OPERATORS.values() if name in op.keras_layers)
+    graph = m.graph(operator.from_keras(layer, [m.conv(m.x, "before", 4)], m.builder))
+    model = quantize(prepare(graph), [samples(graph)], QuantizeOptions())
+    assert {form_of(node) for node in model.graph.bound_nodes()} == {"int8"}
+    inputs = default_inputs(model.graph, 6)
+    (y,) = run_graph(model.graph, inputs)
+    assert np.array_equal(y, tflm(model.data, inputs)[0])
+    (result,) = verify(model, ["host"], inputs, GenerateOptions())
+    assert result.identical, result
