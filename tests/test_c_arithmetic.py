@@ -16,23 +16,39 @@ from mcu_quant import fixed_point
 from tests.kernel_harness import TEMPLATES, WARNINGS
 
 SOURCE = """
-#include "mq_softmax_s8.h"
+#include "mq_inverse_sqrt.h"
+#include "mq_log_softmax_s8.h"
 void requantize(const int32_t *acc, const int32_t *multiplier, const int32_t *shift, int32_t *y, int32_t n);
 void exponential(const int32_t *a, int32_t *y, int32_t n);
 void reciprocal(const int32_t *a, int32_t *y, int32_t n);
+void logarithm(const int32_t *a, int32_t *y, int32_t n);
+void inverse_sqrt_multiplier(const int32_t *a, int32_t *y, int32_t n);
+void inverse_sqrt_shift(const int32_t *a, int32_t *y, int32_t n);
 void requantize(const int32_t *acc, const int32_t *multiplier, const int32_t *shift, int32_t *y, int32_t n) {
     for (int32_t i = 0; i < n; i++) y[i] = mq_requantize(acc[i], multiplier[i], shift[i]);
 }
 void exponential(const int32_t *a, int32_t *y, int32_t n) {
-    for (int32_t i = 0; i < n; i++) y[i] = mq_softmax_s8_exp(a[i]);
+    for (int32_t i = 0; i < n; i++) y[i] = mq_softmax_exp(a[i]);
 }
 void reciprocal(const int32_t *a, int32_t *y, int32_t n) {
     for (int32_t i = 0; i < n; i++) y[i] = mq_softmax_one_over_one_plus(a[i]);
+}
+void logarithm(const int32_t *a, int32_t *y, int32_t n) {
+    for (int32_t i = 0; i < n; i++) y[i] = mq_log_of_at_least_one(a[i]);
+}
+void inverse_sqrt_multiplier(const int32_t *a, int32_t *y, int32_t n) {
+    for (int32_t i = 0; i < n; i++) y[i] = mq_inverse_sqrt(a[i]).multiplier;
+}
+void inverse_sqrt_shift(const int32_t *a, int32_t *y, int32_t n) {
+    for (int32_t i = 0; i < n; i++) y[i] = mq_inverse_sqrt(a[i]).shift;
 }
 """
 COUNT = 100_000
 #: The first term that the polynomial leaves out, (1/8)**5 / 5!, and some rounding.
 EXPONENTIAL_ERROR = 2.6e-7
+
+#: What five steps of Newton's leave where they begin farthest from the root.
+INVERSE_SQRT_ERROR = 1e-5
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +58,7 @@ def call(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
         pytest.skip("there is no gcc")
     folder = tmp_path_factory.mktemp("arithmetic")
     (folder / "arithmetic.c").write_text(SOURCE, "utf-8")
-    shutil.copy(TEMPLATES / "portable" / "softmax_s8.h", folder / "mq_softmax_s8.h")
+    shutil.copy(TEMPLATES / "portable" / "log_softmax_s8.h", folder / "mq_log_softmax_s8.h")
     library = folder / "arithmetic.so"
     sanitize = ["-fsanitize=undefined", "-fno-sanitize-recover=all"]
     command = ["gcc", *WARNINGS, "-O1", *sanitize, f"-I{TEMPLATES}", "-shared", "-fPIC"]
@@ -100,6 +116,30 @@ def test_reciprocal(call: Any) -> None:
     assert np.abs(expected / 2**31 - 1 / (1 + a / 2**31)).max() < 1e-8
 
 
+def _spread(least: int, seed: int) -> np.ndarray:
+    """int32 numbers of every magnitude from `least` on, and powers of two and their neighbours."""
+    rng = np.random.default_rng(seed)
+    powers = 2 ** np.arange(31) + np.arange(-1, 2)[:, None]
+    x = np.concatenate([rng.integers(0, 2**31, COUNT) >> rng.integers(0, 31, COUNT), powers.ravel()])
+    return np.clip(np.append(x, 2**31 - 1), least, 2**31 - 1)
+
+
+def test_logarithm(call: Any) -> None:
+    x = _spread(2**19, 5)
+    expected = fixed_point.log_of_at_least_one(x)
+    np.testing.assert_array_equal(call("logarithm", x), expected)
+    assert np.abs(expected / 2**26 - np.log(x / 2**19)).max() < 1e-7
+
+
+def test_inverse_sqrt(call: Any) -> None:
+    x = _spread(0, 6)
+    multiplier, shift = fixed_point.inverse_sqrt(x)
+    np.testing.assert_array_equal(call("inverse_sqrt_multiplier", x), multiplier)
+    np.testing.assert_array_equal(call("inverse_sqrt_shift", x), shift)
+    exact = 1 / np.sqrt(np.maximum(x, 1))
+    assert np.abs(multiplier / 2**31 * 2.0**shift / exact - 1).max() < INVERSE_SQRT_ERROR
+
+
 def test_one_minus_over_one_plus() -> None:
     a = np.random.default_rng(3).integers(0, 2**31, COUNT)
     exact = (1 - a / 2**31) / (1 + a / 2**31)
@@ -122,3 +162,11 @@ def test_constants_are_what_they_claim() -> None:
     assert round(2**31 / 3) == fixed_point._ONE_THIRD
     assert round(2**29 * 48 / 17) == fixed_point._48_OVER_17
     assert round(2**29 * -32 / 17) == fixed_point._MINUS_32_OVER_17
+    root, unit = 2.0**0.25, 2**31
+    assert round(unit * math.log(2)) == fixed_point._LN_2
+    assert round(unit * 0.5**0.5) == fixed_point._SQRT_HALF
+    assert round(unit / root) == fixed_point._SQRT_SQRT_HALF
+    assert round(unit * root * 11 / 240) == fixed_point._LOG_N
+    assert round(unit * root / 20) == fixed_point._LOG_D
+    assert round(unit * root / 4) == fixed_point._LOG_F
+    assert round(unit * (2 / root - root)) == fixed_point._LOG_I

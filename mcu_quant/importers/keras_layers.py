@@ -16,6 +16,9 @@ from mcu_quant.importers.keras_images import IMAGE_LAYERS
 from mcu_quant.ops import OPERATORS
 from mcu_quant.ops.keras import GraphBuilder, KerasLayer, LayerRefused
 
+#: Keras takes smaller deviations for this.
+_LEAST_DEVIATION = 1e-7
+
 Handler = Callable[[KerasLayer, Sequence[str], "ImportBuilder"], str]
 
 
@@ -91,6 +94,27 @@ def _rescaling(layer: KerasLayer, inputs: Sequence[str], builder: ImportBuilder)
     return affine(builder, layer.name, x, *values)
 
 
+def _normalization(layer: KerasLayer, inputs: Sequence[str], builder: ImportBuilder) -> str:
+    """(x - mean) / deviation, or the inverse of that, by the config's mean and variance or by weights."""
+    (x,) = inputs
+    if layer.config.get("mean") is None:
+        mean, variance, _ = layer.weights
+    else:
+        mean, variance = (constant_operand(layer.config.get(key, np.nan)) for key in ("mean", "variance"))
+    for value in (mean, variance):
+        if not is_per_channel(np.atleast_1d(value), builder.shape(x)[-1]):
+            raise LayerRefused(
+                "mean and variance must be single numbers or one per channel",
+                value=f"shape {list(value.shape)}",
+                hint="axis=-1 or axis=None",
+            )
+    mean = mean.astype(np.float64)
+    deviation = np.maximum(np.sqrt(variance.astype(np.float64)), _LEAST_DEVIATION)
+    if layer.config.get("invert"):
+        return affine(builder, layer.name, x, deviation, mean)
+    return affine(builder, layer.name, x, 1 / deviation, -mean / deviation)
+
+
 def constant_operand(value: Any) -> np.ndarray:
     """A number or list of a config (Keras 3 wraps arrays in {"class_name": "__numpy__"}) as float32."""
     if isinstance(value, Mapping):
@@ -159,6 +183,7 @@ HANDLERS.update(IMAGE_LAYERS)
 HANDLERS.update(
     Activation=_activation,
     Rescaling=_rescaling,
+    Normalization=_normalization,
     SeparableConv1D=_separable_conv,
     SeparableConv2D=_separable_conv,
 )

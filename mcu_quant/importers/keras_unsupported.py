@@ -6,7 +6,6 @@ from mcu_quant.ops.keras import LayerRefused
 
 _RECURRENT = "recurrent layers are not read yet: Conv1D layers (causal, dilated) over the time axis"
 _ATTENTION = "attention is not read yet: GlobalAveragePooling, or a Multiply with a Sigmoid gate"
-_NORMALIZATION = "BatchNormalization, which folds into its neighbours"
 _RELU = "ReLU or LeakyReLU"
 _PREPROCESSING = "do it before the model: feed the data that it gives"
 _THREE = "Conv2D and pooling in 2D over two of the axes, the third as channels"
@@ -25,10 +24,6 @@ REWRITES = {
     "GroupQueryAttention": _ATTENTION,
     "Attention": _ATTENTION,
     "AdditiveAttention": _ATTENTION,
-    "LayerNormalization": _NORMALIZATION,
-    "GroupNormalization": _NORMALIZATION,
-    "UnitNormalization": _NORMALIZATION,
-    "RMSNormalization": _NORMALIZATION,
     "PReLU": _RELU,
     "ELU": _RELU,
     "ThresholdedReLU": "ReLU(threshold=…)",
@@ -41,7 +36,6 @@ REWRITES = {
     "Masking": "feed sequences of a fixed length: what is masked is known to the whole model",
     "LocallyConnected1D": "Conv1D",
     "LocallyConnected2D": "Conv2D",
-    "Normalization": "Rescaling(scale=1/std, offset=-mean/std), or normalize before the model",
     "TextVectorization": _PREPROCESSING,
     "StringLookup": _PREPROCESSING,
     "IntegerLookup": _PREPROCESSING,

@@ -15,6 +15,7 @@ import numpy as np
 from mcu_quant.errors import InvalidModelError
 from mcu_quant.importers.hdf5 import Hdf5Contents
 from mcu_quant.importers.keras_config import LayerConfig, ModelConfig
+from mcu_quant.ops.keras_axes import some_axes
 
 LayerPath = tuple[str, ...]
 WeightShape = tuple[str, tuple[int, ...]]
@@ -214,7 +215,25 @@ def expected_weights(
         size = input_shape[config.get("axis", -1)]
         learnt = [name for name, key in (("gamma", "scale"), ("beta", "center")) if config.get(key, True)]
         return [(name, (size,)) for name in (*learnt, "moving_mean", "moving_variance")]
-    return None
+    return _normalization_weights(class_name, config, input_shape)
+
+
+def _normalization_weights(
+    class_name: str, config: Mapping[str, Any], input_shape: Sequence[int]
+) -> list[WeightShape] | None:
+    """expected_weights of layers that normalize by their inputs, or by what they were adapted to."""
+    axis = config.get("axis", -1)
+    if class_name == "Normalization":
+        kept = () if axis is None or axis == [] else some_axes(axis, len(input_shape))
+        shape = tuple(input_shape[axis] for axis in kept)
+        given = config.get("mean") is not None
+        return None if given else [("mean", shape), ("variance", shape), ("count", ())]
+    if class_name not in ("LayerNormalization", "RMSNormalization", "GroupNormalization"):
+        return None
+    shape = tuple(input_shape[axis] for axis in some_axes(axis, len(input_shape)))
+    if class_name == "RMSNormalization":
+        return [("scale", shape)]
+    return [(name, shape) for name, key in (("gamma", "scale"), ("beta", "center")) if config.get(key, True)]
 
 
 def _bias(config: Mapping[str, Any], size: int) -> list[WeightShape]:

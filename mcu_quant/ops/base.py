@@ -182,6 +182,12 @@ class Operator(ABC):
     absent_forms: ClassVar[Mapping[str, str]] = {}
     #: Whose bits the tests compare a form with, where it is not TFLM for integers and LiteRT for floats.
     oracles: ClassVar[Mapping[str, str]] = {}
+    #: The quantizer computes it in float32 although it has integer forms: they are near its meaning for some
+    #: inputs alone, and there for the files of others.
+    quantized_in_float: ClassVar[bool] = False
+    #: Not of any file: written as several operators once it is known in which arithmetic
+    #: (quantize/compositions.py).
+    is_composition: ClassVar[bool] = False
     #: Not of any file: made where code is generated.
     is_internal: ClassVar[bool] = False
 

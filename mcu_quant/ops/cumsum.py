@@ -45,6 +45,7 @@ class Cumsum(Operator):
     attrs_type = CumsumAttrs
     tflite_builtins = ("CUMSUM",)
     absent_forms = MappingProxyType({"int16": "TFLM and LiteRT have none"})
+    quantized_in_float = True
     quant_rule = QuantRule()
     constraints = (
         Constraint(

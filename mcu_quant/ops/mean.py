@@ -9,21 +9,17 @@ import numpy as np
 from mcu_quant.fixed_point import quantize_multiplier
 from mcu_quant.ir import BoundNode
 from mcu_quant.ops.base import scale_ratio
-from mcu_quant.ops.keras import GraphBuilder, KerasLayer, require_channels_last
-from mcu_quant.ops.keras_spatial import dimensions_of
-from mcu_quant.ops.reduction import ReductionAttrs, SumReduction, element_count
+from mcu_quant.ops.keras import GraphBuilder, KerasLayer
+from mcu_quant.ops.reduction import SumReduction, element_count, global_pool
 
 
 class Mean(SumReduction):
     name = "mean"
     tflite_builtins = ("MEAN",)
-    keras_layers = ("GlobalAveragePooling1D", "GlobalAveragePooling2D")
+    keras_layers = ("GlobalAveragePooling1D", "GlobalAveragePooling2D", "GlobalAveragePooling3D")
 
     def from_keras(self, layer: KerasLayer, inputs: Sequence[str], builder: GraphBuilder) -> str:
-        require_channels_last(layer.config)
-        axes = (1,) if dimensions_of(layer) == 1 else (1, 2)
-        attrs = ReductionAttrs(axes, keepdims=bool(layer.config.get("keepdims", False)))
-        return builder.add(self.name, layer.name, attrs, list(inputs))
+        return global_pool(self.name, layer, inputs[0], builder)
 
     def meaning(self, x: np.ndarray, axes: tuple[int, ...]) -> np.ndarray:
         return np.asarray(x.mean(axis=axes, dtype=np.float32))

@@ -19,6 +19,7 @@ class ReduceProd(Reduction):
     name = "reduce_prod"
     tflite_builtins = ("REDUCE_PROD",)
     oracles = MappingProxyType({"int8": "LiteRT", "int16": "LiteRT"})
+    quantized_in_float = True
     quant_rule = QuantRule()
     constraints = (
         FEW_RUNS,

@@ -27,6 +27,7 @@ from mcu_quant.ops.base import (
     to_output,
 )
 from mcu_quant.ops.forms import FORMS, form_of
+from mcu_quant.ops.keras import GraphBuilder, KerasLayer, require_channels_last
 from mcu_quant.ops.unary import RESCALED_STEPS
 
 
@@ -153,6 +154,14 @@ def constant_axes(node: TfliteNode) -> tuple[int, ...]:
         found = distinct[:8].tolist()
         raise InvalidModelError(f"axes must be within the input's {rank} axes", layer=node.name, value=found)
     return tuple(sorted({int(axis) % rank for axis in distinct}))
+
+
+def global_pool(op: str, layer: KerasLayer, x: str, builder: GraphBuilder) -> str:
+    """A Keras layer that reduces over everything but batch and channels. Raises LayerRefused."""
+    require_channels_last(layer.config)
+    axes = tuple(range(1, len(builder.shape(x)) - 1))
+    attrs = ReductionAttrs(axes, keepdims=bool(layer.config.get("keepdims", False)))
+    return builder.add(op, layer.name, attrs, [x])
 
 
 def element_count(node: BoundNode) -> int:

@@ -30,7 +30,8 @@ from mcu_quant.ops.base import (
     TfliteNode,
     fixed_output,
 )
-from mcu_quant.ops.keras import GraphBuilder, KerasLayer, LayerRefused
+from mcu_quant.ops.keras import GraphBuilder, KerasLayer
+from mcu_quant.ops.keras_axes import axes_of_samples, on_last_axis
 
 _OUTPUT = QuantParams.per_tensor(1 / 256, -128)
 #: Differences of logits are Q5.26, exponentials Q0.31, their sum Q12.19.
@@ -81,11 +82,12 @@ class Softmax(Operator):
 
     def from_keras(self, layer: KerasLayer, inputs: Sequence[str], builder: GraphBuilder) -> str:
         (x,) = inputs
-        axis = layer.config.get("axis", -1)
-        axes = list(axis) if isinstance(axis, (list, tuple)) else [axis]
-        if len(axes) != 1 or axes[0] not in (-1, len(builder.shape(x)) - 1):
-            raise LayerRefused("softmax must be over the last axis", value=axis, hint="axis=-1")
-        return builder.add(self.name, layer.name, SoftmaxAttrs(), [x])
+        axes = axes_of_samples(layer.config.get("axis", -1), len(builder.shape(x)))
+
+        def body(x: str) -> str:
+            return builder.add(self.name, layer.name, SoftmaxAttrs(), [x])
+
+        return on_last_axis(layer.name, x, builder, axes, body)
 
     def from_tflite(self, node: TfliteNode) -> tuple[SoftmaxAttrs, tuple[Tensor | None, ...]]:
         return SoftmaxAttrs(beta=float(node.option("Beta", 1.0))), node.inputs

@@ -26,7 +26,7 @@ def check_quantizable(graph: Graph) -> None:
             "a layer from SUPPORTED_OPS.md in its place",
         )
         for node in graph.nodes
-        if type(OPERATORS[node.op]).to_tflite is Operator.to_tflite
+        if type(OPERATORS[node.op]).to_tflite is Operator.to_tflite and not OPERATORS[node.op].is_composition
     ]
     if problems:
         raise UnsupportedModelError(problems)

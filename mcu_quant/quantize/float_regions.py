@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from mcu_quant.ir import BoundNode, Graph
+from mcu_quant.ir import BoundNode, Graph, Node
 from mcu_quant.ops import OPERATORS
 from mcu_quant.ops.elementwise import element_sources, varying
 from mcu_quant.quantize.activation_types import ActivationType
@@ -15,7 +15,7 @@ from mcu_quant.quantize.kinds import Kind
 
 def lacks_forms(graph: Graph, kind: ActivationType) -> bool:
     """Whether some operator has no form of that type."""
-    return any(kind.dtype in OPERATORS[node.op].absent_forms for node in graph.nodes)
+    return any(_lacks(node, kind) for node in graph.nodes)
 
 
 def with_float_regions(graph: Graph, kinds: Mapping[str, Kind]) -> dict[str, Kind]:
@@ -25,9 +25,7 @@ def with_float_regions(graph: Graph, kinds: Mapping[str, Kind]) -> dict[str, Kin
     it, and before it where nothing else reads it.
     """
     floats = {
-        node.name
-        for node in graph.nodes
-        if (kind := kinds[node.name]) is not None and kind.dtype in OPERATORS[node.op].absent_forms
+        node.name for node in graph.nodes if (kind := kinds[node.name]) is not None and _lacks(node, kind)
     }
     if floats:
         region = _Region(graph)
@@ -38,6 +36,11 @@ def with_float_regions(graph: Graph, kinds: Mapping[str, Kind]) -> dict[str, Kin
             if region.leads_to(node, floats):
                 floats.add(node.name)
     return {name: None if name in floats else kind for name, kind in kinds.items()}
+
+
+def _lacks(node: Node, kind: ActivationType) -> bool:
+    operator = OPERATORS[node.op]
+    return operator.quantized_in_float or kind.dtype in operator.absent_forms
 
 
 class _Region:

@@ -18,6 +18,7 @@ from mcu_quant.ops.forms import FLOAT_FORMS, form_of
 from mcu_quant.ops.support import require_supported
 from mcu_quant.quantize.assign import is_linear
 from mcu_quant.quantize.checks import check_quantizable
+from mcu_quant.quantize.compositions import lower_compositions
 from mcu_quant.quantize.operands import rule_of
 from mcu_quant.quantize.schemes import MIN_SCALE, WEIGHT_LIMIT, Constant, float32_at_least
 from mcu_quant.quantize_options import QuantizeOptions
@@ -34,7 +35,7 @@ def quantize_float(graph: Graph, options: QuantizeOptions) -> Graph:
     """
     check_quantizable(graph)
     techniques = dict.fromkeys((node.name for node in graph.nodes), options.technique)
-    return require_supported(with_float_weights(graph, techniques, options))
+    return require_supported(lower_compositions(with_float_weights(graph, techniques, options)))
 
 
 def with_float_weights(graph: Graph, techniques: Mapping[str, str], options: QuantizeOptions) -> Graph:

@@ -11,6 +11,7 @@ from mcu_quant.quantize.activation_types import INT8, INT16
 from mcu_quant.quantize.assign import LinearConstants
 from mcu_quant.quantize.calibration import Progress, Ranges, calibrate
 from mcu_quant.quantize.checks import check_quantizable, require_integer_forms
+from mcu_quant.quantize.compositions import lower_compositions
 from mcu_quant.quantize.edges import convert_inputs, convert_outputs
 from mcu_quant.quantize.float_regions import with_float_regions
 from mcu_quant.quantize.floats import with_float_weights
@@ -54,7 +55,7 @@ def quantize_mixed(
         while lacking := {p.layer for p in find_problems(quantized) if kinds.get(p.layer) is not None}:
             kinds |= dict.fromkeys(lacking)
             quantized = _quantized(graph, ranges, kinds, edges, samples, options, progress)
-    quantized = with_float_weights(quantized, techniques, options)
+    quantized = lower_compositions(with_float_weights(quantized, techniques, options))
     if options.input_type == "uint8":
         quantized = convert_inputs(quantized, "uint8")
     if options.output_type == "uint8":

@@ -114,6 +114,7 @@ FUNCTIONS: dict[str, Function] = {
     "concatenation": lambda attrs, operands: ops.concatenate(operands, axis=attrs.axis),
     "select_v2": lambda attrs, operands: ops.where(*operands),
     "softmax": _unary(lambda attrs, x: ops.softmax(x * attrs.beta, axis=-1)),
+    "log_softmax": _unary(lambda attrs, x: ops.log_softmax(x, axis=-1)),
     "logistic": _unary(lambda attrs, x: ops.sigmoid(x)),
     "tanh": _unary(lambda attrs, x: ops.tanh(x)),
     "relu": _unary(lambda attrs, x: ops.maximum(x, 0.0)),

@@ -7,6 +7,33 @@
 
 #include "mq_common.h"
 
+/* exp(a) in Q0.31, a <= 0 in Q5.26. The twin of fixed_point.exp_on_negative_values. */
+MQ_KERNEL int32_t mq_softmax_exp(int32_t a) {
+    /* exp(-2^(i - 2)) in Q0.31 */
+    static const int32_t factors[7] = {1672461947, 1302514674, 790015084, 290630308, 39332535, 720401, 242};
+    const int32_t exp_minus_one_eighth = 1895147668;
+    const int32_t one_third = 715827883;
+    const int32_t quarter = (int32_t)1 << 24;
+    if (a == 0) {
+        return INT32_MAX;
+    }
+    const int32_t remainder = (a & (quarter - 1)) - quarter;
+    const int32_t x = remainder * 32 + ((int32_t)1 << 28);
+    const int32_t x2 = mq_high_mul(x, x);
+    const int32_t x3 = mq_high_mul(x2, x);
+    const int32_t x4 = mq_high_mul(x2, x2);
+    const int32_t cubic = mq_high_mul(mq_rounding_divide_by_power_of_two(x4, 2) + x3, one_third);
+    const int32_t polynomial = mq_rounding_divide_by_power_of_two(cubic + x2, 1);
+    int32_t result = exp_minus_one_eighth + mq_high_mul(exp_minus_one_eighth, x + polynomial);
+    const int32_t rest = remainder - a;
+    for (int32_t i = 0; i < 7; i++) {
+        if ((rest >> (24 + i)) & 1) {
+            result = mq_high_mul(result, factors[i]);
+        }
+    }
+    return result;
+}
+
 /* Outputs are exponentials * reciprocal / 2^31 / 2^right, - 128. */
 typedef struct {
     int32_t reciprocal; /* Q0.31 */

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from mcu_quant.ir import QuantParams, Tensor
 from mcu_quant.ops.cumsum import MOST_ELEMENTS, CumsumAttrs
+from mcu_quant.ops.log_softmax import LogSoftmaxAttrs
 from mcu_quant.ops.reduction import ReductionAttrs
 from tests.hunter.build import GraphDraft, draw_output_quant
 from tests.hunter.elementwise import Emitter
@@ -67,6 +68,19 @@ def cumsum(draft: GraphDraft) -> Tensor | None:
     return draft.add("cumsum", attrs, [x], output)
 
 
+def log_softmax(draft: GraphDraft) -> Tensor | None:
+    x = draft.pick()
+    if x is None or x.scale <= 2.0**-25:
+        return None
+    return draft.add("log_softmax", LogSoftmaxAttrs(), [x], QuantParams.per_tensor(16 / 256, 127))
+
+
+def l2_normalization(draft: GraphDraft) -> Tensor | None:
+    x = draft.pick([2, 3, 4])
+    return None if x is None else draft.add("l2_normalization", None, [x], QuantParams.per_tensor(1 / 128))
+
+
 EMITTERS: dict[str, Emitter] = {
-    emitter.__name__: emitter for emitter in (mean, sum, reduce_max, reduce_min, cumsum)
+    emitter.__name__: emitter
+    for emitter in (mean, sum, reduce_max, reduce_min, cumsum, log_softmax, l2_normalization)
 }

@@ -60,6 +60,13 @@ LAYERS: dict[str, Callable[[], Any]] = {
     "batch_norm": image(lambda: L.BatchNormalization()),
     "batch_norm_without_scale": image(lambda: L.BatchNormalization(scale=False, epsilon=0.1)),
     "batch_norm_without_center": image(lambda: L.BatchNormalization(center=False)),
+    "layer_norm": image(lambda: L.LayerNormalization(axis=[2, 3])),
+    "layer_norm_without_center": signal(lambda: L.LayerNormalization(center=False)),
+    "rms_norm": signal(lambda: L.RMSNormalization()),
+    "group_norm": image(lambda: L.GroupNormalization(2)),
+    "unit_norm": signal(lambda: L.UnitNormalization(axis=1)),
+    "normalization": image(lambda: L.Normalization()),
+    "normalization_given": image(lambda: L.Normalization(mean=[1, 2, 3, 4], variance=[4, 1, 1, 9])),
     "relu": image(lambda: L.ReLU()),
     "relu_max": image(lambda: L.ReLU(max_value=0.7)),
     "relu_6": image(lambda: L.ReLU(max_value=6.0)),
@@ -167,6 +174,9 @@ def randomized(model: Any) -> Any:
     model.set_weights(
         [rng.uniform(0.2, 1.0, w.shape) * rng.choice([1, 1, 1], w.shape) for w in model.get_weights()]
     )
+    for layer in model.layers:
+        if isinstance(layer, L.Normalization):
+            layer.finalize_state()
     return model
 
 

@@ -11,7 +11,7 @@ import pytest
 from mcu_quant.importers.keras_model import load_keras_model
 from mcu_quant.ops.interpreter import run_graph
 
-TIME, IMAGE = (13, 4), (9, 8, 6)
+TIME, IMAGE, VOLUME = (13, 4), (9, 8, 6), (3, 4, 5, 2)
 
 Build = Callable[[Any], Any]
 LAYERS: dict[str, tuple[tuple[int, ...], Build]] = {
@@ -65,6 +65,30 @@ LAYERS: dict[str, tuple[tuple[int, ...], Build]] = {
     "resizing_nearest": (IMAGE, lambda k: k.Resizing(4, 17, interpolation="nearest")),
     "center_crop": (IMAGE, lambda k: k.CenterCrop(4, 7)),
     "batch_normalization": (IMAGE, lambda k: k.BatchNormalization(epsilon=0.01)),
+    "layer_normalization": (TIME, lambda k: k.LayerNormalization()),
+    "layer_normalization_axes": (IMAGE, lambda k: k.LayerNormalization(axis=[1, 3], epsilon=0.1)),
+    "layer_normalization_time": (TIME, lambda k: k.LayerNormalization(axis=1, center=False)),
+    "layer_normalization_plain": (TIME, lambda k: k.LayerNormalization(center=False, scale=False)),
+    "layer_normalization_shift": (IMAGE, lambda k: k.LayerNormalization(axis=(1, 2, 3), scale=False)),
+    "rms_normalization": (TIME, lambda k: k.RMSNormalization()),
+    "rms_normalization_axes": (IMAGE, lambda k: k.RMSNormalization(axis=[2, 3])),
+    "group_normalization": (IMAGE, lambda k: k.GroupNormalization(3)),
+    "group_normalization_time": (TIME, lambda k: k.GroupNormalization(2, center=False, epsilon=0.1)),
+    "instance_normalization": (IMAGE, lambda k: k.GroupNormalization(-1, scale=False)),
+    "unit_normalization": (IMAGE, lambda k: k.UnitNormalization()),
+    "unit_normalization_rows": (IMAGE, lambda k: k.UnitNormalization(axis=[2, 3])),
+    "unit_normalization_time": (TIME, lambda k: k.UnitNormalization(axis=1)),
+    "normalization": (IMAGE, lambda k: k.Normalization()),
+    "normalization_given": (TIME, lambda k: k.Normalization(mean=[1, 2, 3, 4], variance=[4, 0, 1, 9])),
+    "normalization_one": (TIME, lambda k: k.Normalization(axis=None, mean=3.0, variance=2.0)),
+    "normalization_inverted": (IMAGE, lambda k: k.Normalization(invert=True)),
+    "global_max_3d": (VOLUME, lambda k: k.GlobalMaxPooling3D()),
+    "global_average_3d": (VOLUME, lambda k: k.GlobalAveragePooling3D(keepdims=True)),
+    "log_softmax": (TIME, lambda k: k.Activation("log_softmax")),
+    "softmax_time": (TIME, lambda k: k.Softmax(axis=1)),
+    "softmax_image": (IMAGE, lambda k: k.Softmax(axis=[1, 2])),
+    "softmax_all": (IMAGE, lambda k: k.Softmax(axis=(1, 2, 3))),
+    "unit_normalization_height": (IMAGE, lambda k: k.UnitNormalization(axis=[1])),
     "softmax": (IMAGE, lambda k: k.Softmax()),
     "dense_rows": (TIME, lambda k: k.Dense(3, activation="softmax")),
 }
@@ -106,6 +130,8 @@ def test_layer(name: str) -> None:
     for weight in model.weights:
         positive = "variance" in weight.path
         weight.assign(rng.uniform(0.5, 2, weight.shape) if positive else rng.normal(size=weight.shape))
+    if name.startswith("normalization"):
+        model.layers[-1].finalize_state()
     x = rng.normal(size=(3, *shape)).astype(np.float32)
     expected = np.asarray(model(x, training=False))
     (actual,) = run_graph(load_keras_model(model), [x[:, None]])

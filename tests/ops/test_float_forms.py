@@ -63,6 +63,8 @@ TOLERANCES = {
     "mean": (5e-6, 5e-6),
     "sum": (5e-6, 5e-6),
     "cumsum": (0.0, 0.0),
+    "log_softmax": (2e-6, 2e-6),
+    "l2_normalization": (5e-6, 5e-6),
     "reduce_max": (0.0, 0.0),
     "reduce_min": (0.0, 0.0),
     "reduce_prod": (5e-6, 5e-6),
