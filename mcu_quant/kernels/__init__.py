@@ -84,7 +84,6 @@ _MODULES = (
     "portable.arg_extremum_f32",
     "portable.cast_integer",
     "portable.cast_f32",
-    "portable.reshape",
     "armv7m.fully_connected_s8_armv7m",
     "armv7m.conv_2d_s8_armv7m",
     "armv7m.pointwise_bytes_s8_armv7m",

@@ -10,8 +10,8 @@ import numpy as np
 from mcu_quant.ir import BoundNode, Graph, Node, QuantParams, Tensor, check
 from mcu_quant.ops import OPERATORS
 from mcu_quant.ops.base import FIXED_INT16
-from mcu_quant.ops.forms import FLOAT_FORMS, form_of
 from mcu_quant.ops.cast import CastAttrs
+from mcu_quant.ops.forms import FLOAT_FORMS, form_of
 from mcu_quant.ops.support import find_problems
 from tests.hunter.build import LEAST_EXPONENT
 from tests.hunter.graphs import Case, draw_samples
