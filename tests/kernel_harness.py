@@ -39,6 +39,7 @@ _SCALAR_TYPES = {
     "int16": "int16_t",
     "uint16": "uint16_t",
     "int32": "int32_t",
+    "int64": "int64_t",
     "float32": "float",
 }
 

@@ -186,12 +186,29 @@ def _borders(node: TfliteNode, index: int, what: str) -> list[tuple[int, int]]:
     return list(zip(values[::2], values[1::2], strict=True))
 
 
+def _select(node: TfliteNode, draft: Draft) -> None:
+    """Inputs: condition (of the operands' shape, a scalar, or one element for each row), x, y."""
+    condition, x, y = (_operand(node, index) for index in range(3))
+    rows = (*x.shape[:1], *(1,) * (len(x.shape) - 1))
+    if x.shape != y.shape or condition.shape not in (x.shape, (), x.shape[:1]):
+        raise InvalidModelError(
+            "operands of SELECT must have one shape, the condition that or one element for each row",
+            layer=node.name,
+            value=f"{condition.shape}, {x.shape}, {y.shape}",
+        )
+    if condition.shape == x.shape[:1] != x.shape:
+        condition = draft.part(f"{node.name}/rows", "reshape", ReshapeAttrs(rows), [condition])
+    (output,) = node.outputs
+    draft.part(node.name, "select_v2", None, [condition, x, y], output)
+
+
 #: By the TFLite builtin.
 LOWERINGS: Mapping[str, Lowering] = {
     "BATCH_TO_SPACE_ND": Lowering(("reshape", "transpose", "strided_slice"), _batch_to_space),
     "DEPTH_TO_SPACE": Lowering(("reshape", "transpose"), _depth_to_space),
     "PACK": Lowering(("reshape", "concatenation"), _pack),
     "REVERSE_V2": Lowering(("strided_slice", "reshape"), _reverse),
+    "SELECT": Lowering(("reshape", "select_v2"), _select),
     "SPACE_TO_BATCH_ND": Lowering(("pad", "reshape", "transpose"), _space_to_batch),
     "SPACE_TO_DEPTH": Lowering(("reshape", "transpose"), _space_to_depth),
     "SPLIT": Lowering(("strided_slice", "reshape"), _split),

@@ -10,7 +10,7 @@ from mcu_quant.ops import OPERATORS
 from mcu_quant.ops.base import INTEGER_FORMS
 from mcu_quant.ops.forms import FLOAT_FORMS, form_of
 
-_CONVERTERS = ("quantize", "dequantize")
+_CONVERTERS = ("quantize", "dequantize", "cast")
 _CONVERTED = ("int8", "uint8", "int16", "float32")
 _QUANTIZED = ("int8", "uint8", "int16")
 _FULL_INT8 = "quantize the model to full int8, as mcu-quant quantize does"

@@ -9,9 +9,11 @@ import numpy as np
 from hypothesis import strategies as st
 
 from mcu_quant.ir import Tensor
+from mcu_quant.ops.arg_extremum import ArgAttrs
 from mcu_quant.ops.base import Shape
 from mcu_quant.ops.binary import ArithmeticAttrs
-from tests.hunter.build import GraphDraft
+from mcu_quant.ops.cast import CastAttrs
+from tests.hunter.build import QUANTS, GraphDraft
 from tests.hunter.elementwise import Emitter, broadcasts, draw_operands, scales_of
 
 _COMPARISONS = ("equal", "not_equal", "less", "less_equal", "greater", "greater_equal")
@@ -91,6 +93,26 @@ def _numbers(draft: GraphDraft, condition: Tensor) -> Tensor | None:
     return draft.add(op, attrs, [x, operand], None, "int32")
 
 
+def _index(draft: GraphDraft, op: str) -> Tensor | None:
+    """Of an activation; numbers then."""
+    x = draft.pick()
+    if x is None or len(x.shape) < 2:
+        return None
+    axis = draft.draw(st.integers(1, len(x.shape) - 1))
+    return draft.add(op, ArgAttrs(axis), [x], None, "int32")
+
+
+def cast(draft: GraphDraft) -> Tensor | None:
+    """Of a condition or a number; or of an activation's integers, which are numbers then."""
+    found = [*plain(draft, "bool"), *plain(draft, "int32"), *draft.activations()]
+    if not found:
+        return None
+    x = draft.draw(st.sampled_from(found))
+    types = {"bool": ["int32"], "int32": ["bool", "int8"], "int8": ["int32", "bool"]}[x.dtype]
+    dtype = draft.draw(st.sampled_from(types))
+    return draft.add("cast", CastAttrs(dtype), [x], draft.draw(QUANTS) if dtype == "int8" else None, dtype)
+
+
 def _emitters(make: Callable[[GraphDraft, str], Tensor | None], *ops: str) -> dict[str, Emitter]:
     return {op: partial(make, op=op) for op in ops}
 
@@ -98,6 +120,8 @@ def _emitters(make: Callable[[GraphDraft, str], Tensor | None], *ops: str) -> di
 EMITTERS: dict[str, Emitter] = {
     **_emitters(_comparison, *_COMPARISONS),
     **_emitters(_logical, "logical_and", "logical_or"),
+    **_emitters(_index, "arg_max", "arg_min"),
+    "cast": cast,
     "logical_not": logical_not,
     "select_v2": select_v2,
 }

@@ -10,6 +10,7 @@ import numpy as np
 from mcu_quant.ir import BoundNode, Graph, Node, QuantParams, Tensor, check
 from mcu_quant.ops import OPERATORS
 from mcu_quant.ops.base import FIXED_INT16
+from mcu_quant.ops.cast import CastAttrs
 from mcu_quant.ops.forms import FLOAT_FORMS, form_of
 from mcu_quant.ops.support import find_problems
 from tests.hunter.build import LEAST_EXPONENT
@@ -41,7 +42,15 @@ def int16_graph(graph: Graph) -> Graph:
     }
     for node in graph.nodes:
         _scale_bias(node, tensors)
-    return check(Graph(graph.name, graph.nodes, tensors, graph.inputs, graph.outputs))
+    nodes = tuple(_as_int16_node(node, tensors) for node in graph.nodes)
+    return check(Graph(graph.name, nodes, tensors, graph.inputs, graph.outputs))
+
+
+def _as_int16_node(node: Node, tensors: dict[str, Tensor]) -> Node:
+    """A cast says what it is to."""
+    if not isinstance(node.attrs, CastAttrs):
+        return node
+    return replace(node, attrs=CastAttrs(tensors[node.outputs[0]].dtype))
 
 
 def _roles(graph: Graph) -> dict[str, str]:

@@ -19,12 +19,14 @@ from mcu_quant.ops.support import node_problems
 from tests.conftest import one_in_four_is_quick
 from tests.ops import (
     test_broadcast_to,
+    test_cast,
     test_gather,
     test_gather_nd,
     test_mirror_pad,
     test_strided_slice,
     test_transpose,
 )
+from tests.ops.arg_extremum import plain_arg_cases
 from tests.ops.driver import Case, check_name, reference
 from tests.ops.plain import PLAIN_CHECKS, as_plain, plain_case, plain_shape_cases
 
@@ -130,6 +132,9 @@ TABLES: dict[str, list[Case]] = {
     "minimum": plain_shape_cases("minimum", None),
     "maximum": plain_shape_cases("maximum", None),
     "select_v2": _select(),
+    "arg_max": plain_arg_cases("arg_max"),
+    "arg_min": plain_arg_cases("arg_min"),
+    "cast": test_cast.PLAIN,
     "pad": _pad(),
     "concatenation": _concatenation(),
     "strided_slice": _moves(test_strided_slice.CASES),
