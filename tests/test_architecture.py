@@ -16,7 +16,7 @@ PACKAGE = ROOT / "mcu_quant"
 RANKS: tuple[tuple[str, ...], ...] = (
     ("errors",),
     ("layer_patterns",),
-    ("ir", "fixed_point", "resources", "doctor", "c_names", "choices", "sections", "affine"),
+    ("ir", "archives", "fixed_point", "resources", "doctor", "c_names", "choices", "sections", "affine"),
     ("recipe",),
     ("ops", "quantize_options"),
     ("kernels",),
@@ -32,7 +32,6 @@ RANKS: tuple[tuple[str, ...], ...] = (
         "memory",
         "codegen",
         "verify",
-        "archives",
         "npz",
         "outputs",
     ),
