@@ -2,24 +2,31 @@
 
 Converters leave it so where the batch is open, and then declare a batch of 1 where blocks are: only in one
 piece do such models have shapes that fit. Each phase of the space is a batch, the same window slides over
-each, so sums and bits are those of the dilated convolution; borders cut off behind it are paddings less.
+each, so sums and bits are those of the dilated convolution; borders cut off behind it are paddings less. Only
+a hybrid one differs, within its tolerance: it quantizes its input once, not phase by phase.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from mcu_quant.importers.tflite_file import FileOperator, FileQuantization, FileTensor, TfliteFile
+from mcu_quant.importers.tflite_file import (
+    CORRUPTION,
+    FileOperator,
+    FileQuantization,
+    FileTensor,
+    TfliteFile,
+)
 from mcu_quant.ops.base import same_padding
 
 _CONVOLUTIONS = ("CONV_2D", "DEPTHWISE_CONV_2D")
 _RESHAPES = ("EXPAND_DIMS", "RESHAPE", "SQUEEZE")
-_INTEGERS = {"INT32": np.dtype("<i4"), "INT64": np.dtype("<i8")}
+_INTEGERS: Mapping[str, np.dtype[np.signedinteger]] = {"INT32": np.dtype("<i4"), "INT64": np.dtype("<i8")}
 #: In Padding of schema.fbs.
 _SAME, _VALID = 0, 1
 
@@ -69,12 +76,15 @@ class _Fuser:
                 self.readers.setdefault(index, []).append(position)
 
     def fuse(self, position: int) -> None:
-        chain = self.chain(position)
-        if chain is None:
+        try:
+            chain = self.chain(position)
+            operators = [] if chain is None else self.convolution(chain)
+        except CORRUPTION:  # the reader says what is wrong with the operators as they are
             return
-        self.replaced |= {at: () for at in chain.positions}
-        at = next(p for p in chain.positions if self.file.operators[p] is chain.convolution)
-        self.replaced[at] = tuple(self.convolution(chain))
+        if chain is not None:
+            self.replaced |= dict.fromkeys(chain.positions, ())
+            at = next(p for p in chain.positions if self.file.operators[p] is chain.convolution)
+            self.replaced[at] = tuple(operators)
 
     def chain(self, position: int) -> _Chain | None:
         positions = self.followed(position)
@@ -129,7 +139,7 @@ class _Fuser:
         """Which of height (0) and width (1) the blocks' sides are; None if that is not clear."""
         x, image = self.tensors[source].shape, self.tensors[convolved].shape
         if not reshaped:
-            return tuple(range(sides)) if len(x) == 4 and sides <= 2 else None
+            return (0, 1) if len(x) == 4 and sides == 2 else None
         if len(x) != 3 or len(image) != 4 or sides != 1 or 1 not in image[1:3]:
             return None
         return (1,) if image[1] == 1 else (0,)
@@ -194,7 +204,9 @@ class _Fuser:
     def reshape(self, at: int, shape: tuple[int, ...], target: int | None = None) -> FileOperator:
         x = self.tensors[at]
         if target is None:
-            target = self.added(replace(x, name=f"{x.name}/image", shape=shape, shape_signature=(), data=None))
+            target = self.added(
+                replace(x, name=f"{x.name}/image", shape=shape, shape_signature=(), data=None)
+            )
         sizes = self.constant(f"{x.name}/sizes", shape)
         return FileOperator("RESHAPE", "", None, (at, sizes), (target,))
 
@@ -202,9 +214,7 @@ class _Fuser:
         x = self.tensors[at]
         paddings = ((0, 0), *borders, (0, 0))
         shape = tuple(size + sum(border) for size, border in zip(x.shape, paddings, strict=True))
-        target = self.added(
-            replace(x, name=f"{x.name}/padded", shape=shape, shape_signature=(), data=None)
-        )
+        target = self.added(replace(x, name=f"{x.name}/padded", shape=shape, shape_signature=(), data=None))
         return FileOperator("PAD", "", None, (at, self.constant(f"{x.name}/paddings", paddings)), (target,))
 
 
