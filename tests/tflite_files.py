@@ -1,9 +1,9 @@
-"""A .tflite file of one operator, made by LiteRT's schema: also of those that the exporter never writes."""
+""".tflite files of few operators, made by LiteRT's schema: also of those that the exporter never writes."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import flatbuffers
@@ -16,6 +16,18 @@ from mcu_quant.ir import QuantParams, Tensor
 schema = pytest.importorskip("ai_edge_litert.schema_py_generated", reason="makes files by LiteRT's schema")
 
 
+@dataclass(frozen=True)
+class FileOp:
+    """An operator. options: fields of the builtin's options (SplitOptions for SPLIT) by their names in the
+    schema's objects (numSplits), and "type" where they are called otherwise; None for no options."""
+
+    builtin: str
+    inputs: Sequence[Tensor | None]
+    outputs: Sequence[Tensor]
+    options: Mapping[str, Any] | None = None
+    version: int = 1
+
+
 def one_operator(
     builtin: str,
     inputs: Sequence[Tensor | None],
@@ -23,18 +35,20 @@ def one_operator(
     options: Mapping[str, Any] | None = None,
     version: int = 1,
 ) -> bytes:
-    """The file. Inputs that are not constant are the model's, as they are or behind a RESHAPE (outer_shape).
+    """The file of one; its outputs are the model's."""
+    return tflite_file([FileOp(builtin, inputs, outputs, options, version)], outputs)
 
-    options: fields of the builtin's options (SplitOptions for SPLIT) by their names in the schema's objects
-    (numSplits), and "type" where they are called otherwise; None for no options.
-    """
+
+def tflite_file(operators: Sequence[FileOp], outputs: Sequence[Tensor]) -> bytes:
+    """The file. What nobody writes and is not constant is an input, maybe behind a RESHAPE (outer_shape)."""
     model, graph = schema.ModelT(), schema.SubGraphT()
     model.version, model.subgraphs, model.buffers, model.operatorCodes = 3, [graph], [schema.BufferT()], []
-    tensors = list({id(t): t for t in (*inputs, *outputs) if t is not None}.values())
+    mentioned = (t for op in operators for t in (*op.inputs, *op.outputs) if t is not None)
+    tensors = list({id(tensor): tensor for tensor in mentioned}.values())
     index = {id(tensor): position for position, tensor in enumerate(tensors)}
-    given = [t for t in tensors if not t.is_constant and all(t is not output for output in outputs)]
+    written = {id(tensor) for op in operators for tensor in op.outputs}
     graph.operators, graph.inputs, outer = [], [], list[Tensor]()
-    for tensor in given:
+    for tensor in (t for t in tensors if not t.is_constant and id(t) not in written):
         at = index[id(tensor)]
         if outer_shape(tensor.shape) != tensor.shape:
             outer.append(replace(tensor, name=f"{tensor.name}/outer", shape=outer_shape(tensor.shape)))
@@ -44,12 +58,13 @@ def one_operator(
             at = first
         graph.inputs.append(at)
     graph.tensors = [_tensor(tensor, model) for tensor in (*tensors, *outer)]
-    read = [-1 if tensor is None else index[id(tensor)] for tensor in inputs]
-    operator = _operator(model, builtin, read, [index[id(tensor)] for tensor in outputs], version)
-    if options is not None:
-        _set_options(operator, builtin, dict(options))
-    graph.operators.append(operator)
-    graph.outputs = operator.outputs
+    for op in operators:
+        read = [-1 if tensor is None else index[id(tensor)] for tensor in op.inputs]
+        made = _operator(model, op.builtin, read, [index[id(t)] for t in op.outputs], op.version)
+        if op.options is not None:
+            _set_options(made, op.builtin, dict(op.options))
+        graph.operators.append(made)
+    graph.outputs = [index[id(tensor)] for tensor in outputs]
     builder = flatbuffers.Builder(1024)
     builder.Finish(model.Pack(builder), b"TFL3")
     return bytes(builder.Output())
@@ -70,7 +85,7 @@ def _operator(model: Any, builtin: str, inputs: list[int], outputs: list[int], v
 
 
 def _set_options(operator: Any, builtin: str, options: dict[str, Any]) -> None:
-    camel = "".join(word.capitalize() for word in builtin.split("_"))
+    camel = "".join(word.upper() if word[0].isdigit() else word.capitalize() for word in builtin.split("_"))
     type_name = options.pop("type", f"{camel}Options")
     operator.builtinOptionsType = getattr(schema.BuiltinOptions, type_name)
     operator.builtinOptions = getattr(schema, f"{type_name}T")()

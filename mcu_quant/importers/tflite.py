@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from mcu_quant.errors import InvalidModelError, McuQuantError, Problem, UnsupportedModelError
+from mcu_quant.importers.tflite_dilation import fuse_dilations
 from mcu_quant.importers.tflite_draft import Draft, check_shape
 from mcu_quant.importers.tflite_file import (
     CORRUPTION,
@@ -66,7 +67,7 @@ def read_tflite(data: bytes, name: str) -> Graph:
     Raises InvalidModelError for a damaged file, and UnsupportedModelError with everything in it that
     has no form here: operators, types, and rules that its integer operators break.
     """
-    return _Reader(parse_tflite(data), name).graph()
+    return _Reader(fuse_dilations(parse_tflite(data)), name).graph()
 
 
 @dataclass

@@ -12,6 +12,8 @@ import numpy as np
 from mcu_quant.errors import InvalidModelError, Problem
 from mcu_quant.ir import BoundNode, Node, Tensor
 from mcu_quant.ops import OPERATORS
+from mcu_quant.ops.base import without_axis
+from mcu_quant.ops.mover import Mover
 from mcu_quant.ops.support import node_problems
 
 #: More elements than any microcontroller holds, and few enough for 64-bit sums anywhere.
@@ -64,7 +66,8 @@ class Draft:
     ) -> None:
         """Append a node, once its shapes and rules are known to hold (or are among the problems).
 
-        name: of node_name. inputs that are not filed yet are filed. outputs: filed tensors.
+        name: of node_name. inputs that are not filed yet are filed. outputs: filed tensors. Where constants
+        are only moved there is no node, but a constant more.
         """
         operands = tuple(None if tensor is None else self.file_under(tensor) for tensor in inputs)
         shapes = OPERATORS[op].output_shapes(attrs, [x.shape for x in operands if x is not None])
@@ -78,8 +81,12 @@ class Draft:
             )
         names = tuple(None if tensor is None else tensor.name for tensor in operands)
         node = Node(name, op, attrs, names, tuple(tensor.name for tensor in outputs))
-        self.problems.extend(node_problems(BoundNode(node, operands, tuple(outputs))))
-        self.nodes.append(node)
+        bound = BoundNode(node, operands, tuple(outputs))
+        if _only_moves_constants(bound):
+            self.constant(outputs[0], _moved_constant(bound))
+        else:
+            self.problems.extend(node_problems(bound))
+            self.nodes.append(node)
 
     def part(
         self,
@@ -93,8 +100,7 @@ class Draft:
         """Append a node that is part of one operator of the file; returns its output.
 
         name: what it should be called, and its output, too, unless that is `output`. A new output has the
-        type and quantization of the first input, but for `changes` (dtype=…, quant=…). What only moves
-        constants is done at once, and its output a constant.
+        type and quantization of the first input, but for `changes` (dtype=…, quant=…).
         """
         operands = [None if tensor is None else self.file_under(tensor) for tensor in inputs]
         present = [tensor for tensor in operands if tensor is not None]
@@ -104,14 +110,9 @@ class Draft:
             new = replace(present[0], name=name, shape=tuple(shape), data=None, value_range=None, **changes)
             output = self.file_under(new)
         node_name = self.node_name(name)
-        node = BoundNode(Node(node_name, op, attrs, (), (output.name,)), tuple(operands), (output,))
-        if _is_moved_constant(node):
-            data = [None if tensor is None else np.asarray(tensor.data)[None] for tensor in operands]
-            (value,) = OPERATORS[op].run_float(node, data)
-            return self.constant(output, value[0])
         self.node(node_name, op, attrs, operands, (output,))
         self.parts.add(node_name)
-        return output
+        return self.tensors[output.name]
 
     def needed_nodes(self, outputs: Sequence[str]) -> tuple[Node, ...]:
         """All nodes, but for parts that lead to none of the outputs."""
@@ -135,11 +136,23 @@ def check_shape(name: str, shape: tuple[int, ...]) -> None:
         )
 
 
-def _is_moved_constant(node: BoundNode) -> bool:
-    """Whether the node only moves constants, to a tensor of their type that is not much larger."""
+def _only_moves_constants(node: BoundNode) -> bool:
+    """Whether the node only moves constants, to a tensor of their type and scale that is not much larger."""
     inputs = [tensor for tensor in node.inputs if tensor is not None]
-    if not OPERATORS[node.node.op].is_selection or not all(tensor.is_constant for tensor in inputs):
+    moves = isinstance(OPERATORS[node.node.op], Mover) or node.node.op in ("concatenation", "pad")
+    if not moves or not all(_may_become(tensor, node.output) for tensor in inputs):
         return False
-    (shape,) = OPERATORS[node.node.op].output_shapes(node.attrs, [tensor.shape for tensor in inputs])
-    fits = tuple(shape) == node.output.shape and inputs[0].dtype == node.output.dtype
-    return fits and node.output.elements <= max(_SMALL, sum(tensor.elements for tensor in inputs))
+    return node.output.elements <= max(_SMALL, sum(tensor.elements for tensor in inputs))
+
+
+def _may_become(x: Tensor, y: Tensor) -> bool:
+    """Whether the values of a constant x can be those of y as they are; float16 is widened."""
+    same_type = x.dtype == y.dtype or (x.dtype, y.dtype) == ("float16", "float32")
+    one_scale = x.quant is None or x.quant.channel_axis is None
+    return x.is_constant and same_type and one_scale and x.quant == without_axis(y.quant)
+
+
+def _moved_constant(node: BoundNode) -> np.ndarray:
+    data = [None if tensor is None else np.asarray(tensor.data)[None] for tensor in node.inputs]
+    (value,) = OPERATORS[node.node.op].run_float(node, data)
+    return np.asarray(value[0].astype(node.output.dtype))

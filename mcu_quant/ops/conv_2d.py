@@ -23,7 +23,7 @@ from mcu_quant.ops.forms import FORMS
 from mcu_quant.ops.keras import GraphBuilder, KerasLayer
 from mcu_quant.ops.keras_spatial import dimensions_of, over_space, padding_of, pair
 from mcu_quant.ops.pad import PadAttrs
-from mcu_quant.ops.windows import Padding, WindowAxes, images, window_axes, window_columns
+from mcu_quant.ops.windows import ONE_BATCH, Padding, WindowAxes, images, window_axes, window_columns
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,7 @@ class Conv2D(linear.LinearOperator):
     keras_layers = ("Conv1D", "Conv2D")
     quant_rule = QuantRule(weights=WeightRule(index=1, channel_axis=0), bias=2)
     constraints = (
+        ONE_BATCH,
         Constraint(
             "input channels must be a multiple of the filters' channels, and output channels of the groups",
             lambda node: groups_fit(node.input(0).shape, node.input(1).shape),

@@ -24,7 +24,7 @@ from mcu_quant.ops.conv_2d import add_causal_border, axes_of, is_causal, window_
 from mcu_quant.ops.forms import FORMS
 from mcu_quant.ops.keras import GraphBuilder, KerasLayer
 from mcu_quant.ops.keras_spatial import dimensions_of, over_space, padding_of, pair
-from mcu_quant.ops.windows import Padding, images, window_axes
+from mcu_quant.ops.windows import ONE_BATCH, Padding, images, window_axes
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,7 @@ class DepthwiseConv2D(linear.LinearOperator):
     keras_layers = ("DepthwiseConv1D", "DepthwiseConv2D")
     quant_rule = QuantRule(weights=WeightRule(index=1, channel_axis=3), bias=2)
     constraints = (
+        ONE_BATCH,
         Constraint(
             "output channels must be a multiple of input channels",
             lambda node: node.input(1).shape[3] % node.input(0).shape[3] == 0,

@@ -25,7 +25,7 @@ from mcu_quant.ops.base import (
 )
 from mcu_quant.ops.keras import GraphBuilder, KerasLayer
 from mcu_quant.ops.keras_spatial import dimensions_of, over_space, padding_of, pair
-from mcu_quant.ops.windows import Padding, WindowAxes, images, window_axes
+from mcu_quant.ops.windows import ONE_BATCH, Padding, WindowAxes, images, window_axes
 
 #: Elements of a window: far beyond any that has a use, and few enough to walk.
 MAX_WINDOW = 2**18
@@ -46,7 +46,7 @@ class Pool2D(Operator):
 
     attrs_type = Pool2DAttrs
     quant_rule = QuantRule(output="same")
-    constraints: ClassVar[tuple[Constraint, ...]] = (SAME_SCALE,)
+    constraints: ClassVar[tuple[Constraint, ...]] = (SAME_SCALE, ONE_BATCH)
 
     def output_shapes(self, attrs: Pool2DAttrs, input_shapes: Sequence[Shape]) -> tuple[Shape, ...]:
         (x,) = input_shapes

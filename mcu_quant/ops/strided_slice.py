@@ -16,6 +16,9 @@ from mcu_quant.ops.keras import GraphBuilder, KerasLayer, LayerRefused, require_
 from mcu_quant.ops.keras_spatial import before_and_after, dimensions_of
 from mcu_quant.ops.mover import MAX_AXES, Mover, Path, element_strides
 
+#: Axes that TFLM slices with strides; its SLICE takes five.
+_MOST_STRIDED = 4
+
 
 @dataclass(frozen=True)
 class StridedSliceAttrs:
@@ -103,6 +106,9 @@ class StridedSlice(Mover):
     def to_tflite(self, node: BoundNode) -> TfliteForm:
         attrs: StridedSliceAttrs = node.attrs
         axes = range(len(attrs.begin))
+        if len(axes) > _MOST_STRIDED and set(attrs.strides) == {1} and not attrs.dropped:
+            bounds = (np.array(attrs.begin, np.int32), np.array(attrs.sizes, np.int32))
+            return TfliteForm("SLICE", 2, "SliceOptions", {}, bounds)
         ends = [attrs.begin[i] + (attrs.sizes[i] - 1) * attrs.strides[i] for i in axes]
         ends = [end + (1 if stride > 0 else -1) for end, stride in zip(ends, attrs.strides, strict=True)]
         options = {

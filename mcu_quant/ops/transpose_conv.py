@@ -27,7 +27,7 @@ from mcu_quant.ops.forms import FORMS
 from mcu_quant.ops.keras import GraphBuilder, KerasLayer, LayerRefused
 from mcu_quant.ops.keras_spatial import dimensions_of, over_space, padding_of, pair
 from mcu_quant.ops.pad import PadAttrs
-from mcu_quant.ops.windows import TransposedAxes, images, transposed_axes
+from mcu_quant.ops.windows import ONE_BATCH, TransposedAxes, images, transposed_axes
 
 
 @dataclass(frozen=True)
@@ -55,6 +55,7 @@ class TransposeConv(linear.LinearOperator):
     keras_layers = ("Conv1DTranspose", "Conv2DTranspose")
     quant_rule = QuantRule(weights=WeightRule(index=1, channel_axis=0), bias=2)
     constraints = (
+        ONE_BATCH,
         Constraint(
             "filters must have the input's channels",
             lambda node: node.input(0).shape[3] == node.input(1).shape[3],

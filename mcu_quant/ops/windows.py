@@ -8,7 +8,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mcu_quant.ops.base import Shape, window_output, window_padding
+from mcu_quant.ops.base import Constraint, Shape, window_output, window_padding
+from mcu_quant.ops.forms import FORMS
+
+#: Of what goes through one image.
+ONE_BATCH = Constraint(
+    "the batch must be 1",
+    lambda node: node.input(0).shape[0] == 1,
+    lambda node: node.input(0).shape,
+    "the axes in one image, or a layer for each part of the batch",
+    forms=FORMS,
+)
 
 
 class FilterAxis(ABC):

@@ -21,7 +21,7 @@ from mcu_quant.ir import QuantParams, Tensor
 from mcu_quant.ops import OPERATORS
 from mcu_quant.ops.interpreter import run_graph
 from tests.oracles import litert_ref, tflm
-from tests.tflite_files import integers, one_operator, outer_shape
+from tests.tflite_files import FileOp, integers, one_operator, outer_shape, tflite_file
 
 #: Whose operands have several types: test_select_v1.py.
 APART = {"SELECT"}
@@ -115,6 +115,13 @@ def reverse(name: str, shape: tuple[int, ...], *axes: int) -> Move:
     return Move(name, "REVERSE_V2", inputs, (shape,), {}, REVERSED)
 
 
+def slice_of(name: str, shape: tuple[int, ...], begin: Sequence[int], sizes: Sequence[int]) -> Move:
+    wanted = zip(shape, begin, sizes, strict=True)
+    output = tuple(whole - first if size == -1 else size for whole, first, size in wanted)
+    inputs = (shape, integers("begin", list(begin)), integers("size", list(sizes)))
+    return Move(name, "SLICE", inputs, (output,), {}, SLICED)
+
+
 def tile(name: str, shape: tuple[int, ...], *counts: int) -> Move:
     output = tuple(size * count for size, count in zip(shape, counts, strict=True))
     return Move(name, "TILE", (shape, integers("multiples", list(counts))), (output,), {}, TILED)
@@ -154,6 +161,7 @@ def batch_to_space(name: str, shape: tuple[int, ...], block: Sequence[int], crop
 
 
 REVERSED = _all("TFLM", "int8", "int16", "float32", "int32", "bool")
+SLICED = _all("TFLM", "int8", "int16", "float32", "int32", "bool")
 TILED = _all("LiteRT", "int8", "int16", "float32", "int32", "bool")
 DEPTH = _all("TFLM", "int8", "float32") | _all("LiteRT", "int32")
 BATCHES = _all("TFLM", "int8", "float32") | _all("LiteRT", "int16", "int32")
@@ -169,6 +177,18 @@ CASES = [
     reverse("batch_r", (3, 4), 0),
     reverse("rank_5_r", (1, 2, 3, 2, 4), 3),
     reverse("rank_5_last_r", (1, 2, 3, 2, 4), 4),
+    slice_of("rows_l", (1, 5, 4, 3), [0, 1, 0, 0], [1, 3, 4, 3]),
+    slice_of("columns_l", (1, 5, 4, 3), [0, 0, 2, 0], [1, 5, 1, 3]),
+    slice_of("channels_l", (1, 5, 4, 3), [0, 0, 0, 1], [1, 5, 4, 2]),
+    slice_of("block_l", (1, 5, 4, 3), [0, 2, 1, 1], [1, 2, 3, 1]),
+    slice_of("rest_l", (1, 5, 4, 3), [0, 2, 1, 0], [-1, -1, -1, -1]),
+    slice_of("whole_l", (1, 5, 4, 3), [0, 0, 0, 0], [1, 5, 4, 3]),
+    slice_of("vector_l", (1, 9), [0, 4], [1, -1]),
+    slice_of("rank_1_l", (7,), [2], [4]),
+    slice_of("time_l", (1, 6, 5), [0, 5, 0], [1, 1, 5]),
+    slice_of("batch_l", (4, 3), [1, 0], [2, 3]),
+    slice_of("one_l", (1, 3, 3, 3), [0, 2, 2, 2], [1, 1, 1, 1]),
+    slice_of("rank_5_l", (1, 2, 3, 2, 4), [0, 1, 0, 1, 2], [1, 1, 3, 1, 2]),
     tile("channels_t", (1, 3, 2, 4), 1, 1, 1, 3),
     tile("rows_t", (1, 3, 2, 4), 1, 2, 1, 1),
     tile("image_t", (1, 3, 2, 4), 1, 2, 3, 1),
@@ -267,6 +287,8 @@ CASES = [
     pack("a_constant", (1, 3), 2, 3, constant=1),
     pack("constant_first", (1, 2, 2), 1, 2, constant=0),
 ]
+#: Builtins that an operator of ours reads itself, and writes as another.
+DIRECT = {"SLICE": ("strided_slice",)}
 RUNS = [
     pytest.param(case, dtype, id=f"{case.builtin}-{case.name}-{dtype}")
     for case in CASES
@@ -280,7 +302,8 @@ def test_bits_are_the_oracles(case: Move, dtype: str) -> None:
     assert case.oracles is not None
     expected = ORACLES[case.oracles[dtype]](file, inputs)
     graph = read_tflite(file, "net")
-    assert {node.op for node in graph.nodes} <= {*LOWERINGS[case.builtin].into, "reshape"}
+    into = DIRECT[case.builtin] if case.builtin in DIRECT else LOWERINGS[case.builtin].into
+    assert {node.op for node in graph.nodes} <= {*into, "reshape"}
     for actual, wanted in zip(run_graph(graph, inputs), expected, strict=True):
         np.testing.assert_array_equal(actual, wanted)
         assert actual.dtype == wanted.dtype
@@ -310,7 +333,7 @@ def test_the_table_names_operators() -> None:
         assert lowering.into and set(lowering.into) <= OPERATORS.keys()
     direct = {builtin for operator in OPERATORS.values() for builtin in operator.tflite_builtins}
     assert not direct & LOWERINGS.keys(), "read in two ways"
-    assert LOWERINGS.keys() - APART == {case.builtin for case in CASES}, "without a case"
+    assert LOWERINGS.keys() - APART | DIRECT.keys() == {case.builtin for case in CASES}, "without a case"
 
 
 def test_nodes_are_called_like_the_outputs() -> None:
@@ -347,6 +370,33 @@ def test_parts_of_constants_are_constants() -> None:
     np.testing.assert_array_equal(graph.tensors["b"].data, [[3, 4, 5]])
 
 
+def test_constants_that_only_move_are_constants() -> None:
+    """Weights behind a TRANSPOSE and a RESHAPE, as some converters leave them."""
+    values = np.arange(6, dtype=np.float32).reshape(2, 3)
+    weights, flipped = Tensor.constant("weights", values), Tensor("flipped", (3, 2))
+    x, y = Tensor("x", (1, 2)), Tensor("y", (1, 3))
+    transpose = FileOp("TRANSPOSE", [weights, integers("order", [1, 0])], [flipped])
+    dense = FileOp("FULLY_CONNECTED", [x, flipped, None], [y], {})
+    graph = read_tflite(tflite_file([transpose, dense], [y]), "net")
+    assert [node.op for node in graph.nodes] == ["fully_connected"]
+    np.testing.assert_array_equal(graph.tensors["flipped"].data, values.T)
+
+
+@pytest.mark.parametrize("scale", [0.05, 0.07])
+def test_constants_of_another_scale_are_not_moved(scale: float) -> None:
+    part = Tensor.constant("part", np.arange(3, dtype=np.int8).reshape(1, 3), QuantParams.per_tensor(0.05))
+    line = Tensor("line", (3,), "int8", QuantParams.per_tensor(scale))
+    x, y = (Tensor(name, (1, 3), "int8", QuantParams.per_tensor(scale)) for name in "xy")
+    ops = [FileOp("RESHAPE", [part, integers("sizes", [3])], [line]), FileOp("MAXIMUM", [x, line], [y], {})]
+    ops[1] = replace(ops[1], options={"type": "MaximumMinimumOptions"})
+    file = tflite_file(ops, [y])
+    if scale == 0.05:
+        assert [node.op for node in read_tflite(file, "net").nodes] == ["maximum"]
+    else:
+        with pytest.raises(UnsupportedModelError, match=r"not constant|same scale"):
+            read_tflite(file, "net")
+
+
 computed = Tensor("computed", (), "int32")
 REFUSED: dict[str, tuple[Move, str]] = {
     "unequal parts": (
@@ -377,7 +427,7 @@ def test_refusals(name: str) -> None:
         read_tflite(case.file("int8"), "net")
 
 
-@pytest.mark.parametrize("builtin", LOWERINGS.keys() - APART)
+@pytest.mark.parametrize("builtin", sorted(LOWERINGS.keys() - APART | DIRECT.keys()))
 def test_random_operands_are_no_traceback(builtin: str) -> None:
     """Whatever the inputs and the numbers in them are."""
     rng = np.random.default_rng(zlib.crc32(builtin.encode()))
