@@ -15,6 +15,7 @@ from mcu_quant.importers.keras_layers import ImportBuilder, affine
 from mcu_quant.ops.base import PADDINGS, same_padding
 from mcu_quant.ops.batch_matmul import add_product
 from mcu_quant.ops.keras import LayerRefused
+from mcu_quant.ops.transpose import TransposeAttrs
 
 
 @dataclass(frozen=True)
@@ -253,12 +254,9 @@ def _transpose(node: FrozenNode, builder: ImportBuilder) -> str:
         return x
     shape = builder.shape(x)
     moved = [shape[axis] for axis in order]
-    if [axis for axis in order if shape[axis] != 1] != [
-        axis for axis in range(len(shape)) if shape[axis] != 1
-    ]:
-        raise LayerRefused(
-            "a transpose must move axes of size 1 only", value=order, hint="channels_last throughout"
-        )
+    long = [axis for axis in order if shape[axis] != 1]
+    if long != sorted(long):
+        return builder.add("transpose", node.name, TransposeAttrs(tuple(order)), [x])
     return call_function("Reshape", Arguments(node.name, [x, moved], {}), builder)
 
 
