@@ -21,10 +21,12 @@ from mcu_quant.importers import tflite_file
 from mcu_quant.importers.tflite import read_tflite
 from mcu_quant.ir import Graph, Node, QuantParams, Tensor, check
 from mcu_quant.ops.binary import ArithmeticAttrs
+from mcu_quant.ops.conv_2d import Conv2DAttrs
 from mcu_quant.ops.fully_connected import FullyConnectedAttrs
 from mcu_quant.ops.interpreter import run_graph
 from mcu_quant.ops.pooling import Pool2DAttrs
 from mcu_quant.ops.support import require_supported
+from mcu_quant.ops.transpose_conv import TransposeConvAttrs
 from tests.graphs import assert_same_graph
 from tests.oracles import litert_ref, tflm
 
@@ -276,8 +278,36 @@ def test_windows_have_a_sane_size(size: tuple[int, int]) -> None:
     tensors = quantized("x", "y")
     node = Node("y", "average_pool_2d", Pool2DAttrs(size, (1, 1), "same"), ("x",), ("y",))
     file = write_tflite(Graph("pool", (node,), tensors, ("x",), ("y",)))
-    with pytest.raises(InvalidModelError, match="y: windows and strides must be positive"):
+    with pytest.raises(InvalidModelError, match=r"must be positive|at most 262144 elements"):
         read_tflite(file, "pool")
+
+
+@pytest.mark.parametrize(
+    ("attrs", "rule"),
+    [
+        (Conv2DAttrs(strides=(1, -1)), "StrideH and StrideW must be positive"),
+        (Conv2DAttrs(dilation=(0, 1)), "DilationHFactor and DilationWFactor must be positive"),
+        (TransposeConvAttrs((2, 2), (0, 1)), "StrideH and StrideW must be positive"),
+    ],
+)
+def test_steps_of_convolutions_are_positive(attrs: Conv2DAttrs | TransposeConvAttrs, rule: str) -> None:
+    op = "conv_2d" if isinstance(attrs, Conv2DAttrs) else "transpose_conv"
+    tensors = quantized("x", "y")
+    size = (1, *attrs.output_size, 1) if isinstance(attrs, TransposeConvAttrs) else (1, 2, 2, 1)
+    tensors["y"] = replace(tensors["y"], shape=size)
+    tensors["w"] = Tensor.constant("w", np.ones((1, 1, 1, 1), np.int8), QuantParams.per_tensor(0.1))
+    file = write_tflite(Graph("conv", (Node("y", op, attrs, ("x", "w"), ("y",)),), tensors, ("x",), ("y",)))
+    with pytest.raises(InvalidModelError, match=rule):
+        read_tflite(file, "conv")
+
+
+@pytest.mark.parametrize("value", [-1, 4])
+def test_fused_activations_are_known_ones(value: int) -> None:
+    def edit(model: Any) -> None:
+        model.subgraphs[0].operators[0].builtinOptions.fusedActivationFunction = value
+
+    with pytest.raises(UnsupportedModelError, match="FusedActivationFunction must be none or relu"):
+        read_tflite(edited(edit), "model")
 
 
 def test_everything_unsupported_is_listed_at_once() -> None:

@@ -13,7 +13,9 @@ from mcu_quant.importers.frozen_constants import FLOAT_TYPES, FrozenNode, stride
 from mcu_quant.importers.keras_functions import Arguments, TensorName, call_function
 from mcu_quant.importers.keras_layers import ImportBuilder, affine
 from mcu_quant.ops.base import PADDINGS, same_padding
+from mcu_quant.ops.batch_matmul import add_product
 from mcu_quant.ops.keras import LayerRefused
+from mcu_quant.ops.transpose import TransposeAttrs
 
 
 @dataclass(frozen=True)
@@ -194,10 +196,21 @@ def _squeeze(node: FrozenNode, builder: ImportBuilder) -> TensorName | PendingCo
 
 
 def _matmul(node: FrozenNode, builder: ImportBuilder) -> str:
+    """Over the last two axes; a constant kernel of two axes makes it a Dense."""
+    turned = [
+        bool(node.attributes.get(f"transpose_{x}") or node.attributes.get(f"adj_{y}"))
+        for x, y in ("ax", "by")
+    ]
+    if not isinstance(node.inputs[1], np.ndarray) or node.inputs[1].ndim != 2 or turned[0]:
+        a, b = (
+            builder.constant(f"{node.name}/{'ab'[i]}", _finite(x))
+            if isinstance(x, np.ndarray)
+            else node.tensor(i)
+            for i, x in enumerate(node.inputs[:2])
+        )
+        return add_product(builder, node.name, a, b, adj_x=turned[0], adj_y=turned[1])
     x, kernel = node.tensor(0), node.constant(1)
-    if node.attributes.get("transpose_a"):
-        raise LayerRefused("a matrix product must be of the last axis", value="transpose_a")
-    kernel = kernel.T if node.attributes.get("transpose_b") else kernel
+    kernel = kernel.T if turned[1] else kernel
     config = {"units": kernel.shape[1], "use_bias": False, "activation": None}
     return builder.layer("Dense", node.name, [x], config, [_finite(kernel)])
 
@@ -241,12 +254,9 @@ def _transpose(node: FrozenNode, builder: ImportBuilder) -> str:
         return x
     shape = builder.shape(x)
     moved = [shape[axis] for axis in order]
-    if [axis for axis in order if shape[axis] != 1] != [
-        axis for axis in range(len(shape)) if shape[axis] != 1
-    ]:
-        raise LayerRefused(
-            "a transpose must move axes of size 1 only", value=order, hint="channels_last throughout"
-        )
+    long = [axis for axis in order if shape[axis] != 1]
+    if long != sorted(long):
+        return builder.add("transpose", node.name, TransposeAttrs(tuple(order)), [x])
     return call_function("Reshape", Arguments(node.name, [x, moved], {}), builder)
 
 

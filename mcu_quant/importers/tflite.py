@@ -19,7 +19,7 @@ from mcu_quant.importers.tflite_file import (
     TfliteFile,
     parse_tflite,
 )
-from mcu_quant.importers.tflite_lowering import LOWERINGS
+from mcu_quant.importers.tflite_lowering import LOWERINGS, lowering_of
 from mcu_quant.importers.tflite_shapes import shape_value
 from mcu_quant.ir import Graph, QuantParams, Tensor, check
 from mcu_quant.ops import OPERATORS
@@ -205,7 +205,7 @@ class _Reader:
 
     def convert(self, node: TfliteNode, file_op: FileOperator) -> None:
         """The nodes of an operator whose tensors are all known; constants where its value is known here."""
-        value, lowering = shape_value(node), LOWERINGS.get(node.builtin)
+        value, lowering = shape_value(node), lowering_of(node)
         first = node.inputs[0] if node.inputs else None
         if value is not None:
             self.draft.constant(node.outputs[0], value)

@@ -14,8 +14,11 @@ from mcu_quant.errors import InvalidModelError, Problem, UnsupportedModelError
 from mcu_quant.importers.tflite_draft import Draft
 from mcu_quant.ir import Tensor
 from mcu_quant.ops import moves
-from mcu_quant.ops.base import TfliteNode
+from mcu_quant.ops.base import ACTIVATIONS, TfliteNode
+from mcu_quant.ops.batch_matmul import BatchMatmulAttrs
 from mcu_quant.ops.concatenation import ConcatenationAttrs, in_steps
+from mcu_quant.ops.relu import ReluAttrs
+from mcu_quant.ops.relu6 import Relu6Attrs
 from mcu_quant.ops.reshape import ReshapeAttrs
 
 
@@ -200,6 +203,46 @@ def _select(node: TfliteNode, draft: Draft) -> None:
         condition = draft.part(f"{node.name}/rows", "reshape", ReshapeAttrs(rows), [condition])
     (output,) = node.outputs
     draft.part(node.name, "select_v2", None, [condition, x, y], output)
+
+
+def _product(node: TfliteNode, draft: Draft) -> None:
+    """Inputs: x, weights [units, depth] that are computed, too. A fused activation follows on its own."""
+    x, weights, (output,) = _operand(node, 0), _operand(node, 1), node.outputs
+    if len(node.inputs) > 2 and node.inputs[2] is not None:
+        rule = "a fully connected layer with computed weights must have no bias"
+        raise UnsupportedModelError([Problem(rule, node.name, hint="add it after the product")])
+    if len(weights.shape) != 2:
+        raise InvalidModelError("weights must have two axes", layer=node.name, value=weights.shape)
+    depth, fused = weights.shape[1], node.choice("FusedActivationFunction", ACTIVATIONS)
+    if fused not in _FUSED:
+        rule = "a product of two activations must have a fused activation of " + ", ".join(_FUSED)
+        raise UnsupportedModelError([Problem(rule, node.name, fused, "an operator of its own")])
+    activation = _FUSED[fused]
+    if not node.option("KeepNumDims", False) and len(x.shape) != 2:
+        rows = ReshapeAttrs((x.elements // depth, depth))
+        x = draft.part(f"{node.name}/rows", "reshape", rows, [x])
+    name, last = (node.name, output) if activation is None else (f"{node.name}/product", None)
+    attrs, like = BatchMatmulAttrs(adj_y=True), {"dtype": output.dtype, "quant": output.quant}
+    y = draft.part(name, "batch_matmul", attrs, [x, weights], last, **({} if last is not None else like))
+    if activation is not None:
+        draft.part(node.name, activation[0], activation[1], [y], output)
+
+
+#: The operator that does what a fused activation does, and its attributes.
+_FUSED: Mapping[str, tuple[str, object] | None] = {
+    "none": None,
+    "relu": ("relu", ReluAttrs()),
+    "relu6": ("relu6", Relu6Attrs()),
+}
+_COMPUTED_WEIGHTS = Lowering(("reshape", "batch_matmul", "relu", "relu6"), _product)
+
+
+def lowering_of(node: TfliteNode) -> Lowering | None:
+    """None for an operator that is read as it is."""
+    weights = node.inputs[1] if len(node.inputs) > 1 else None
+    if node.builtin == "FULLY_CONNECTED" and weights is not None and not weights.is_constant:
+        return _COMPUTED_WEIGHTS
+    return LOWERINGS.get(node.builtin)
 
 
 #: By the TFLite builtin.

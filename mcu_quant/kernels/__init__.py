@@ -104,6 +104,8 @@ _MODULES = (
     "dsp.depthwise_lines_s8",
     "dsp.conv_2d_dsp_hybrid",
     "dsp.fully_connected_dsp_hybrid",
+    "dsp.transpose_conv_s8_dsp",
+    "dsp.batch_matmul_s8_dsp",
     "dsp.add_s8_dsp",
     "dsp.binary_s8_dsp",
     "dsp.average_pool_2d_s8_dsp",

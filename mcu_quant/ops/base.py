@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from mcu_quant.errors import Problem
+from mcu_quant.errors import InvalidModelError, Problem, UnsupportedModelError
 from mcu_quant.fixed_point import IntArray
 from mcu_quant.ir import BoundNode, QuantParams, Tensor, ValueRange
 from mcu_quant.ops.forms import form_of
@@ -142,6 +142,22 @@ class TfliteNode:
     def option(self, name: str, default: Any = 0) -> Any:
         """The field of that name, e.g. option("StrideH"), or the default without options."""
         return default if self.options is None else getattr(self.options, name)()
+
+    def choice(self, name: str, names: Sequence[str]) -> str:
+        """What an enumeration's value means. Raises UnsupportedModelError if it is none of those names."""
+        value = self.option(name)
+        if not 0 <= value < len(names):
+            rule = f"{name} must be {' or '.join(names)}"
+            raise UnsupportedModelError([Problem(rule, self.name, f"value {value}")])
+        return names[value]
+
+    def sizes(self, height: str, width: str, default: int = 0) -> tuple[int, int]:
+        """Two fields that must be positive, such as strides. Raises InvalidModelError if one is not."""
+        values = int(self.option(height, default)), int(self.option(width, default))
+        if min(values) < 1:
+            rule = f"{height} and {width} must be positive"
+            raise InvalidModelError(rule, layer=self.name, value=values, hint="export the model again")
+        return values
 
     def constant(self, index: int) -> np.ndarray | None:
         """The value of a constant input, None if it is absent or computed."""

@@ -26,6 +26,7 @@ from mcu_quant.ops.forms import FORMS, form_of
 from mcu_quant.ops.fully_connected import FullyConnectedAttrs
 from mcu_quant.ops.keras import GraphBuilder, KerasLayer, LayerRefused
 from mcu_quant.ops.keras_spatial import reshape
+from mcu_quant.ops.transpose import TransposeAttrs
 from mcu_quant.ops.windows import sample_chunks
 
 #: Axes of batches that the C kernels walk, once those that broadcast alike are merged.
@@ -222,16 +223,16 @@ def _requantized(node: BoundNode, acc: np.ndarray) -> np.ndarray:
 def _as_matrix(name: str, x: str, axis: int, builder: GraphBuilder) -> tuple[tuple[str, bool], Shape]:
     """((x as [1, rest, K] or [1, K, rest], whether it is the first of these), the rest's axes)."""
     shape = builder.shape(x)
-    if axis not in (1, len(shape) - 1):
-        raise LayerRefused(
-            "Dot must be over the first or the last axis",
-            value=f"axis {axis} of {shape}",
-            hint="Permute before Dot",
-        )
-    rest = (*shape[1:axis], *shape[axis + 1 :])
+    if axis == 0:
+        raise LayerRefused("Dot must not be over the batch", value="axis 0")
+    others = (*range(axis), *range(axis + 1, len(shape)))
+    rest = tuple(shape[other] for other in others[1:])
     is_last = axis == len(shape) - 1
-    matrix = (1, math.prod(rest), shape[axis]) if is_last else (1, shape[axis], math.prod(rest))
-    return (x if matrix == shape else reshape(builder, name, x, matrix), is_last), rest
+    if axis not in (1, len(shape) - 1):
+        x, is_last = builder.add("transpose", f"{name}/turned", TransposeAttrs((*others, axis)), [x]), True
+    size = shape[axis]
+    matrix = (1, math.prod(rest), size) if is_last else (1, size, math.prod(rest))
+    return (x if matrix == builder.shape(x) else reshape(builder, name, x, matrix), is_last), rest
 
 
 OPERATOR = BatchMatmul()

@@ -136,7 +136,7 @@ class ArithmeticOperator(BinaryOperator):
         return np.clip(y, low, high).astype(node.output.dtype)
 
     def from_tflite(self, node: TfliteNode) -> tuple[ArithmeticAttrs, tuple[Tensor | None, ...]]:
-        return ArithmeticAttrs(ACTIVATIONS[node.option("FusedActivationFunction")]), node.inputs
+        return ArithmeticAttrs(node.choice("FusedActivationFunction", ACTIVATIONS)), node.inputs
 
     def to_tflite(self, node: BoundNode) -> TfliteForm:
         options = {"FusedActivationFunction": ACTIVATIONS.index(node.attrs.activation)}

@@ -79,7 +79,7 @@ class Concatenation(Operator):
         axis, rank = int(node.option("Axis")), len(node.outputs[0].shape)
         if not -rank <= axis < rank:
             raise InvalidModelError(f"the axis must be within {rank} axes", layer=node.name, value=axis)
-        activation = ACTIVATIONS[node.option("FusedActivationFunction")]
+        activation = node.choice("FusedActivationFunction", ACTIVATIONS)
         if activation != "none":
             rule = "a concatenation must have no fused activation"
             raise UnsupportedModelError([Problem(rule, node.name, activation, "activate the inputs")])

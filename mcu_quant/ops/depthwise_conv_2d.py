@@ -100,10 +100,10 @@ class DepthwiseConv2D(linear.LinearOperator):
 
     def from_tflite(self, node: TfliteNode) -> tuple[DepthwiseConv2DAttrs, tuple[Tensor | None, ...]]:
         attrs = DepthwiseConv2DAttrs(
-            strides=(node.option("StrideH"), node.option("StrideW")),
-            padding=PADDINGS[node.option("Padding")],
-            dilation=(node.option("DilationHFactor", 1), node.option("DilationWFactor", 1)),
-            activation=ACTIVATIONS[node.option("FusedActivationFunction")],
+            strides=node.sizes("StrideH", "StrideW"),
+            padding=node.choice("Padding", PADDINGS),
+            dilation=node.sizes("DilationHFactor", "DilationWFactor", 1),
+            activation=node.choice("FusedActivationFunction", ACTIVATIONS),
             hybrid=linear.is_hybrid(node),
         )
         return attrs, node.inputs

@@ -61,7 +61,7 @@ class FullyConnected(linear.LinearOperator):
 
     def from_tflite(self, node: TfliteNode) -> tuple[FullyConnectedAttrs, tuple[Tensor | None, ...]]:
         attrs = FullyConnectedAttrs(
-            activation=ACTIVATIONS[node.option("FusedActivationFunction")],
+            activation=node.choice("FusedActivationFunction", ACTIVATIONS),
             keep_num_dims=bool(node.option("KeepNumDims", False)),
             hybrid=(hybrid := linear.is_hybrid(node)),
             asymmetric=bool(node.option("AsymmetricQuantizeInputs", False)) if hybrid else True,

@@ -66,13 +66,13 @@ class Pool2D(Operator):
 
     def from_tflite(self, node: TfliteNode) -> tuple[Pool2DAttrs, tuple[Tensor | None, ...]]:
         attrs = Pool2DAttrs(
-            filter_size=(node.option("FilterHeight"), node.option("FilterWidth")),
-            strides=(node.option("StrideH"), node.option("StrideW")),
-            padding=PADDINGS[node.option("Padding")],
-            activation=ACTIVATIONS[node.option("FusedActivationFunction")],
+            filter_size=node.sizes("FilterHeight", "FilterWidth"),
+            strides=node.sizes("StrideH", "StrideW"),
+            padding=node.choice("Padding", PADDINGS),
+            activation=node.choice("FusedActivationFunction", ACTIVATIONS),
         )
-        if min(*attrs.filter_size, *attrs.strides) < 1 or math.prod(attrs.filter_size) > MAX_WINDOW:
-            rule = f"windows and strides must be positive, and windows have at most {MAX_WINDOW} elements"
+        if math.prod(attrs.filter_size) > MAX_WINDOW:
+            rule = f"windows must have at most {MAX_WINDOW} elements"
             raise InvalidModelError(rule, layer=node.name, value=attrs)
         return attrs, node.inputs
 

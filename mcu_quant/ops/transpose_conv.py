@@ -83,16 +83,11 @@ class TransposeConv(linear.LinearOperator):
 
     def from_tflite(self, node: TfliteNode) -> tuple[TransposeConvAttrs, tuple[Tensor | None, ...]]:
         size, weights, x, *rest = node.inputs
-        strides = (node.option("StrideH"), node.option("StrideW"))
-        if min(strides) < 1:
-            raise InvalidModelError(
-                "strides must be positive", layer=node.name, value=strides, hint="export the model again"
-            )
         attrs = TransposeConvAttrs(
             output_size=_output_size(node, size),
-            strides=strides,
-            padding=PADDINGS[node.option("Padding")],
-            activation=ACTIVATIONS[node.option("FusedActivationFunction")],
+            strides=node.sizes("StrideH", "StrideW"),
+            padding=node.choice("Padding", PADDINGS),
+            activation=node.choice("FusedActivationFunction", ACTIVATIONS),
             hybrid=_dtype(x) == "float32" and _dtype(weights) == "int8",
         )
         return attrs, (x, weights, *(_widened(bias) for bias in rest))

@@ -276,6 +276,7 @@ def test_exported_saved_model(tmp_path: Path) -> None:
     pixels = keras.Input((9, 8, 4), name="image")
     time, small = keras.Input((11, 4), name="signal"), keras.Input((4, 4, 2), name="small")
     outputs = [LAYERS[name]()(pixels) for name in EXPORTED] + [LAYERS[name]()(time) for name in EXPORTED_1D]
+    outputs += [L.Dot((2, 1))([time, L.Reshape((4, 11))(time)]), L.Dot((2, 2))([time, time])]
     model = randomized(keras.Model([pixels, time, small], [*outputs, functions()(small)]))
     model.export(tmp_path / "exported", verbose=False)
     graph = load_saved_model(tmp_path / "exported")

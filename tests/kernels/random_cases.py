@@ -17,7 +17,7 @@ from mcu_quant.kernels import KERNELS
 from mcu_quant.kernels.base import Kernel
 from mcu_quant.ops.forms import form_of
 from tests.kernels.armv7m import cases as armv7m
-from tests.kernels.dsp import channel_cases, linear_cases, weightless_cases
+from tests.kernels.dsp import channel_cases, linear_cases, product_cases, weightless_cases
 from tests.kernels.mve import cases as mve
 from tests.kernels.thumb1 import cases as thumb1
 from tests.ops.driver import Case
@@ -86,6 +86,8 @@ MAKERS: dict[str, tuple[Maker, ...]] = {
     "max_pool_2d": (mve.max_pool, _indexed(weightless_cases.random_max_pool)),
     "average_pool_2d": (mve.average_pool, _indexed(channel_cases.random_pool)),
     "mean": (_indexed(channel_cases.random_mean),),
+    "transpose_conv": (_indexed(product_cases.random_transposed),),
+    "batch_matmul": (_indexed(product_cases.random_product),),
 }
 
 

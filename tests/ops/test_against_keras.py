@@ -103,6 +103,8 @@ DOTS: dict[str, tuple[tuple[int, ...], tuple[int, ...], Any]] = {
     "first_and_last": ((5, 3), (2, 5), (1, 2)),
     "vector_and_matrix": ((5,), (4, 5), (1, 2)),
     "images": ((2, 3, 5), (5, 4, 2), (3, 1)),
+    "middle_axes": ((2, 5, 3), (4, 5, 2), 2),
+    "middle_and_vector": ((2, 5, 3), (5,), (2, 1)),
 }
 
 

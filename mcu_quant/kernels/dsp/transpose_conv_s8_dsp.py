@@ -1,0 +1,26 @@
+"""Transposed convolution with SMLAD, four products of a tap at once (Cortex-M4, M7, M33)."""
+
+from __future__ import annotations
+
+from mcu_quant.ir import BoundNode
+from mcu_quant.kernels.base import Core
+from mcu_quant.kernels.portable.loop_costs import LoopCosts
+from mcu_quant.kernels.portable.transpose_conv_s8 import TransposeConvS8
+from mcu_quant.kernels.portable.transposed import transposed_cycles
+
+#: Fitted to counts of instructions on Cortex-M4.
+_COSTS = LoopCosts(pixel=130, output=45, row=70, product=1.7, lone_product=3.2)
+
+
+class TransposeConvS8Dsp(TransposeConvS8):
+    name = "transpose_conv_s8_dsp"
+    family = "dsp"
+
+    def refusal(self, node: BoundNode) -> str | None:
+        return None if node.input(0).shape[3] >= 4 else "there must be four input channels or more"
+
+    def cycles_in(self, node: BoundNode, core: Core, optimize: str) -> float:
+        return transposed_cycles(node, _COSTS)
+
+
+KERNEL = TransposeConvS8Dsp()

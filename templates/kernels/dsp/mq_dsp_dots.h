@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: 0BSD
+ *
+ * mcu_quant: dot products of int8 with a zero_point on either side, four factors at once (Cortex-M4, M7,
+ * M33).
+ */
+#ifndef MQ_DSP_DOTS_H
+#define MQ_DSP_DOTS_H
+
+#include "mq_dsp.h"
+
+/* What is added to every factor of either side: its zero_point, negated, as a pair. */
+typedef struct {
+    uint32_t a;
+    uint32_t b;
+} mq_dsp_minus_t;
+
+static inline mq_dsp_minus_t mq_dsp_minus(int32_t a_zero_point, int32_t b_zero_point) {
+    const mq_dsp_minus_t minus = {mq_pair(-a_zero_point, -a_zero_point),
+                                  mq_pair(-b_zero_point, -b_zero_point)};
+    return minus;
+}
+
+/* acc + four products. even, odd: the factors 0 and 2, 1 and 3 of the one side; bytes: those of the other. */
+static inline int32_t
+mq_dsp_four_products(int32_t acc, uint32_t even, uint32_t odd, uint32_t minus, uint32_t bytes) {
+    acc = mq_smlad(even, mq_sxtab16(minus, bytes), acc);
+    return mq_smlad(odd, mq_sxtab16_ror8(minus, bytes), acc);
+}
+
+/* acc[i] += sum over k < count of (a[k] - zero_point) * (b[i * stride + k] - zero_point), for i < outputs.
+ * outputs: MQ_DOT_OUTPUTS or 1.
+ */
+static inline void mq_dsp_dots(int32_t *acc,
+                               int32_t outputs,
+                               const int8_t *a,
+                               const int8_t *b,
+                               int32_t stride,
+                               int32_t count,
+                               mq_dsp_minus_t minus) {
+    int32_t acc0 = acc[0];
+    int32_t k = 0;
+    if (outputs == 1) {
+        for (; k + 4 <= count; k += 4) {
+            const uint32_t bytes = mq_load_word(a + k);
+            acc0 = mq_dsp_four_products(acc0, mq_sxtab16(minus.a, bytes), mq_sxtab16_ror8(minus.a, bytes),
+                                        minus.b, mq_load_word(b + k));
+        }
+        for (; k < count; k++) {
+            acc0 = mq_mac(acc0, a[k] + mq_bottom(minus.a), b[k] + mq_bottom(minus.b));
+        }
+        acc[0] = acc0;
+        return;
+    }
+    const int8_t *b1 = b + stride;
+    const int8_t *b2 = b1 + stride;
+    const int8_t *b3 = b2 + stride;
+    int32_t acc1 = acc[1];
+    int32_t acc2 = acc[2];
+    int32_t acc3 = acc[3];
+    for (; k + 4 <= count; k += 4) {
+        const uint32_t bytes = mq_load_word(a + k);
+        const uint32_t even = mq_sxtab16(minus.a, bytes);
+        const uint32_t odd = mq_sxtab16_ror8(minus.a, bytes);
+        acc0 = mq_dsp_four_products(acc0, even, odd, minus.b, mq_load_word(b + k));
+        acc1 = mq_dsp_four_products(acc1, even, odd, minus.b, mq_load_word(b1 + k));
+        acc2 = mq_dsp_four_products(acc2, even, odd, minus.b, mq_load_word(b2 + k));
+        acc3 = mq_dsp_four_products(acc3, even, odd, minus.b, mq_load_word(b3 + k));
+    }
+    for (; k < count; k++) {
+        const int32_t value = a[k] + mq_bottom(minus.a);
+        acc0 = mq_mac(acc0, value, b[k] + mq_bottom(minus.b));
+        acc1 = mq_mac(acc1, value, b1[k] + mq_bottom(minus.b));
+        acc2 = mq_mac(acc2, value, b2[k] + mq_bottom(minus.b));
+        acc3 = mq_mac(acc3, value, b3[k] + mq_bottom(minus.b));
+    }
+    acc[0] = acc0;
+    acc[1] = acc1;
+    acc[2] = acc2;
+    acc[3] = acc3;
+}
+
+#endif
