@@ -301,7 +301,9 @@ class Operator(ABC):
 
 def float_activation(x: np.ndarray, activation: str) -> np.ndarray:
     low, high = ACTIVATION_BOUNDS[activation]
-    return x if low is None and high is None else np.clip(x, low, high)
+    # As C compares: what is neither below nor above stays, NaN and -0 too.
+    y = x if low is None else np.where(x < low, np.float32(low), x)
+    return y if high is None else np.where(y > high, np.float32(high), y)
 
 
 def activation_range(activation: str, output: Tensor) -> tuple[int, int]:

@@ -10,7 +10,7 @@ import numpy as np
 
 from mcu_quant.fixed_point import IntArray, requantize
 from mcu_quant.ir import BoundNode, Tensor
-from mcu_quant.ops.base import QuantRule, TfliteForm, TfliteNode, least_rescaled
+from mcu_quant.ops.base import QuantRule, TfliteForm, TfliteNode, float_activation, least_rescaled
 from mcu_quant.ops.binary import ArithmeticAttrs
 from mcu_quant.ops.keras import GraphBuilder, KerasLayer, LayerRefused
 from mcu_quant.ops.leaky_relu import LeakyReluAttrs
@@ -49,7 +49,7 @@ class Relu(UnaryOperator):
         return TfliteForm("RELU", 2)
 
     def meaning(self, node: BoundNode, x: np.ndarray) -> np.ndarray:
-        return np.maximum(x, np.float32(0))
+        return float_activation(x, "relu")
 
     def values(self, node: BoundNode, q: IntArray) -> IntArray:
         zero_point = node.output.zero_point

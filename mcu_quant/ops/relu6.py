@@ -8,7 +8,7 @@ import numpy as np
 
 from mcu_quant.fixed_point import IntArray
 from mcu_quant.ir import BoundNode, Tensor
-from mcu_quant.ops.base import SAME_SCALE, QuantRule, TfliteForm, TfliteNode, quantize_bound
+from mcu_quant.ops.base import SAME_SCALE, QuantRule, TfliteForm, TfliteNode, float_activation, quantize_bound
 from mcu_quant.ops.unary import UnaryOperator
 
 
@@ -35,7 +35,7 @@ class Relu6(UnaryOperator):
         return TfliteForm("RELU6", 2)
 
     def meaning(self, node: BoundNode, x: np.ndarray) -> np.ndarray:
-        return np.clip(x, np.float32(0), np.float32(6))
+        return float_activation(x, "relu6")
 
     def values(self, node: BoundNode, q: IntArray) -> IntArray:
         return np.clip(q, node.input(0).zero_point, quantize_bound(6.0, node.input(0)))

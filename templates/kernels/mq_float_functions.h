@@ -43,7 +43,7 @@ static inline float mq_ceil_f32(float x) {
 }
 
 static inline float mq_sign_f32(float x) {
-    return x > 0.0f ? 1.0f : x < 0.0f ? -1.0f : x;
+    return x > 0.0f ? 1.0f : x < 0.0f ? -1.0f : x == 0.0f ? 0.0f : x; /* NaN stays NaN */
 }
 
 /* 1 / sqrt(x) */

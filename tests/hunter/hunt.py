@@ -36,6 +36,7 @@ from tests.hunter.check import (
 )
 from tests.hunter.check_keras import quantized_case
 from tests.hunter.draws import drawn
+from tests.hunter.floats import float_case
 from tests.hunter.graphs import Case, image_chains, quantized_cases
 from tests.hunter.int16 import int16_case
 from tests.hunter.keras_specs import ModelSpec, model_specs
@@ -57,7 +58,8 @@ MOST_OF_A_KIND = 2
 
 @dataclass(frozen=True)
 class Plan:
-    """cases: half of them quantized graphs, half Keras models; and a quarter more graphs of int16.
+    """cases: half of them quantized graphs, half Keras models; a quarter more graphs of int16, an eighth of
+    float.
 
     host_cores and qemu_cores: whose C is run, each batch for one of them in one --optimize mode, in turn.
     turn: how many batches of each kind were before. shares: of all cases, in [0, 1]. ram_share: those with
@@ -102,7 +104,12 @@ def hunt(plan: Plan) -> Report:
     """Run the plan's cases. Those that fail are shrunk and saved."""
     report = Report()
     graphs = plan.cases // 2
-    sources = ((graphs, _graphs), (plan.cases - graphs, _keras_models), (graphs // 2, _int16_graphs))
+    sources = (
+        (graphs, _graphs),
+        (plan.cases - graphs, _keras_models),
+        (graphs // 2, _int16_graphs),
+        (graphs // 4, _float_graphs),
+    )
     for count, source in sources:
         try:
             _Hunt(plan, report, random.Random(plan.seed)).run(count, source)
@@ -239,6 +246,14 @@ def _int16_graphs(hunt: _Hunt, count: int) -> Iterator[Case]:
         case = int16_case(drawn_case)
         if case is not None:
             hunt.report.tally.cases["int16 graphs"] += 1
+            yield case
+
+
+def _float_graphs(hunt: _Hunt, count: int) -> Iterator[Case]:
+    for drawn_case in drawn(quantized_cases(), count, hunt.plan.seed + 2**21):
+        case = float_case(drawn_case)
+        if case is not None:
+            hunt.report.tally.cases["float graphs"] += 1
             yield case
 
 
