@@ -90,4 +90,9 @@ class Transpose(Mover):
         return x.transpose(0, *(axis + 1 for axis in attrs.permutation))
 
 
+def joined(first: TransposeAttrs, second: TransposeAttrs) -> TransposeAttrs:
+    """One transposition that does what the two do, one behind the other."""
+    return TransposeAttrs(tuple(first.permutation[axis] for axis in second.permutation))
+
+
 OPERATOR = Transpose()

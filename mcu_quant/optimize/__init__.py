@@ -10,6 +10,7 @@ from mcu_quant.optimize.identities import remove_identities
 from mcu_quant.optimize.ranges import annotate_ranges
 from mcu_quant.optimize.storage import widen_constants
 from mcu_quant.optimize.tables import tabulate
+from mcu_quant.optimize.transposes import merge_transposes
 
 
 def optimize(graph: Graph, options: GenerateOptions) -> Graph:
@@ -18,7 +19,7 @@ def optimize(graph: Graph, options: GenerateOptions) -> Graph:
     graph: quantized, and supported (ops/support.py). Inputs and outputs stay as they are.
     """
     graph = check(widen_constants(graph))
-    rewrites = [remove_identities]
+    rewrites = [remove_identities, merge_transposes]
     if not options.keep_constant_channels:
         rewrites += [clear_constant_filters, remove_constant_channels]
     # What is an identity needs no table, and is in none.

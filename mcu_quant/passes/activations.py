@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from mcu_quant.ir import BoundNode, Graph
+from mcu_quant.ops import OPERATORS
+from mcu_quant.ops.mover import Mover
 from mcu_quant.passes.rewrite import View, apply_everywhere
 
 #: Operators whose fused activation every runtime honours.
@@ -71,7 +73,7 @@ def _fuse(view: View, node: BoundNode) -> Graph | None:
 
 def _hoist(view: View, node: BoundNode) -> Graph | None:
     mover = view.private_producer(node.node.inputs[0])
-    if mover is None or mover.node.op not in ("max_pool_2d", "reshape"):
+    if mover is None or not (mover.node.op == "max_pool_2d" or isinstance(OPERATORS[mover.node.op], Mover)):
         return None
     if (
         _fused(view, mover.node.inputs[0], node) is None

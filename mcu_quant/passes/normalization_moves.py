@@ -1,7 +1,7 @@
 """Bring a batch normalization next to a linear operator that can take it in.
 
-It commutes with a reshape that keeps channels apart, with averages over space, and, where no scale
-is negative, with maxima. Every move is one step nearer to the linear operator, so moving ends.
+It commutes with what only moves elements and keeps channels apart, with averages over space, and, where
+no scale is negative, with maxima. Every move is one step nearer to the linear operator, so moving ends.
 """
 
 from __future__ import annotations
@@ -11,7 +11,9 @@ from dataclasses import replace
 import numpy as np
 
 from mcu_quant.ir import BoundNode, Graph
+from mcu_quant.ops import OPERATORS
 from mcu_quant.ops.batch_normalization import scale_and_shift
+from mcu_quant.ops.mover import Mover
 from mcu_quant.passes.affine import BATCH_NORMALIZATION, can_follow, can_precede, normalization
 from mcu_quant.passes.rewrite import View, apply_everywhere
 
@@ -35,6 +37,9 @@ def _commutes(mover: BoundNode | None, scale: np.ndarray) -> bool:
         return bool(channels) and bool(mover.output.shape) and mover.output.shape[-1] % channels[0] == 0
     if op == "mean":
         return len(mover.input(0).shape) - 1 not in mover.attrs.axes
+    if isinstance(OPERATORS[op], Mover):
+        sources = OPERATORS[op].channel_sources(mover)
+        return sources is not None and np.array_equal(sources, np.arange(*channels))
     return op == "average_pool_2d" or (op == "max_pool_2d" and bool((scale >= 0).all()))
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from mcu_quant.ir import Graph, Node, QuantParams, Tensor, check
 from mcu_quant.ops import OPERATORS
 from mcu_quant.ops.binary import ArithmeticAttrs
+from mcu_quant.ops.broadcast_to import BroadcastToAttrs
 from mcu_quant.ops.concatenation import ConcatenationAttrs
 from mcu_quant.ops.conv_2d import Conv2DAttrs
 from mcu_quant.ops.depthwise_conv_2d import DepthwiseConv2DAttrs
@@ -21,6 +22,7 @@ from mcu_quant.ops.reduction import ReductionAttrs
 from mcu_quant.ops.relu import ReluAttrs
 from mcu_quant.ops.reshape import ReshapeAttrs
 from mcu_quant.ops.strided_slice import StridedSliceAttrs
+from mcu_quant.ops.transpose import TransposeAttrs
 from mcu_quant.ops.transpose_conv import TransposeConvAttrs
 
 SCALE = 0.05
@@ -249,6 +251,26 @@ def sliced() -> Example:
     return Example(net.graph(c), {a: 4, b: 4})
 
 
+def turned() -> Example:
+    net = Net(zero_point=7)
+    a = net.conv(net.input(1, 4, 3, 3), 8, constants=values(1, 2, 3, 4))
+    b = net.add("transpose", TransposeAttrs((0, 2, 1, 3)), a)
+    return Example(net.graph(net.conv(b, 6)), {a: 4, b: 4})
+
+
+def turned_channels() -> Example:
+    net = Net(zero_point=7)
+    a = net.conv(net.input(1, 4, 3, 3), 8, constants=values(1, 2, 3, 4))
+    return Example(net.graph(net.conv(net.add("transpose", TransposeAttrs((0, 1, 3, 2)), a), 6)), {})
+
+
+def repeated() -> Example:
+    net = Net(zero_point=7)
+    a = net.conv(net.input(1, 1, 3, 3), 8, constants=values(1, 2, 3, 4))
+    b = net.add("broadcast_to", BroadcastToAttrs((1, 4, 3, 8)), a)
+    return Example(net.graph(net.conv(b, 6)), {a: 4, b: 4})
+
+
 def sliced_channels() -> Example:
     net = Net(zero_point=7)
     a = net.conv(net.input(1, 4, 3, 3), 8, constants=values(1, 2, 3, 4))
@@ -332,6 +354,9 @@ EXAMPLES: Sequence[Callable[[], Example]] = (
     dense_over_part_of_a_pixel,
     padded_by_an_operator,
     sliced,
+    turned,
+    turned_channels,
+    repeated,
     sliced_channels,
     concatenated,
     grouped,

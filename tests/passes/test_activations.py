@@ -9,6 +9,8 @@ import pytest
 from mcu_quant.ir import Graph
 from mcu_quant.ops import OPERATORS
 from mcu_quant.ops.pooling import Pool2DAttrs
+from mcu_quant.ops.strided_slice import attrs_of
+from mcu_quant.ops.transpose import TransposeAttrs
 from mcu_quant.passes import prepare
 from tests.passes.float_models import Model, assert_same_meaning, operators
 
@@ -54,6 +56,17 @@ def test_hoisted_over_max_pool_and_reshape() -> None:
     after = prepare(before)
     assert_same_meaning(before, after)
     assert fused(after) == [("conv", "relu"), ("pool", "none"), ("flat", "")]
+
+
+def test_hoisted_over_what_only_moves() -> None:
+    m = Model(6, 6, 4)
+    x = m.node("transpose", "turn", TransposeAttrs((0, 3, 1, 2)), m.conv(m.x, "conv", 5))
+    y = m.conv(m.x, "other", 5)
+    y = m.node("strided_slice", "cut", attrs_of((slice(None), slice(1, 3)), m.builder.shape(y)), y)
+    before = m.graph(activation(m, x), activation(m, y))
+    after = prepare(before)
+    assert_same_meaning(before, after)
+    assert fused(after) == [("conv", "relu"), ("turn", ""), ("other", "relu"), ("cut", "")]
 
 
 def test_fused_into_average_pool() -> None:

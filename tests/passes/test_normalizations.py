@@ -7,6 +7,8 @@ import pytest
 from mcu_quant.ops.conv_2d import Conv2DAttrs
 from mcu_quant.ops.pooling import Pool2DAttrs
 from mcu_quant.ops.reduction import ReductionAttrs
+from mcu_quant.ops.strided_slice import attrs_of
+from mcu_quant.ops.transpose import TransposeAttrs
 from mcu_quant.passes import prepare
 from mcu_quant.passes.affine import fold_into_next, fold_into_previous, merge_normalizations
 from tests.passes.float_models import Model, assert_same_meaning, operators
@@ -81,7 +83,20 @@ def behind_conv_and_pools(m: Model) -> str:
     return m.norm(m.node("average_pool_2d", "average", POOL, x), "norm", positive=True)
 
 
+def behind_conv_and_moves(m: Model) -> str:
+    x = m.node("transpose", "turn", TransposeAttrs((0, 2, 1, 3)), m.conv(m.x, "main", 5))
+    x = m.node("strided_slice", "cut", attrs_of((slice(None), slice(1, 3)), m.builder.shape(x)), x)
+    return m.norm(x, "norm")
+
+
+def before_moves_and_dense(m: Model) -> str:
+    x = m.node("transpose", "turn", TransposeAttrs((0, 2, 1, 3)), m.norm(m.x, "norm"))
+    return m.dense(m.reshape(x, "flat", 144), "main", 3)
+
+
 FOLDED = (
+    behind_conv_and_moves,
+    before_moves_and_dense,
     behind_conv,
     behind_conv_without_bias,
     behind_grouped_conv,
@@ -117,6 +132,10 @@ def behind_reshape_that_splits_channels(m: Model) -> str:
     return m.norm(m.reshape(m.conv(m.x, "conv", 6), "split", 6, 12, 3), "norm")
 
 
+def behind_channels_that_move(m: Model) -> str:
+    return m.norm(m.node("transpose", "turn", TransposeAttrs((0, 1, 3, 2)), m.conv(m.x, "main", 5)), "norm")
+
+
 def of_a_vector(m: Model) -> str:
     return m.norm(m.reshape(m.x, "flat", 144), "norm")
 
@@ -126,6 +145,7 @@ def of_a_sequence(m: Model) -> str:
 
 
 STANDING = (
+    behind_channels_that_move,
     before_same_conv,
     behind_activated_conv,
     behind_max_pool_with_negative_scales,

@@ -12,6 +12,7 @@ from mcu_quant.ops.fully_connected import FullyConnectedAttrs
 from mcu_quant.ops.pad import PadAttrs
 from mcu_quant.ops.pooling import Pool2DAttrs
 from mcu_quant.ops.reshape import ReshapeAttrs
+from mcu_quant.ops.transpose import TransposeAttrs
 from mcu_quant.passes import prepare
 from mcu_quant.passes.constants import fold_constants
 from mcu_quant.passes.dead import remove_dead_nodes
@@ -74,6 +75,27 @@ def test_a_reshape_that_others_read_stays() -> None:
 def test_there_and_back_goes() -> None:
     m = Model(4, 6)
     before = m.graph(m.dense(m.reshape(m.reshape(m.x, "a", 24), "b", 4, 6), "dense", 3))
+    after = prepare(before)
+    assert_same_meaning(before, after)
+    assert operators(after) == ["fully_connected"]
+
+
+def test_consecutive_transpositions() -> None:
+    m = Model(4, 6, 3)
+    x = m.node("transpose", "a", TransposeAttrs((0, 3, 1, 2)), m.x)
+    x = m.node("transpose", "b", TransposeAttrs((0, 1, 3, 2)), x)
+    before = m.graph(m.dense(x, "dense", 3))
+    after = prepare(before)
+    assert_same_meaning(before, after)
+    assert [node.name for node in after.nodes] == ["b", "dense"]
+    assert after.nodes[0].attrs.permutation == (0, 3, 2, 1)
+
+
+def test_a_transposition_and_its_inverse_go() -> None:
+    m = Model(4, 4, 4)
+    x = m.node("transpose", "a", TransposeAttrs((0, 3, 1, 2)), m.x)
+    x = m.node("transpose", "b", TransposeAttrs((0, 2, 3, 1)), x)
+    before = m.graph(m.dense(x, "dense", 3))
     after = prepare(before)
     assert_same_meaning(before, after)
     assert operators(after) == ["fully_connected"]
