@@ -114,6 +114,7 @@ class Reader:
             if tensor is None:
                 continue
             self.require(not tensor.is_constant, "an input must not be a constant", tensor.name)
+            self.draft.require_scale(tensor)
             if tensor.shape and tensor.shape[0] != 1:
                 rule = "the batch (first size of an input) must be 1"
                 self.problems.append(Problem(rule, tensor.name, f"shape {tensor.shape}", FIXED_BATCH))

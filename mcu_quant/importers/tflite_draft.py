@@ -79,8 +79,18 @@ class Draft:
         if is_constant(bound):
             self.fold(bound)
         else:
+            for tensor in outputs:
+                self.require_scale(tensor)
             self.problems.extend(node_problems(bound))
             self.nodes.append(node)
+
+    def require_scale(self, tensor: Tensor) -> None:
+        """Raises InvalidModelError for a scale of 0, which only zeros that are constant may have."""
+        file_tensor = self.declared.get(tensor.name)
+        quantization = None if file_tensor is None else file_tensor.quantization
+        if tensor.quant is not None and quantization is not None and quantization.is_zero:
+            rule, hint = "a scale must be positive and finite", "quantize the model again"
+            raise InvalidModelError(rule, layer=tensor.name, value="scale 0", hint=hint)
 
     def sized(self, name: str, outputs: Sequence[Tensor], shapes: Sequence[Shape]) -> list[Tensor]:
         """The outputs with the shapes that follow from the inputs, which the file must allow."""

@@ -47,6 +47,11 @@ class FileQuantization:
     zero_point: np.ndarray
     axis: int
 
+    @property
+    def is_zero(self) -> bool:
+        """Whether the one scale is 0, as converters to int16x8 write it for constants that are zero."""
+        return self.scale.tolist() == [0.0] and not self.zero_point.any()
+
 
 @dataclass(frozen=True)
 class FileTensor:

@@ -106,6 +106,8 @@ def _quant(
     if quantization is None or dtype not in ("int8", "uint8", "int16", "int32", "int64"):
         return None
     scale, zero_point, axis = quantization.scale, quantization.zero_point, quantization.axis
+    if dtype == "int16" and quantization.is_zero:
+        scale = np.ones(1, np.float32)  # any will do for zeros; what is computed is refused elsewhere
     if zero_point.size <= 1:
         zero_point = np.broadcast_to(zero_point if zero_point.size else np.int64(0), scale.shape)
     if len(shape) == 1:

@@ -235,6 +235,28 @@ def test_quantized_zeros_are_filled_in(dtype: str) -> None:
     np.testing.assert_array_equal(run_graph(graph, inputs), litert_ref(model.file(), inputs))
 
 
+def zeros_of_scale_0(computed: bool) -> bytes:
+    """y = x + zeros, int16: the converter gives zeros the scale 0, and requantizes them."""
+    model = Model()
+    main = Subgraph(model)
+    x = main.input("x", SHAPE, "int16", scale=0.01)
+    zeros = main.constant("zeros", np.zeros(SHAPE), "int16", scale=0.0)
+    again = main.tensor("again", SHAPE, "int16", scale=0.0 if computed else 0.01)
+    y = main.tensor("y", SHAPE, "int16", scale=0.01)
+    main.op("QUANTIZE", [x if computed else zeros], [again], type="QuantizeOptions")
+    main.op("ADD", [x, again], [y], type="AddOptions")
+    main.outputs(y)
+    return model.file()
+
+
+def test_zeros_may_have_scale_0() -> None:
+    graph = read_tflite(zeros_of_scale_0(computed=False), "model")
+    inputs = [np.random.default_rng(0).integers(-32768, 32768, (20, *SHAPE)).astype(np.int16)]
+    np.testing.assert_array_equal(run_graph(graph, inputs), inputs)
+    with pytest.raises(InvalidModelError, match="again: a scale must be positive and finite"):
+        read_tflite(zeros_of_scale_0(computed=True), "model")
+
+
 def test_constants_that_are_quantized_in_the_file() -> None:
     model = Model()
     main = Subgraph(model)
