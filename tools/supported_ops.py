@@ -8,10 +8,17 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
+from mcu_quant.importers.keras_config import WRAPPER_CLASSES
 from mcu_quant.importers.keras_layers import HANDLERS
+from mcu_quant.importers.keras_unsupported import REWRITES, reason
+from mcu_quant.importers.tflite import READ
+from mcu_quant.importers.tflite_control import CONTROL
 from mcu_quant.importers.tflite_lowering import LOWERINGS
+from mcu_quant.importers.tflite_shapes import FOLDED
+from mcu_quant.importers.tflite_unsupported import UNSUPPORTED
 from mcu_quant.kernels import KERNELS
 from mcu_quant.ops import OPERATORS
 from mcu_quant.ops.base import INTEGER_FORMS, Constraint, Operator
@@ -40,6 +47,31 @@ _COLUMNS = "| operator | TFLite | from Keras | int8 | int16x8 | float32 | hybrid
 #: What a form's absence needs no more words for.
 _NONE = {"hybrid": "no weights", "plain": "-"}
 
+CONTROL_WORDS = {
+    "IF": "the operators of the branch that is taken; the condition must be known",
+    "WHILE": "the operators of each iteration; how often it turns must be known",
+    "STABLEHLO_COMPOSITE": "the operators of its decomposition",
+}
+assert CONTROL_WORDS.keys() == CONTROL.keys()
+
+CONSTANTS = """
+Computed when the file is read, where their inputs are constants (or, for SHAPE, RANK and ZEROS_LIKE, in any
+case): """
+
+UNSUPPORTED_HEAD = """
+## What is not read
+
+TFLite operators:
+
+| TFLite | why | instead |
+|---|---|---|"""
+
+UNSUPPORTED_LAYERS = """
+Keras layers:
+
+| Keras | why | instead |
+|---|---|---|"""
+
 OPERATORS_HEAD = """
 ## Operators
 
@@ -59,6 +91,9 @@ def text() -> str:
     lines += [_operator_row(operator) for operator in _sorted_operators()]
     lines += ["", "TFLite operators that are read as others:", "", "| TFLite | operators |", "|---|---|"]
     lines += [f"| {name} | {', '.join(lowering.into)} |" for name, lowering in sorted(LOWERINGS.items())]
+    lines += [f"| {name} | {control} |" for name, control in sorted(CONTROL_WORDS.items())]
+    lines += [CONSTANTS + ", ".join(sorted(FOLDED)) + ". Any operator of constants alone is computed, too."]
+    lines += _unsupported()
     lines += [
         "",
         "## Rules",
@@ -75,8 +110,23 @@ def text() -> str:
     return "\n".join(lines).rstrip() + "\n"
 
 
+def _unsupported() -> list[str]:
+    """The two lists, grouped by what is said of their entries."""
+    tflite = {name: (entry.reason, entry.rewrite) for name, entry in UNSUPPORTED.items() if name not in READ}
+    readable = {*HANDLERS, *WRAPPER_CLASSES}
+    keras = {name: (reason(name), hint) for name, hint in REWRITES.items() if name not in readable}
+    return [UNSUPPORTED_HEAD, *_grouped(tflite), UNSUPPORTED_LAYERS, *_grouped(keras)]
+
+
+def _grouped(entries: Mapping[str, tuple[str, str]]) -> list[str]:
+    groups: dict[tuple[str, str], list[str]] = {}
+    for name, words in entries.items():
+        groups.setdefault(words, []).append(name)
+    return [f"| {', '.join(names)} | {why} | {instead} |" for (why, instead), names in groups.items()]
+
+
 def _keras_rows() -> dict[str, str]:
-    rows = dict.fromkeys(HANDLERS, "")
+    rows = dict.fromkeys([*HANDLERS, *WRAPPER_CLASSES], "")
     for operator in OPERATORS.values():
         rows |= dict.fromkeys(operator.keras_layers, operator.name)
         rows |= {f"activation `{name}`": operator.name for name in operator.keras_activations}

@@ -299,7 +299,7 @@ def _port(deployment: Deployment, kind: str, index: int, tensor: Tensor, tables:
     table = None
     if root.data is not None:
         table = tables.add(
-            f"{kind}_{index}", root.data, f"{kind} {index}", deployment.options.placement.default
+            f"constant_{kind}_{index}", root.data, f"{kind} {index}", deployment.options.placement.default
         )
     return Port(
         function=f"{deployment.name}_{kind}_{index}",

@@ -172,6 +172,13 @@ IDENTITIES = (
     "AlphaDropout",
     "ActivityRegularization",
     "Identity",
+    "SpatialDropout3D",
+    # Augmentation, which Keras leaves out at inference.
+    *("AugMix", "CutMix", "MixUp", "RandAugment"),
+    *(f"Random{what}" for what in ("Brightness", "ColorDegeneration", "ColorJitter", "Contrast")),
+    *(f"Random{what}" for what in ("ElasticTransform", "Erasing", "Flip", "GaussianBlur", "Grayscale")),
+    *(f"Random{what}" for what in ("Hue", "Invert", "Perspective", "Posterization", "Rotation")),
+    *(f"Random{what}" for what in ("Saturation", "Sharpness", "Shear", "Translation", "Zoom")),
 )
 
 #: Every layer class that can be read.

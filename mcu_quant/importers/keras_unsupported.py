@@ -21,7 +21,7 @@ REWRITES = {
     "LSTMCell": _RECURRENT,
     "GRUCell": _RECURRENT,
     "MultiHeadAttention": _ATTENTION,
-    "GroupQueryAttention": _ATTENTION,
+    "GroupedQueryAttention": _ATTENTION,
     "Attention": _ATTENTION,
     "AdditiveAttention": _ATTENTION,
     "PReLU": _RELU,
@@ -44,20 +44,56 @@ REWRITES = {
     "Discretization": _PREPROCESSING,
     "MelSpectrogram": _PREPROCESSING,
     "STFTSpectrogram": _PREPROCESSING,
-    "RandomFlip": "remove it from the saved model",
-    "RandomRotation": "remove it from the saved model",
-    "RandomZoom": "remove it from the saved model",
     "RandomCrop": "remove it from the saved model",
     "TFSMLayer": "convert the SavedModel itself",
     "TorchModuleWrapper": "build the model from Keras layers",
+    **dict.fromkeys(("JaxLayer", "FlaxLayer"), "build the model from Keras layers"),
+    **dict.fromkeys(("Layer", "Wrapper", "Pipeline"), "the layers in it, one after the other"),
+    **dict.fromkeys(("ConvLSTM3D", "SimpleRNNCell", "StackedRNNCells"), _RECURRENT),
+    **dict.fromkeys(("UpSampling3D", "Cropping3D", "Conv3DTranspose"), _THREE),
+    **dict.fromkeys(("GlobalMaxPooling3D", "GlobalAveragePooling3D"), _THREE),
+    **dict.fromkeys(
+        (f"Adaptive{kind}Pooling{n}D" for kind in ("Max", "Average") for n in (1, 2, 3)),
+        "MaxPooling or AveragePooling with a fixed pool_size and strides",
+    ),
+    **dict.fromkeys(("AutoContrast", "ContrastLimitedAdaptiveHistogramEqualization"), _PREPROCESSING),
+    **dict.fromkeys(("Equalization", "Solarization", "HashedCrossing"), _PREPROCESSING),
+    "MaxNumBoundingBoxes": _PREPROCESSING,
+    "EinsumDense": "Dense, with Reshape and Permute around it",
+    "ReversibleEmbedding": "Embedding, and Dense for the way back",
 }
+
+#: Why there is no form, where more can be said than that there is none.
+_REASONS: tuple[tuple[str, tuple[str, ...]], ...] = (
+    (
+        "layers that keep state over time have no form yet",
+        ("LSTM", "GRU", "RNN", "Bidirectional", "StackedRNNCells", "ConvLSTM"),
+    ),
+    ("attention has no form yet", ("Attention",)),
+    ("windows in three dimensions have no form", ("3D",)),
+    (
+        "text, tables and statistics of the data set are no part of a network on a microcontroller",
+        ("Vectorization", "Lookup", "Encoding", "Hash", "Discretization"),
+    ),
+    ("Fourier transforms have no form", ("Spectrogram",)),
+    ("the layer works on images as they are read, not on what a sensor gives", ("Contrast", "Equalization")),
+    ("the layer's code is another framework's, and code is never run", ("Jax", "Flax", "Torch", "TFSM")),
+    ("sizes that adapt to the input have no form", ("Adaptive",)),
+)
+_NO_FORM = "there is no form for this layer class"
 
 
 def unsupported_layer(class_name: str) -> LayerRefused:
     hint = REWRITES.get(
         class_name, "build that part from Conv, Dense, pooling, Add, Multiply and activations"
     )
-    return LayerRefused("there is no form for this layer class", value=class_name, hint=hint)
+    return LayerRefused(reason(class_name), value=class_name, hint=hint)
+
+
+def reason(class_name: str) -> str:
+    """Why a layer class cannot be read: by the first of the words that its name has."""
+    found = (why for why, words in _REASONS if any(word in class_name for word in words))
+    return next(found, _NO_FORM)
 
 
 def custom_layer(custom: str) -> LayerRefused:

@@ -19,8 +19,8 @@ from mcu_quant.importers.tflite_file import (
     CORRUPTION,
     FileOperator,
     FileQuantization,
+    FileSubgraph,
     FileTensor,
-    TfliteFile,
 )
 from mcu_quant.ops.base import same_padding
 
@@ -31,14 +31,14 @@ _INTEGERS: Mapping[str, np.dtype[np.signedinteger]] = {"INT32": np.dtype("<i4"),
 _SAME, _VALID = 0, 1
 
 
-def fuse_dilations(file: TfliteFile) -> TfliteFile:
-    """The file with such chains as dilated convolutions, where the result is the same for all inputs."""
-    fuser = _Fuser(file)
-    for position, operator in enumerate(file.operators):
+def fuse_dilations(graph: FileSubgraph) -> FileSubgraph:
+    """The subgraph with such chains as dilated convolutions, where the result is the same for all inputs."""
+    fuser = _Fuser(graph)
+    for position, operator in enumerate(graph.operators):
         if operator.builtin == "SPACE_TO_BATCH_ND":
             fuser.fuse(position)
-    operators = (new for at, op in enumerate(file.operators) for new in fuser.replaced.get(at, (op,)))
-    return replace(file, tensors=tuple(fuser.tensors), operators=tuple(operators))
+    operators = (new for at, op in enumerate(graph.operators) for new in fuser.replaced.get(at, (op,)))
+    return replace(graph, tensors=tuple(fuser.tensors), operators=tuple(operators))
 
 
 @dataclass(frozen=True)
@@ -65,13 +65,13 @@ class _Options:
 
 
 class _Fuser:
-    def __init__(self, file: TfliteFile) -> None:
-        self.file = file
-        self.tensors = list(file.tensors)
+    def __init__(self, graph: FileSubgraph) -> None:
+        self.graph = graph
+        self.tensors = list(graph.tensors)
         #: By position: what stands there in its place.
         self.replaced: dict[int, tuple[FileOperator, ...]] = {}
         self.readers: dict[int, list[int]] = {}
-        for position, operator in enumerate(file.operators):
+        for position, operator in enumerate(graph.operators):
             for index in operator.inputs:
                 self.readers.setdefault(index, []).append(position)
 
@@ -83,12 +83,12 @@ class _Fuser:
             return
         if chain is not None:
             self.replaced |= dict.fromkeys(chain.positions, ())
-            at = next(p for p in chain.positions if self.file.operators[p] is chain.convolution)
+            at = next(p for p in chain.positions if self.graph.operators[p] is chain.convolution)
             self.replaced[at] = tuple(operators)
 
     def chain(self, position: int) -> _Chain | None:
         positions = self.followed(position)
-        operators = [self.file.operators[at] for at in positions]
+        operators = [self.graph.operators[at] for at in positions]
         if len(operators) not in (3, 5) or operators[-1].builtin != "BATCH_TO_SPACE_ND":
             return None
         first, *reshapes, last = operators
@@ -115,12 +115,12 @@ class _Fuser:
     def followed(self, position: int) -> list[int]:
         """The operators from there to BATCH_TO_SPACE_ND, each the only reader of the one before."""
         positions = [position]
-        while len(positions) < 5 and self.file.operators[positions[-1]].builtin != "BATCH_TO_SPACE_ND":
-            outputs = self.file.operators[positions[-1]].outputs
+        while len(positions) < 5 and self.graph.operators[positions[-1]].builtin != "BATCH_TO_SPACE_ND":
+            outputs = self.graph.operators[positions[-1]].outputs
             readers = self.readers.get(outputs[0], []) if len(outputs) == 1 else []
-            if len(readers) != 1 or outputs[0] in self.file.outputs:
+            if len(readers) != 1 or outputs[0] in self.graph.outputs:
                 break
-            if self.file.operators[readers[0]].inputs[0] != outputs[0]:
+            if self.graph.operators[readers[0]].inputs[0] != outputs[0]:
                 break
             positions.append(readers[0])
         return positions
@@ -198,7 +198,7 @@ class _Fuser:
     def constant(self, name: str, values: Any) -> int:
         data = np.asarray(values, "<i4")
         return self.added(
-            FileTensor(name, data.shape, (), "INT32", None, memoryview(data.tobytes()), False, False)
+            FileTensor(name, data.shape, (), True, "INT32", None, memoryview(data.tobytes()), False, False)
         )
 
     def reshape(self, at: int, shape: tuple[int, ...], target: int | None = None) -> FileOperator:

@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Container, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
-from mcu_quant.errors import InvalidModelError, Problem
+from mcu_quant.errors import InvalidModelError, Problem, UnsupportedModelError
+from mcu_quant.importers.tflite_file import FileTensor
+from mcu_quant.importers.tflite_tensors import check_shape
 from mcu_quant.ir import BoundNode, Node, Tensor
 from mcu_quant.ops import OPERATORS
-from mcu_quant.ops.base import without_axis
-from mcu_quant.ops.mover import Mover
+from mcu_quant.ops.base import Shape
+from mcu_quant.ops.folding import MAX_ELEMENTS, as_sample, constant_outputs, is_constant, work
 from mcu_quant.ops.support import node_problems
 
-#: More elements than any microcontroller holds, and few enough for 64-bit sums anywhere.
-_MAX_ELEMENTS = 2**28
-_MAX_RANK = 8
-#: Constants of so many elements may be made of smaller ones.
-_SMALL = 2**16
+#: What all that is computed from constants may cost together (ops/folding.py).
+_MAX_WORK = 8 * MAX_ELEMENTS
 
 
 @dataclass
@@ -31,9 +29,10 @@ class Draft:
     tensors: dict[str, Tensor] = field(default_factory=dict)
     nodes: list[Node] = field(default_factory=list)
     node_names: set[str] = field(default_factory=set)
-    #: Names of nodes that may go where nobody reads them: parts of what the file has as one operator.
-    parts: set[str] = field(default_factory=set)
     repeats: dict[str, int] = field(default_factory=dict)
+    #: The file's own words on tensors, by name: which sizes are open.
+    declared: dict[str, FileTensor] = field(default_factory=dict)
+    work_left: int = _MAX_WORK
 
     def unique(self, name: str, taken: Container[str]) -> str:
         """The name, with a number if it is taken. Counts on from the last one: files may repeat names."""
@@ -66,27 +65,77 @@ class Draft:
     ) -> None:
         """Append a node, once its shapes and rules are known to hold (or are among the problems).
 
-        name: of node_name. inputs that are not filed yet are filed. outputs: filed tensors. Where constants
-        are only moved there is no node, but a constant more.
+        What has constants alone is computed at once, and its outputs are constants; dead nodes go later.
+        name: of node_name. inputs that are not filed yet are filed. outputs: filed tensors.
         """
         operands = tuple(None if tensor is None else self.file_under(tensor) for tensor in inputs)
         shapes = OPERATORS[op].output_shapes(attrs, [x.shape for x in operands if x is not None])
-        declared = tuple(tensor.shape for tensor in outputs)
-        if tuple(tuple(shape) for shape in shapes) != declared:
-            raise InvalidModelError(
-                "the declared shape must be the one that follows from the inputs",
-                layer=name,
-                value=f"{declared}, not {tuple(shapes)}",
-                hint="export the model again",
-            )
+        outputs = self.sized(name, outputs, shapes)
+        if any(tensor is not None and 0 in tensor.shape for tensor in (*operands, *outputs)):
+            raise InvalidModelError("an operator's tensors must not be empty", layer=name)
         names = tuple(None if tensor is None else tensor.name for tensor in operands)
         node = Node(name, op, attrs, names, tuple(tensor.name for tensor in outputs))
         bound = BoundNode(node, operands, tuple(outputs))
-        if _only_moves_constants(bound):
-            self.constant(outputs[0], _moved_constant(bound))
+        if is_constant(bound):
+            self.fold(bound)
         else:
+            for tensor in outputs:
+                self.require_scale(tensor)
             self.problems.extend(node_problems(bound))
             self.nodes.append(node)
+
+    def require_scale(self, tensor: Tensor) -> None:
+        """Raises InvalidModelError for a scale of 0, which only zeros that are constant may have."""
+        file_tensor = self.declared.get(tensor.name)
+        quantization = None if file_tensor is None else file_tensor.quantization
+        if tensor.quant is not None and quantization is not None and quantization.is_zero:
+            rule, hint = "a scale must be positive and finite", "quantize the model again"
+            raise InvalidModelError(rule, layer=tensor.name, value="scale 0", hint=hint)
+
+    def sized(self, name: str, outputs: Sequence[Tensor], shapes: Sequence[Shape]) -> list[Tensor]:
+        """The outputs with the shapes that follow from the inputs, which the file must allow."""
+        shapes = [tuple(int(size) for size in shape) for shape in shapes]
+        pairs = list(zip(outputs, shapes, strict=True))
+        if not all(tensor.shape == shape or self.allows(tensor, shape) for tensor, shape in pairs):
+            raise InvalidModelError(
+                "the declared shape must be the one that follows from the inputs",
+                layer=name,
+                value=f"{tuple(tensor.shape for tensor in outputs)}, not {tuple(shapes)}",
+                hint="export the model again",
+            )
+        for tensor, shape in pairs:
+            if tensor.shape != shape:
+                check_shape(tensor.name, shape, may_be_empty=True)
+                self.tensors[tensor.name] = replace(tensor, shape=shape)
+        return [self.tensors[tensor.name] for tensor in outputs]
+
+    def allows(self, tensor: Tensor, shape: Shape) -> bool:
+        """Whether the file leaves the tensor's sizes open so that the shape may be this."""
+        return tensor.name in self.declared and self.declared[tensor.name].allows(shape)
+
+    def fold(self, node: BoundNode) -> None:
+        """Make the outputs of a node of constants constants, too."""
+        if problems := node_problems(as_sample(node)):
+            self.problems.extend(problems)
+            return
+        self.spend(node.name, node.node.op, work(node))
+        for tensor in constant_outputs(node):
+            self.tensors[tensor.name] = tensor
+
+    def values(self, name: str, outputs: Sequence[Tensor], values: Sequence[np.ndarray]) -> list[Tensor]:
+        """The outputs of an operator with values that were computed here."""
+        self.spend(name, "", sum(value.size for value in values))
+        sized = self.sized(name, outputs, [value.shape for value in values])
+        return [
+            self.constant(tensor, value.astype(tensor.dtype))
+            for tensor, value in zip(sized, values, strict=True)
+        ]
+
+    def spend(self, name: str, what: str, cost: int) -> None:
+        self.work_left -= cost
+        if cost > MAX_ELEMENTS or self.work_left < 0:
+            rule = "what constants alone give must be small enough to be computed at import"
+            raise UnsupportedModelError([Problem(rule, name, what, "let the converter fold constants")])
 
     def part(
         self,
@@ -106,53 +155,8 @@ class Draft:
         present = [tensor for tensor in operands if tensor is not None]
         if output is None:
             (shape,) = OPERATORS[op].output_shapes(attrs, [tensor.shape for tensor in present])
-            check_shape(name, tuple(shape))
+            check_shape(name, tuple(shape), may_be_empty=False)
             new = replace(present[0], name=name, shape=tuple(shape), data=None, value_range=None, **changes)
             output = self.file_under(new)
-        node_name = self.node_name(name)
-        self.node(node_name, op, attrs, operands, (output,))
-        self.parts.add(node_name)
+        self.node(self.node_name(name), op, attrs, operands, (output,))
         return self.tensors[output.name]
-
-    def needed_nodes(self, outputs: Sequence[str]) -> tuple[Node, ...]:
-        """All nodes, but for parts that lead to none of the outputs."""
-        needed, kept = set(outputs), list[Node]()
-        for node in reversed(self.nodes):
-            if node.name not in self.parts or needed.intersection(node.outputs):
-                kept.append(node)
-                needed.update(name for name in node.inputs if name is not None)
-        return tuple(reversed(kept))
-
-
-def check_shape(name: str, shape: tuple[int, ...]) -> None:
-    """Raises InvalidModelError for what no tensor may be."""
-    positive = all(size > 0 for size in shape)
-    if len(shape) > _MAX_RANK or not positive or math.prod(shape) > _MAX_ELEMENTS:
-        raise InvalidModelError(
-            f"a tensor must have at most {_MAX_RANK} sizes, positive, and at most {_MAX_ELEMENTS} elements",
-            layer=name,
-            value=f"shape {shape}",
-            hint="export the model with fixed sizes",
-        )
-
-
-def _only_moves_constants(node: BoundNode) -> bool:
-    """Whether the node only moves constants, to a tensor of their type and scale that is not much larger."""
-    inputs = [tensor for tensor in node.inputs if tensor is not None]
-    moves = isinstance(OPERATORS[node.node.op], Mover) or node.node.op in ("concatenation", "pad")
-    if not moves or not all(_may_become(tensor, node.output) for tensor in inputs):
-        return False
-    return node.output.elements <= max(_SMALL, sum(tensor.elements for tensor in inputs))
-
-
-def _may_become(x: Tensor, y: Tensor) -> bool:
-    """Whether the values of a constant x can be those of y as they are; float16 is widened."""
-    same_type = x.dtype == y.dtype or (x.dtype, y.dtype) == ("float16", "float32")
-    one_scale = x.quant is None or x.quant.channel_axis is None
-    return x.is_constant and same_type and one_scale and x.quant == without_axis(y.quant)
-
-
-def _moved_constant(node: BoundNode) -> np.ndarray:
-    data = [None if tensor is None else np.asarray(tensor.data)[None] for tensor in node.inputs]
-    (value,) = OPERATORS[node.node.op].run_float(node, data)
-    return np.asarray(value[0].astype(node.output.dtype))

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
 import numpy as np
+from flatbuffers.number_types import Uint32Flags
 
 from mcu_quant.errors import InvalidModelError
 
@@ -35,6 +36,8 @@ CORRUPTION = (
 _BUDGET_FACTOR, _BUDGET_BASE = 64, 65536
 #: Tensors, operators, buffers: each at most this many.
 _MAX_ITEMS = 16384
+#: Where a tensor's vtable has the field (schema.fbs: the eleventh).
+_EXTERNAL_BUFFER = 4 + 2 * 10
 _HINT = "export the model again; the file is damaged or was not written by a TFLite converter"
 
 
@@ -44,19 +47,40 @@ class FileQuantization:
     zero_point: np.ndarray
     axis: int
 
+    @property
+    def is_zero(self) -> bool:
+        """Whether the one scale is 0, as converters to int16x8 write it for constants that are zero."""
+        return self.scale.tolist() == [0.0] and not self.zero_point.any()
+
 
 @dataclass(frozen=True)
 class FileTensor:
-    """type_name: as in schema.fbs, e.g. "INT8". data: the buffer's bytes, None if it has none."""
+    """type_name: as in schema.fbs, e.g. "INT8". data: the buffer's bytes, None if it has none.
+
+    An empty tensor that nobody writes, such as the shape of a scalar, has no buffer, and b"" here.
+    shape: sizes that the converter left open stand as 1. shape_signature: those as -1; () if none is open.
+    external: the data is in another file.
+    """
 
     name: str
     shape: tuple[int, ...]
     shape_signature: tuple[int, ...]
+    has_rank: bool
     type_name: str
     quantization: FileQuantization | None
     data: memoryview | None
     is_variable: bool
     is_sparse: bool
+    external: bool = False
+
+    def allows(self, shape: tuple[int, ...]) -> bool:
+        """Whether the shape is the declared one, but for sizes that are open."""
+        if shape == self.shape or (not self.shape and not self.has_rank):
+            return True
+        open_sizes = self.shape_signature
+        return len(shape) == len(open_sizes) and all(
+            wanted in (-1, size) for wanted, size in zip(open_sizes, shape, strict=True)
+        )
 
 
 @dataclass(frozen=True)
@@ -71,14 +95,22 @@ class FileOperator:
 
 
 @dataclass(frozen=True)
-class TfliteFile:
-    """The first subgraph. Indices of tensors are in range; an operator's inputs are -1 or an index."""
+class FileSubgraph:
+    """Indices of tensors are in range; an operator's inputs are -1 or an index."""
 
+    name: str
     tensors: tuple[FileTensor, ...]
     operators: tuple[FileOperator, ...]
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
-    subgraphs: int
+
+
+@dataclass(frozen=True)
+class TfliteFile:
+    """subgraphs: at least one; the first is the model. signatures: (key, index of its subgraph)."""
+
+    subgraphs: tuple[FileSubgraph, ...]
+    signatures: tuple[tuple[str, int], ...]
 
 
 def parse_tflite(data: bytes) -> TfliteFile:
@@ -112,6 +144,7 @@ class _Parser:
         self.data = data
         self.view = memoryview(data)
         self.budget = _BUDGET_FACTOR * len(data) + _BUDGET_BASE
+        self.left: dict[str, int] = {}
         self.model = tflite.Model.GetRootAs(data, 0)
 
     def file(self) -> TfliteFile:
@@ -119,17 +152,33 @@ class _Parser:
         self.require(model.Version() == SCHEMA_VERSION, "the schema version must be 3", model.Version())
         codes = [self.code(code) for code in self.items(model, "OperatorCodes")]
         buffers = [self.buffer(buffer) for buffer in self.items(model, "Buffers")]
-        subgraphs = list(self.items(model, "Subgraphs"))
+        subgraphs = tuple(self.subgraph(graph, codes, buffers) for graph in self.items(model, "Subgraphs"))
         self.require(bool(subgraphs), "the file must hold a model", "no subgraph")
-        graph = subgraphs[0]
-        tensors = tuple(self.tensor(tensor, buffers) for tensor in self.items(graph, "Tensors"))
-        return TfliteFile(
-            tensors=tensors,
-            operators=tuple(self.operator(op, codes, tensors) for op in self.items(graph, "Operators")),
-            inputs=self.indices(graph, "Inputs", len(tensors), 0),
-            outputs=self.indices(graph, "Outputs", len(tensors), 0),
-            subgraphs=len(subgraphs),
+        signatures = tuple(
+            (self.text(signature.SignatureKey()), int(signature.SubgraphIndex()))
+            for signature in self.items(model, "SignatureDefs")
         )
+        return TfliteFile(subgraphs, signatures)
+
+    def subgraph(
+        self, graph: Any, codes: list[tuple[str, str]], buffers: list[memoryview | None]
+    ) -> FileSubgraph:
+        tensors = tuple(self.tensor(tensor, buffers) for tensor in self.parts(graph, "Tensors"))
+        operators = tuple(self.operator(op, codes, tensors) for op in self.parts(graph, "Operators"))
+        inputs = self.indices(graph, "Inputs", len(tensors), 0)
+        outputs = self.indices(graph, "Outputs", len(tensors), 0)
+        written = {*inputs, *(index for operator in operators for index in operator.outputs)}
+        tensors = tuple(
+            replace(tensor, data=memoryview(b"")) if 0 in tensor.shape and index not in written else tensor
+            for index, tensor in enumerate(tensors)
+        )
+        return FileSubgraph(self.text(graph.Name()), tensors, operators, inputs, outputs)
+
+    def parts(self, graph: Any, field: str) -> Iterator[Any]:
+        """items, of which all subgraphs together may have as many as one."""
+        self.left[field] = self.left.get(field, _MAX_ITEMS) - int(getattr(graph, f"{field}Length")())
+        self.require(self.left[field] >= 0, f"a model may have {_MAX_ITEMS} {field}", "more in its subgraphs")
+        return self.items(graph, field)
 
     def require(self, holds: bool, rule: str, value: object) -> None:
         if not holds:
@@ -209,12 +258,19 @@ class _Parser:
             name=self.text(tensor.Name()),
             shape=self.integers(tensor, "Shape"),
             shape_signature=self.integers(tensor, "ShapeSignature"),
+            has_rank=bool(tensor.HasRank()),
             type_name=_enum_names("TensorType").get(tensor.Type(), f"type {tensor.Type()}"),
             quantization=self.quantization(tensor.Quantization()),
             data=buffers[index],
             is_variable=bool(tensor.IsVariable()),
             is_sparse=tensor.Sparsity() is not None,
+            external=self.is_external(tensor),
         )
+
+    def is_external(self, tensor: Any) -> bool:
+        """Whether `external_buffer` is set: a field that the generated accessors do not know."""
+        position = tensor._tab.Offset(_EXTERNAL_BUFFER)
+        return position != 0 and tensor._tab.Get(Uint32Flags, position + tensor._tab.Pos) != 0
 
     def quantization(self, table: Any) -> FileQuantization | None:
         if table is None:
@@ -241,10 +297,11 @@ class _Parser:
         """The generated accessor of the operator's options; None if it has none or they are unknown."""
         import tflite
 
-        table = operator.BuiltinOptions()
-        type_name = _enum_names("BuiltinOptions").get(operator.BuiltinOptionsType(), "NONE")
-        if table is None or type_name == "NONE":
-            return None
-        accessor = getattr(tflite, type_name)()
-        accessor.Init(table.Bytes, table.Pos)
-        return accessor
+        for union in ("BuiltinOptions", "BuiltinOptions2"):
+            table = getattr(operator, union)()
+            type_name = _enum_names(union).get(getattr(operator, f"{union}Type")(), "NONE")
+            if table is not None and type_name != "NONE":
+                accessor = getattr(tflite, type_name)()
+                accessor.Init(table.Bytes, table.Pos)
+                return accessor
+        return None

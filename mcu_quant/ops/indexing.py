@@ -75,6 +75,7 @@ def index_rules(sizes: IndexedSizes) -> tuple[Constraint, ...]:
         data = node.input(1).data
         if data is None:
             return None
+        data = np.atleast_1d(data)
         wrong = data[(data < 0) | (data >= np.array(sizes(node)))]
         return int(wrong[0]) if wrong.size else None
 

@@ -65,7 +65,18 @@ def no_layers() -> Graph:
     return graph_of([], [activation("x", (1, 5)), activation("z", (1, 2))], ["x", "z"], ["z"])
 
 
-GRAPHS = {"outputs": outputs_of_every_kind, "float": float_edges, "none": no_layers}
+def constant_output() -> Graph:
+    """The input counts for nothing: an importer has computed all there is."""
+    known = Tensor.constant("y", np.array([[1, -2, 3]], np.int8), QuantParams.per_tensor(0.1))
+    return graph_of([], [activation("x", (1, 5)), known], ["x"], ["y"])
+
+
+GRAPHS = {
+    "outputs": outputs_of_every_kind,
+    "float": float_edges,
+    "none": no_layers,
+    "constant": constant_output,
+}
 
 
 def inputs_of(graph: Graph) -> list[np.ndarray]:

@@ -1,0 +1,42 @@
+"""The last of reading a .tflite file: what nobody needs goes, outputs get their names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from mcu_quant.ir import Graph, Node
+
+
+def without_dead_nodes(graph: Graph) -> Graph:
+    """Without the nodes whose outputs nobody reads, and without tensors that nothing uses."""
+    needed, kept = set(graph.outputs), []
+    for node in reversed(graph.nodes):
+        if not needed.isdisjoint(node.outputs):
+            needed.update(name for name in node.inputs if name is not None)
+            kept.append(node)
+    return graph.with_(nodes=tuple(reversed(kept)))
+
+
+def with_names(graph: Graph, names: Sequence[str | None]) -> Graph:
+    """The graph with its outputs under those names, where free: what a branch or loop gives has others."""
+    new = {
+        ours: wanted
+        for ours, wanted in zip(graph.outputs, names, strict=True)
+        if wanted is not None and wanted not in graph.tensors and ours not in graph.inputs
+    }
+    if not new:
+        return graph
+    tensors = {
+        new.get(name, name): replace(tensor, name=new.get(name, name))
+        for name, tensor in graph.tensors.items()
+    }
+    nodes = tuple(_renamed(node, new) for node in graph.nodes)
+    return replace(
+        graph, nodes=nodes, tensors=tensors, outputs=tuple(new.get(name, name) for name in graph.outputs)
+    )
+
+
+def _renamed(node: Node, new: Mapping[str, str]) -> Node:
+    inputs = tuple(None if name is None else new.get(name, name) for name in node.inputs)
+    return replace(node, inputs=inputs, outputs=tuple(new.get(name, name) for name in node.outputs))
