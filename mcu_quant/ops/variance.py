@@ -1,6 +1,6 @@
 """variance: the mean of squared differences from the mean, over some of the axes.
 
-Float only, and written as several operators (quantize/compositions.py), for the reason of layer_normalization:
+Float only, and written as several operators (quantize/compositions.py), as layer_normalization is:
 the squares of int8 numbers have too few bits where rows differ much.
 """
 
