@@ -14,7 +14,7 @@ from tests.oracles import litert_ref
 from tests.passes.float_models import Model
 
 SHAPE = (4, 5, 3)
-CASES = [
+LAYERS = [
     (LayerNormalizationAttrs((3,)), (1, 1, 1, 3), (1, 1, 1, 3)),
     (LayerNormalizationAttrs((1, 3), 0.1), (1, 4, 1, 3), None),
     (LayerNormalizationAttrs((1, 2, 3), centered=False), None, (1, 4, 5, 3)),
@@ -24,7 +24,7 @@ CASES = [
 
 
 @pytest.mark.skipif("rsqrt" not in OPERATORS, reason="the operator rsqrt is not there yet")
-@pytest.mark.parametrize(("attrs", "gamma", "beta"), CASES)
+@pytest.mark.parametrize(("attrs", "gamma", "beta"), LAYERS)
 def test_layer_normalization(
     attrs: LayerNormalizationAttrs, gamma: tuple[int, ...] | None, beta: tuple[int, ...] | None
 ) -> None:

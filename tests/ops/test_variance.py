@@ -12,11 +12,11 @@ from mcu_quant.quantize.compositions import lower_compositions
 from tests.oracles import litert_ref
 from tests.passes.float_models import Model
 
-CASES = [((1,), (9, 4)), ((1, 2), (4, 5, 3)), ((3,), (4, 5, 3)), ((1, 3), (4, 5, 3)), ((1, 2, 3), (4, 5, 3))]
+SHAPES = [((1,), (9, 4)), ((1, 2), (4, 5, 3)), ((3,), (4, 5, 3)), ((1, 3), (4, 5, 3)), ((1, 2, 3), (4, 5, 3))]
 
 
 @pytest.mark.parametrize("keepdims", [False, True])
-@pytest.mark.parametrize(("axes", "shape"), CASES)
+@pytest.mark.parametrize(("axes", "shape"), SHAPES)
 def test_variance(axes: tuple[int, ...], shape: tuple[int, ...], keepdims: bool) -> None:
     m = Model(*shape)
     graph = m.graph(m.node("variance", "variance", ReductionAttrs(axes, keepdims), m.x))
