@@ -34,7 +34,8 @@ class OneHot(Operator):
     quant_rule = QuantRule(output="same")
     plain_types = MappingProxyType({0: ("int32",)})
     plain_form = PLAIN_TYPES
-    oracles = MappingProxyType({"int8": "LiteRT", "int16": "LiteRT", "plain": "LiteRT"})
+    absent_forms = MappingProxyType({"int16": "TFLM and LiteRT have none"})
+    oracles = MappingProxyType({"int8": "LiteRT", "plain": "LiteRT"})
     constraints = (
         ONE_SCALE,
         Constraint(

@@ -45,7 +45,6 @@ from tests.ops import (
     test_minimum,
     test_mirror_pad,
     test_mul,
-    test_one_hot,
     test_pad,
     test_quantize,
     test_reduce_max,
@@ -113,7 +112,6 @@ TABLES: dict[str, list[Case]] = {
     "minimum": _cases(test_minimum.CASES),
     "mirror_pad": _with_litert(_cases(test_mirror_pad.CASES)),
     "mul": _cases(test_mul.CASES),
-    "one_hot": _cases(test_one_hot.CASES),
     "pad": _cases(test_pad.CASES),
     "quantize": _cases(test_quantize.INT8),
     # TFLM reduces no int16 to its largest.

@@ -11,7 +11,7 @@ from mcu_quant.kernels.base import Activation, Core, Kernel, KernelCall
 class OneHotS8(Kernel):
     name = "one_hot_s8"
     ops = ("one_hot",)
-    forms = ("int8", "int16", "float", "plain")
+    forms = ("int8", "float", "plain")
 
     def call(self, node: BoundNode) -> KernelCall:
         shape, axis = node.input(0).shape, node.attrs.axis
