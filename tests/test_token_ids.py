@@ -13,10 +13,16 @@ from mcu_quant.choices import TECHNIQUES
 from mcu_quant.codegen.library import render_library
 from mcu_quant.deployment import GenerateOptions
 from mcu_quant.errors import InvalidInputError, UnsupportedModelError
+from mcu_quant.importers.index_inputs import with_index_inputs
 from mcu_quant.importers.keras_file import load_keras_file
+from mcu_quant.importers.keras_layers import ImportBuilder
 from mcu_quant.importers.keras_model import load_keras_model
 from mcu_quant.ir import Graph
 from mcu_quant.kernels.base import CORES
+from mcu_quant.ops import OPERATORS
+from mcu_quant.ops.binary import ArithmeticAttrs
+from mcu_quant.ops.cast import CastAttrs
+from mcu_quant.ops.gather import GatherAttrs
 from mcu_quant.ops.index_limits import index_limits
 from mcu_quant.ops.interpreter import run_graph
 from mcu_quant.pipeline import TfliteModel, quantize, verify
@@ -149,6 +155,39 @@ def test_refusals(tmp_path: Path) -> None:
     computed = layer("ReLU", "positive", "ids")
     text = refused(tmp_path, computed, embedding("positive"), output="words")
     assert "indices must come from an input" in text and "positive" in text
+
+
+def cast_graph(*, as_numbers: bool) -> Graph:
+    """Ids that are cast before a table is read by them; and added, as numbers, to what is read."""
+    builder = ImportBuilder("net", OPERATORS)
+    ids = builder.input("ids", (1, PLACES))
+    whole = builder.add("cast", "whole", CastAttrs("int32"), [ids])
+    table = builder.constant("table", TABLE[:, :1])
+    y = builder.add("gather", "words", GatherAttrs(0), [table, whole])
+    if as_numbers:
+        y = builder.add(
+            "add",
+            "sum",
+            ArithmeticAttrs(),
+            [y, builder.layer("Reshape", "r", [ids], {"target_shape": [PLACES, 1]})],
+        )
+    return with_index_inputs(builder.graph([y]))
+
+
+def test_casts_of_ids_are_left_out() -> None:
+    graph = cast_graph(as_numbers=False)
+    assert [node.op for node in graph.nodes] == ["gather"] and graph.tensors["ids"].dtype == "int32"
+
+
+def test_casts_of_numbers_stay() -> None:
+    """The ids of such a model are float32, and the default ones are whole and inside the table."""
+    graph = cast_graph(as_numbers=True)
+    assert graph.nodes[0].op == "cast" and graph.tensors["ids"].dtype == "float32"
+    model = quantize(graph, [], QuantizeOptions("float32"))
+    (inputs,) = default_inputs(model.graph)
+    assert inputs.dtype == np.float32 and set(inputs.ravel()) <= set(range(WORDS))
+    (comparison,) = verify(model, ["host"], [inputs], GenerateOptions())
+    assert comparison.passed
 
 
 @pytest.mark.slow
