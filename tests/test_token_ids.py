@@ -31,7 +31,7 @@ from mcu_quant.quantize_options import QuantizeOptions
 from mcu_quant.recipe import recipe_of
 from mcu_quant.samples import calibration_samples, default_inputs, read_inputs
 from tests.importers.keras_writer import functional, input_layer, layer, write_legacy
-from tests.oracles import tflm
+from tests.oracles import litert_ref, tflm
 
 RNG = np.random.default_rng(3)
 WORDS, PLACES, WIDTH = 20, 6, 5
@@ -80,6 +80,20 @@ def test_every_technique_reads_ids(graph: Graph, technique: str) -> None:
     assert comparison.passed
     if technique == "int8":
         np.testing.assert_array_equal(tflm(model.data, inputs)[0], run_graph(model.graph, inputs)[0])
+
+
+def test_dynamic_stores_the_table_in_int8(graph: Graph) -> None:
+    model = quantized(graph, "dynamic")
+    ops = [node.op for node in model.graph.nodes]
+    assert ops[:2] == ["gather", "dequantize"]
+    table = next(model.graph.bound_nodes()).input(0)
+    assert table.dtype == "int8" and table.shape == TABLE.shape
+    inputs = default_inputs(model.graph)
+    (y,), (exact,) = run_graph(model.graph, inputs), run_graph(graph, inputs)
+    assert np.abs(y - exact).max() < 0.02 * np.abs(exact).max()
+    np.testing.assert_allclose(
+        litert_ref(model.data, inputs)[0], y, rtol=1e-5, atol=0.02 * np.abs(exact).max()
+    )
 
 
 def test_layers_of_different_techniques(graph: Graph) -> None:
