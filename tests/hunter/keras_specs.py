@@ -240,6 +240,13 @@ def _global_pooling(draw: Draw, shape: tuple[int, ...]) -> Config:
     return {"keepdims": draw(st.booleans())}
 
 
+def _up_sampling(draw: Draw, shape: tuple[int, ...]) -> Config:
+    sizes = [draw(st.integers(1, 3)) for _ in shape[:-1]]
+    if len(sizes) == 1:
+        return {"size": sizes[0]}
+    return {"size": sizes, "interpolation": draw(st.sampled_from(["nearest", "bilinear"]))}
+
+
 def _zero_padding(draw: Draw, shape: tuple[int, ...]) -> Config:
     sides = [[draw(st.integers(0, 2)), draw(st.integers(0, 2))] for _ in shape[:-1]]
     return {"padding": sides if len(sides) > 1 else sides[0]}
@@ -291,6 +298,7 @@ _DRAWS: Mapping[str, DrawConfig] = {
     **{f"{what}Pooling{d}D": _pooling for what in ("Max", "Average") for d in (1, 2)},
     **{f"Global{what}Pooling{d}D": _global_pooling for what in ("Max", "Average") for d in (1, 2)},
     **dict.fromkeys(("ZeroPadding1D", "ZeroPadding2D"), _zero_padding),
+    **dict.fromkeys(("UpSampling1D", "UpSampling2D"), _up_sampling),
     "ReLU": _relu,
     "LeakyReLU": _fixed(negative_slope=0.2),
     "Softmax": _fixed(axis=-1),
