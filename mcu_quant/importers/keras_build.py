@@ -31,6 +31,7 @@ from mcu_quant.importers.shapes import MAX_ELEMENTS, input_problem
 from mcu_quant.ir import Graph
 from mcu_quant.ops import OPERATORS
 from mcu_quant.ops.keras import KerasLayer, LayerRefused
+from mcu_quant.ops.keras_axes import axes_of_samples
 
 _RENAMED = {
     "BatchNormalizationV1": "BatchNormalization",
@@ -312,14 +313,14 @@ def _normalized(layer: LayerConfig, rank: int) -> LayerConfig:
     class_name, config = _RENAMED.get(layer.class_name, layer.class_name), dict(layer.config)
     axis = config.get("axis")
     if class_name == "BatchNormalization":
-        axes = list(axis) if isinstance(axis, list | tuple) else [-1 if axis is None else axis]
-        if len(axes) != 1 or axes[0] not in (-1, rank - 1):
+        axes = axes_of_samples(-1 if axis is None else axis, rank)
+        if len(axes) != 1:
             raise LayerRefused(
-                "batch normalization must be over the last axis",
+                "batch normalization must be of one axis",
                 value=f"axis {axis} of {rank}",
                 hint="BatchNormalization(axis=-1)",
             )
-        config["axis"] = -1
+        config["axis"] = axes[0]
     return LayerConfig(**{**vars(layer), "class_name": class_name, "config": config})
 
 

@@ -27,6 +27,7 @@ _MODULES = (
     "pad",
     "batch_normalization",
     "layer_normalization",
+    "variance",
     "softmax",
     "log_softmax",
     "l2_normalization",

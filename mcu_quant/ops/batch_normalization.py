@@ -14,6 +14,7 @@ from mcu_quant.ir import BoundNode
 from mcu_quant.ops.base import Constraint, Operator, Shape
 from mcu_quant.ops.forms import FORMS
 from mcu_quant.ops.keras import GraphBuilder, KerasLayer, LayerRefused
+from mcu_quant.ops.keras_axes import axes_of_samples, on_last_axis
 
 
 @dataclass(frozen=True)
@@ -45,14 +46,12 @@ class BatchNormalization(Operator):
 
     def from_keras(self, layer: KerasLayer, inputs: Sequence[str], builder: GraphBuilder) -> str:
         (x,) = inputs
-        config, shape = layer.config, builder.shape(x)
-        axis = config.get("axis", -1)
-        axes = list(axis) if isinstance(axis, (list, tuple)) else [axis]
-        if len(axes) != 1 or axes[0] not in (-1, len(shape) - 1):
-            raise LayerRefused(
-                "batch normalization must be over the last axis", value=axis, hint="axis=-1 and channels_last"
-            )
-        weights, channels = list(layer.weights), shape[-1]
+        config = layer.config
+        axes = axes_of_samples(config.get("axis", -1), len(builder.shape(x)))
+        if len(axes) != 1:
+            raise LayerRefused("batch normalization must be of one axis", value=axes, hint="axis=-1")
+        channels = builder.shape(x)[axes[0]]
+        weights = list(layer.weights)
         gamma = weights.pop(0) if config.get("scale", True) else np.ones(channels, np.float32)
         beta = weights.pop(0) if config.get("center", True) else np.zeros(channels, np.float32)
         names = ("gamma", "beta", "moving_mean", "moving_variance")
@@ -61,7 +60,11 @@ class BatchNormalization(Operator):
             for part, value in zip(names, (gamma, beta, *weights), strict=True)
         ]
         attrs = BatchNormalizationAttrs(epsilon=float(config.get("epsilon", 1e-3)))
-        return builder.add(self.name, layer.name, attrs, [x, *constants])
+
+        def body(x: str) -> str:
+            return builder.add(self.name, layer.name, attrs, [x, *constants])
+
+        return on_last_axis(layer.name, x, builder, axes, body)
 
     def run_float(self, node: BoundNode, inputs: Sequence[np.ndarray | None]) -> tuple[np.ndarray, ...]:
         x = inputs[0]

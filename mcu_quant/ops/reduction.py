@@ -60,10 +60,7 @@ class Reduction(Operator):
     constraints: ClassVar[tuple[Constraint, ...]] = (FEW_RUNS,)
 
     def output_shapes(self, attrs: ReductionAttrs, input_shapes: Sequence[Shape]) -> tuple[Shape, ...]:
-        (x,) = input_shapes
-        if attrs.keepdims:
-            return (tuple(1 if axis in attrs.axes else size for axis, size in enumerate(x)),)
-        return (tuple(size for axis, size in enumerate(x) if axis not in attrs.axes),)
+        return (reduced_shape(attrs, input_shapes[0]),)
 
     def from_tflite(self, node: TfliteNode) -> tuple[ReductionAttrs, tuple[Tensor | None, ...]]:
         x, axes = node.inputs[0], constant_axes(node)
@@ -91,12 +88,12 @@ class Reduction(Operator):
     def run_float(self, node: BoundNode, inputs: Sequence[np.ndarray | None]) -> tuple[np.ndarray, ...]:
         (x,) = inputs
         assert x is not None
-        return (self.meaning(x, _sample_axes(node)).reshape(len(x), *node.output.shape),)
+        return (self.meaning(x, sample_axes(node)).reshape(len(x), *node.output.shape),)
 
     def run_integer(self, node: BoundNode, inputs: Sequence[np.ndarray | None]) -> tuple[np.ndarray, ...]:
         (x,) = inputs
         assert x is not None
-        return (self.integer(node, x, _sample_axes(node)).reshape(len(x), *node.output.shape),)
+        return (self.integer(node, x, sample_axes(node)).reshape(len(x), *node.output.shape),)
 
 
 class SumReduction(Reduction):
@@ -143,6 +140,13 @@ class ExtremumReduction(Reduction):
         return True
 
 
+def reduced_shape(attrs: ReductionAttrs, x: Shape) -> Shape:
+    """Of the output, for an input of that shape."""
+    if attrs.keepdims:
+        return tuple(1 if axis in attrs.axes else size for axis, size in enumerate(x))
+    return tuple(size for axis, size in enumerate(x) if axis not in attrs.axes)
+
+
 def constant_axes(node: TfliteNode) -> tuple[int, ...]:
     """The second input as axes of the first: ascending, each once. Raises McuQuantError."""
     x, axes = node.inputs[0], node.constant(1)
@@ -181,5 +185,6 @@ def merged_axes(node: BoundNode) -> list[int]:
     return runs if axes and not axes[0][0] else [1, *runs]
 
 
-def _sample_axes(node: BoundNode) -> tuple[int, ...]:
+def sample_axes(node: BoundNode) -> tuple[int, ...]:
+    """The axes of arrays that have the sample axis in front."""
     return tuple(axis + 1 for axis in node.attrs.axes)

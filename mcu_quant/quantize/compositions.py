@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -21,7 +22,8 @@ def lower_compositions(graph: Graph) -> Graph:
     draft = _Draft(graph, dict(graph.tensors))
     for node in graph.bound_nodes():
         if OPERATORS[node.node.op].is_composition:
-            _layer_normalization(draft, node)
+            _LOWERINGS[node.node.op](draft, node)
+            draft.finish(node)
         else:
             draft.nodes.append(node.node)
     return check(graph.with_(nodes=tuple(draft.nodes), tensors=draft.tensors))
@@ -73,4 +75,19 @@ def _layer_normalization(draft: _Draft, node: BoundNode) -> None:
         y = draft.part(node, "scaled", "mul", (y, gamma), arithmetic)
     if beta is not None:
         draft.part(node, "shifted", "add", (y, beta), arithmetic)
-    draft.finish(node)
+
+
+def _variance(draft: _Draft, node: BoundNode) -> None:
+    """mean, sub, mul, mean."""
+    (x,), attrs = node.node.inputs, node.node.attrs
+    assert x is not None
+    mean = draft.part(node, "mean", "mean", (x,), ReductionAttrs(attrs.axes, keepdims=True))
+    centered = draft.part(node, "centered", "sub", (x, mean), ArithmeticAttrs())
+    squares = draft.part(node, "squares", "mul", (centered, centered), ArithmeticAttrs())
+    draft.part(node, "variance", "mean", (squares,), attrs)
+
+
+_LOWERINGS: dict[str, Callable[[_Draft, BoundNode], None]] = {
+    "layer_normalization": _layer_normalization,
+    "variance": _variance,
+}

@@ -100,6 +100,10 @@ SHAPES = st.one_of(
 )
 
 
+#: Of inputs that nothing but float layers read.
+_FLOAT_STEP = 1 / 64
+
+
 def draw_samples(graph: Graph, seed: int) -> tuple[np.ndarray, ...]:
     """Uniform, all of one extreme each, and a mix of extremes."""
     rng, indices = np.random.default_rng(seed), index_limits(graph)
@@ -107,8 +111,9 @@ def draw_samples(graph: Graph, seed: int) -> tuple[np.ndarray, ...]:
     samples = []
     for tensor in graph.input_tensors():
         if tensor.dtype == "float32":
-            (reader,) = readers[tensor.name]
-            samples.append(_float_samples(tensor, graph.tensors[reader.outputs[0]].scale, rng))
+            written = [graph.tensors[name] for reader in readers[tensor.name] for name in reader.outputs]
+            scales = [x.quant.scale[0] for x in written if x.quant is not None]
+            samples.append(_float_samples(tensor, min(scales, default=_FLOAT_STEP), rng))
         else:
             samples.append(_integer_samples(tensor, rng, indices.get(tensor.name)))
     return tuple(samples)

@@ -12,6 +12,7 @@ from hypothesis import assume
 from hypothesis import strategies as st
 
 from mcu_quant.importers.keras_layers import HANDLERS, ImportBuilder
+from mcu_quant.importers.keras_weights import expected_weights
 from mcu_quant.ir import Graph
 from mcu_quant.ops import OPERATORS
 from mcu_quant.ops.keras import LayerRefused
@@ -100,6 +101,9 @@ def layer_weights(layer: LayerSpec, shape: tuple[int, ...]) -> list[np.ndarray]:
         variance = rng.uniform(0.1, 4, channels)
         kept = [gamma] * config["scale"] + [beta] * config["center"] + [mean, variance]
         return [array.astype(np.float32) for array in kept]
+    if kind in NORMALIZATIONS:
+        listed = expected_weights(kind, config, (1, *shape)) or []
+        return [rng.uniform(0.5, 2, size).astype(np.float32) for _, size in listed]
     window = list(config.get("kernel_size", ()))
     multiplier, groups = config.get("depth_multiplier", 1), config.get("groups", 1)
     if kind == "Dense":
@@ -227,6 +231,27 @@ def _batch_normalization(draw: Draw, shape: tuple[int, ...]) -> Config:
     return {"axis": -1, "epsilon": 1e-3, "scale": draw(st.booleans()), "center": draw(st.booleans())}
 
 
+def _normalization(draw: Draw, shape: tuple[int, ...]) -> Config:
+    """epsilon: not so small that rows of rounding errors alone become large."""
+    axes = draw(st.sets(st.integers(1, len(shape)), min_size=1))
+    whole = {"epsilon": 0.05, "scale": draw(st.booleans()), "center": draw(st.booleans())}
+    return {**whole, "axis": draw(st.sampled_from([-1, sorted(axes)]))}
+
+
+def _rms_normalization(draw: Draw, shape: tuple[int, ...]) -> Config:
+    config = _normalization(draw, shape)
+    return {"axis": config["axis"], "epsilon": config["epsilon"]}
+
+
+def _group_normalization(draw: Draw, shape: tuple[int, ...]) -> Config:
+    groups = draw(st.sampled_from([g for g in range(1, shape[-1] + 1) if shape[-1] % g == 0]))
+    return {**_normalization(draw, shape), "axis": -1, "groups": groups}
+
+
+def _softmax(draw: Draw, shape: tuple[int, ...]) -> Config:
+    return {"axis": draw(st.one_of(st.just(-1), st.integers(1, len(shape))))}
+
+
 def _pooling(draw: Draw, shape: tuple[int, ...]) -> Config:
     dimensions = len(shape) - 1
     return {
@@ -285,6 +310,8 @@ def _rescaling(draw: Draw, shape: tuple[int, ...]) -> Config:
     }
 
 
+#: What of the layers that normalize is compared with Keras.
+NORMALIZATIONS = ("LayerNormalization", "RMSNormalization", "GroupNormalization")
 _MERGES = ("Add", "Subtract", "Multiply", "Concatenate", "Maximum", "Minimum")
 
 _DRAWS: Mapping[str, DrawConfig] = {
@@ -301,7 +328,10 @@ _DRAWS: Mapping[str, DrawConfig] = {
     **dict.fromkeys(("UpSampling1D", "UpSampling2D"), _up_sampling),
     "ReLU": _relu,
     "LeakyReLU": _fixed(negative_slope=0.2),
-    "Softmax": _fixed(axis=-1),
+    "Softmax": _softmax,
+    "LayerNormalization": _normalization,
+    "RMSNormalization": _rms_normalization,
+    "GroupNormalization": _group_normalization,
     "Activation": _named_activation,
     **dict.fromkeys(_MERGES, _fixed()),
     "Flatten": _fixed(),

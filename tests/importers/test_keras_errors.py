@@ -109,7 +109,7 @@ CONFIG_PROBLEMS = {
         ),
         "int8_from_float32",
     ),
-    "batch_norm_axis": (one_layer("BatchNormalization", "c", axis=[1]), "last axis"),
+    "batch_norm_axis": (one_layer("BatchNormalization", "c", axis=[1, 2]), "one axis"),
     "free_time": (one_layer("Dense", "c", shape=(None, 4), **DENSE), "fixed"),
     "batch_8": (
         functional(

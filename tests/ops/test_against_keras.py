@@ -85,6 +85,8 @@ LAYERS: dict[str, tuple[tuple[int, ...], Build]] = {
     "global_max_3d": (VOLUME, lambda k: k.GlobalMaxPooling3D()),
     "global_average_3d": (VOLUME, lambda k: k.GlobalAveragePooling3D(keepdims=True)),
     "log_softmax": (TIME, lambda k: k.Activation("log_softmax")),
+    "batch_normalization_height": (IMAGE, lambda k: k.BatchNormalization(axis=1)),
+    "batch_normalization_width": (IMAGE, lambda k: k.BatchNormalization(axis=2, center=False)),
     "softmax_time": (TIME, lambda k: k.Softmax(axis=1)),
     "softmax_image": (IMAGE, lambda k: k.Softmax(axis=[1, 2])),
     "softmax_all": (IMAGE, lambda k: k.Softmax(axis=(1, 2, 3))),

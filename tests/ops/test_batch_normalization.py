@@ -38,7 +38,15 @@ def test_without_gamma_or_beta(scale: bool, center: bool) -> None:
     np.testing.assert_allclose(y, expected, rtol=1e-5, atol=1e-5)
 
 
-def test_another_axis_is_refused() -> None:
+def test_another_axis_is_the_last_one_between_transpositions() -> None:
+    x = np.random.default_rng(0).normal(size=(4, 1, 3, 5, 2)).astype(np.float32)
+    y = normalized(x, {"axis": 1}, GAMMA, BETA, MEAN, VARIANCE)
+    last = normalized(np.moveaxis(x, 2, -1), {}, GAMMA, BETA, MEAN, VARIANCE)
+    assert np.array_equal(y, np.moveaxis(last, -1, 2))
+
+
+@pytest.mark.parametrize("axis", [[1, 2], 0, 7, [], "last"])
+def test_other_axes_are_refused(axis: object) -> None:
     x = np.zeros((1, 1, 2, 3), np.float32)
-    with pytest.raises(LayerRefused, match="last axis"):
-        normalized(x, {"axis": 1}, GAMMA, BETA, MEAN, VARIANCE)
+    with pytest.raises(LayerRefused, match=r"ax[ie]s"):
+        normalized(x, {"axis": axis}, GAMMA, BETA, MEAN, VARIANCE)

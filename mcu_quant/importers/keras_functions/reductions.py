@@ -71,13 +71,9 @@ def _of_conditions(op: str) -> Function:
 def variance(
     builder: ImportBuilder, name: str, x: str, axes: tuple[int, ...], keepdims: bool
 ) -> tuple[TensorName, TensorName]:
-    """(mean, variance): the mean of squared differences from the mean."""
-    mean = reduce(builder, "mean", f"{name}/mean", x, axes, True)
-    difference = binary(builder, "sub", f"{name}/sub", TensorName(x), mean)
-    square = binary(builder, "mul", f"{name}/square", difference, difference)
-    spread = reduce(builder, "mean", name, square, axes, keepdims)
-    shape = builder.shape(spread)
-    return (mean if keepdims else reshape(builder, f"{name}/mean", mean, shape)), spread
+    """(mean, variance)"""
+    mean = reduce(builder, "mean", f"{name}/mean", x, axes, keepdims)
+    return mean, reduce(builder, "variance", name, x, axes, keepdims)
 
 
 def _variance(arguments: Arguments, builder: ImportBuilder) -> str:
