@@ -84,7 +84,7 @@ class _FrozenImporter:
                     hint="Conv, Dense, pooling, Add, Multiply and activations of Keras",
                 )  # fmt: skip
             elif all(value is not None for value in inputs):
-                self._values[f"{name}:0"] = self._value(node)
+                self._store(name, self._value(node))
         except LayerRefused as refusal:
             self._problems.append(refusal.problem(node.name))
         except (KeyError, TypeError, ValueError, IndexError, ZeroDivisionError) as error:
@@ -94,7 +94,11 @@ class _FrozenImporter:
                 value=f"{op}, {type(error).__name__}: {error}",
             ) from error
 
-    def _value(self, node: FrozenNode) -> Value:
+    def _store(self, name: str, value: Value | list[str]) -> None:
+        outputs = [TensorName(output) for output in value] if isinstance(value, list) else [value]
+        self._values.update({f"{name}:{index}": output for index, output in enumerate(outputs)})
+
+    def _value(self, node: FrozenNode) -> Value | list[str]:
         folded = fold(node, self._builder)
         if folded is not None:
             return folded
