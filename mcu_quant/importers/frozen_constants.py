@@ -158,6 +158,8 @@ FOLDED: Mapping[str, Callable[[FrozenNode], np.ndarray]] = {
     "Reciprocal": _numpy(lambda x: 1.0 / x),
     "Square": _numpy(np.square),
     "FloorDiv": _numpy(np.floor_divide),
+    "Log": _numpy(np.log),
+    "LogicalOr": _numpy(np.logical_or),
     "Floor": _numpy(np.floor),
     "Ceil": _numpy(np.ceil),
     "Less": _numpy(np.less, bool),
@@ -178,10 +180,26 @@ FOLDED: Mapping[str, Callable[[FrozenNode], np.ndarray]] = {
 }
 
 
+#: Of every activation.
+_FINITE = {"IsFinite": True, "IsInf": False, "IsNan": False}
+
+
+def is_foldable(op: str) -> bool:
+    """Whether the operation's value is known where it is of constants."""
+    return op in FOLDED or op in _FINITE
+
+
 def fold(node: FrozenNode, builder: GraphBuilder) -> np.ndarray | None:
-    """The node's value if it is known, else None. The shape of a tensor is known: its batch is 1."""
-    if node.op == "Shape" and type(node.inputs[0]) is TensorName:
-        return np.array(builder.shape(node.inputs[0]), np.int32)
+    """The node's value if it is known, else None.
+
+    The shape of a tensor is known: its batch is 1. So is that activations are finite.
+    """
+    if type(node.inputs[0] if node.inputs else None) is TensorName:
+        shape = builder.shape(node.inputs[0])
+        if node.op == "Shape":
+            return np.array(shape, np.int32)
+        if node.op in _FINITE:
+            return np.full(shape, _FINITE[node.op])
     compute = FOLDED.get(node.op)
     if compute is None or not all(isinstance(value, np.ndarray | np.generic) for value in node.inputs):
         return None

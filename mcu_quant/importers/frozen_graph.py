@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from mcu_quant.errors import InvalidModelError, Problem, UnsupportedModelError
-from mcu_quant.importers.frozen_constants import FOLDED, fold
+from mcu_quant.importers.frozen_constants import fold, is_foldable
 from mcu_quant.importers.frozen_ops import OPS, FrozenNode, Value
 from mcu_quant.importers.keras_build import without_dead_nodes
 from mcu_quant.importers.keras_functions import TensorName
@@ -78,7 +78,7 @@ class _FrozenImporter:
         try:
             if op == "IdentityN":
                 self._values.update({f"{name}:{index}": value for index, value in enumerate(inputs)})
-            elif op not in OPS and op not in FOLDED:
+            elif op not in OPS and not is_foldable(op):
                 raise LayerRefused(
                     "there is no form for this TensorFlow operation", value=op,
                     hint="Conv, Dense, pooling, Add, Multiply and activations of Keras",
