@@ -126,6 +126,11 @@ def _resize(interpolation: str) -> Lowering:
     return lower
 
 
+def _divide_no_nan(node: FrozenNode, builder: ImportBuilder) -> Outputs:
+    """By a constant, which must not be 0."""
+    return call(node, builder, "Divide", node.tensor(0), node.constant(1))
+
+
 def _sum_of_all(node: FrozenNode, builder: ImportBuilder) -> str:
     total = node.inputs[0]
     for value in node.inputs[1:]:
@@ -164,6 +169,7 @@ FROZEN_FUNCTIONS: Mapping[str, Lowering] = {
     "ConcatV2": _concat,
     "Cumsum": _cumsum,
     "DepthToSpace": _blocks("DepthToSpace"),
+    "DivNoNan": _divide_no_nan,
     "Einsum": _of_inputs("Einsum", equation="equation"),
     "FloorDiv": _of_inputs("FloorDivide"),
     "FloorMod": _of_inputs("Mod"),
