@@ -17,6 +17,7 @@ from mcu_quant.ir import Graph
 from mcu_quant.ops import OPERATORS
 from mcu_quant.ops.keras import LayerRefused
 from tests.hunter.build import CHANNELS, MAX_ELEMENTS, SEEDS, Draw
+from tests.hunter.keras_functions import DRAWN, GROWING, MOST_AXES, PREFIX, add_function, is_function
 
 MAX_LAYERS = 9
 Config = dict[str, Any]
@@ -82,7 +83,11 @@ class FloatModel:
         name = f"layer_{len(self.values)}"
         weights = layer_weights(layer, self.shape(layer.inputs[0]))
         inputs = [self.values[index] for index in layer.inputs]
-        self.values.append(self.builder.layer(layer.class_name, name, inputs, layer.config, weights))
+        if is_function(layer.class_name):
+            output = add_function(self.builder, name, layer.class_name, inputs, layer.config)
+        else:
+            output = self.builder.layer(layer.class_name, name, inputs, layer.config, weights)
+        self.values.append(output)
 
 
 def float_graph(spec: ModelSpec) -> Graph:
@@ -153,6 +158,8 @@ def _draw_layer(draw: Draw, model: FloatModel) -> LayerSpec:
     newest_first = list(range(len(model.values)))[::-1]
     index = draw(st.sampled_from(newest_first))
     shape = model.shape(index)
+    if draw(st.integers(0, 3)) == 0:
+        return _draw_function(draw, model, index)
     kinds = [kind for kind in _DRAWS if kind in HANDLERS and _dimensions(kind) in (None, len(shape) - 1)]
     kind = draw(st.sampled_from(kinds))
     config = _DRAWS[kind](draw, shape)
@@ -161,6 +168,14 @@ def _draw_layer(draw: Draw, model: FloatModel) -> LayerSpec:
         alike = [i for i in newest_first if _merges(kind, model.shape(i), shape)]
         inputs = (index, draw(st.sampled_from(alike)))
     return LayerSpec(kind, config, inputs, draw(SEEDS))
+
+
+def _draw_function(draw: Draw, model: FloatModel, index: int) -> LayerSpec:
+    shape = model.shape(index)
+    name = draw(st.sampled_from([f for f in DRAWN if len(shape) + (f in GROWING) <= MOST_AXES]))
+    alike = [i for i in range(len(model.values)) if model.shape(i) == shape]
+    others = (draw(st.sampled_from(alike)) for _ in range(DRAWN[name].operands - 1))
+    return LayerSpec(f"{PREFIX}{name}", DRAWN[name].draw(draw, shape), (index, *others), draw(SEEDS))
 
 
 def _merges(kind: str, a: tuple[int, ...], b: tuple[int, ...]) -> bool:
