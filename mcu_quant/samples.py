@@ -197,6 +197,8 @@ def _default_input(
     if integer is None:
         drawn = generator.standard_normal((count, *tensor.shape)).astype(np.float32)
         limits: tuple[Any, Any] = (np.float32(-8), np.float32(8))
+        if inside is not None:
+            drawn, limits = generator.integers(*inside, drawn.shape, endpoint=True).astype(np.float32), inside
     else:
         limits = _limits(integer) if inside is None else inside
         drawn = generator.integers(*limits, (count, *tensor.shape), np.int64, endpoint=True)

@@ -13,10 +13,16 @@ from mcu_quant.choices import TECHNIQUES
 from mcu_quant.codegen.library import render_library
 from mcu_quant.deployment import GenerateOptions
 from mcu_quant.errors import InvalidInputError, UnsupportedModelError
+from mcu_quant.importers.index_inputs import with_index_inputs
 from mcu_quant.importers.keras_file import load_keras_file
+from mcu_quant.importers.keras_layers import ImportBuilder
 from mcu_quant.importers.keras_model import load_keras_model
 from mcu_quant.ir import Graph
 from mcu_quant.kernels.base import CORES
+from mcu_quant.ops import OPERATORS
+from mcu_quant.ops.binary import ArithmeticAttrs
+from mcu_quant.ops.cast import CastAttrs
+from mcu_quant.ops.gather import GatherAttrs
 from mcu_quant.ops.index_limits import index_limits
 from mcu_quant.ops.interpreter import run_graph
 from mcu_quant.pipeline import TfliteModel, quantize, verify
@@ -25,7 +31,7 @@ from mcu_quant.quantize_options import QuantizeOptions
 from mcu_quant.recipe import recipe_of
 from mcu_quant.samples import calibration_samples, default_inputs, read_inputs
 from tests.importers.keras_writer import functional, input_layer, layer, write_legacy
-from tests.oracles import tflm
+from tests.oracles import litert_ref, tflm
 
 RNG = np.random.default_rng(3)
 WORDS, PLACES, WIDTH = 20, 6, 5
@@ -74,6 +80,20 @@ def test_every_technique_reads_ids(graph: Graph, technique: str) -> None:
     assert comparison.passed
     if technique == "int8":
         np.testing.assert_array_equal(tflm(model.data, inputs)[0], run_graph(model.graph, inputs)[0])
+
+
+def test_dynamic_stores_the_table_in_int8(graph: Graph) -> None:
+    model = quantized(graph, "dynamic")
+    ops = [node.op for node in model.graph.nodes]
+    assert ops[:2] == ["gather", "dequantize"]
+    table = next(model.graph.bound_nodes()).input(0)
+    assert table.dtype == "int8" and table.shape == TABLE.shape
+    inputs = default_inputs(model.graph)
+    (y,), (exact,) = run_graph(model.graph, inputs), run_graph(graph, inputs)
+    assert np.abs(y - exact).max() < 0.02 * np.abs(exact).max()
+    np.testing.assert_allclose(
+        litert_ref(model.data, inputs)[0], y, rtol=1e-5, atol=0.02 * np.abs(exact).max()
+    )
 
 
 def test_layers_of_different_techniques(graph: Graph) -> None:
@@ -149,6 +169,39 @@ def test_refusals(tmp_path: Path) -> None:
     computed = layer("ReLU", "positive", "ids")
     text = refused(tmp_path, computed, embedding("positive"), output="words")
     assert "indices must come from an input" in text and "positive" in text
+
+
+def cast_graph(*, as_numbers: bool) -> Graph:
+    """Ids that are cast before a table is read by them; and added, as numbers, to what is read."""
+    builder = ImportBuilder("net", OPERATORS)
+    ids = builder.input("ids", (1, PLACES))
+    whole = builder.add("cast", "whole", CastAttrs("int32"), [ids])
+    table = builder.constant("table", TABLE[:, :1])
+    y = builder.add("gather", "words", GatherAttrs(0), [table, whole])
+    if as_numbers:
+        y = builder.add(
+            "add",
+            "sum",
+            ArithmeticAttrs(),
+            [y, builder.layer("Reshape", "r", [ids], {"target_shape": [PLACES, 1]})],
+        )
+    return with_index_inputs(builder.graph([y]))
+
+
+def test_casts_of_ids_are_left_out() -> None:
+    graph = cast_graph(as_numbers=False)
+    assert [node.op for node in graph.nodes] == ["gather"] and graph.tensors["ids"].dtype == "int32"
+
+
+def test_casts_of_numbers_stay() -> None:
+    """The ids of such a model are float32, and the default ones are whole and inside the table."""
+    graph = cast_graph(as_numbers=True)
+    assert graph.nodes[0].op == "cast" and graph.tensors["ids"].dtype == "float32"
+    model = quantize(graph, [], QuantizeOptions("float32"))
+    (inputs,) = default_inputs(model.graph)
+    assert inputs.dtype == np.float32 and set(inputs.ravel()) <= set(range(WORDS))
+    (comparison,) = verify(model, ["host"], [inputs], GenerateOptions())
+    assert comparison.passed
 
 
 @pytest.mark.slow

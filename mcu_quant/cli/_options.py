@@ -75,8 +75,8 @@ DATA = click.option(
     "--data",
     type=PATH,
     help="Calibration samples: a .npz file with x, or the inputs by name, as [N, …]. Integers are taken "
-    "as real values (0..255 of images, say): scale them as in training. A model that was trained with "
-    "quantization (mcu_quant.prepare_qat) needs none.",
+    "as real values (0..255 of images, say): scale them as in training. Token ids are whole "
+    "numbers. A model that was trained with quantization (mcu_quant.prepare_qat) needs none.",
 )
 TEST = click.option(
     "--test",

@@ -78,7 +78,7 @@ class Port:
         facts = f"{comment(self.tensor.name)}: {tensor_facts(self.tensor)}"
         if self.indices is None:
             return facts
-        return facts + ", indices from {} to {}; others count as the nearest of these".format(*self.indices)
+        return facts + ", indices from {} to {}; any other is safe".format(*self.indices)
 
     @property
     def shape(self) -> str:

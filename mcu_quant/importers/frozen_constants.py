@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -119,13 +120,22 @@ def _range(node: FrozenNode) -> np.ndarray:
     return np.arange(start, limit, delta).astype(np.int32)
 
 
-def _numpy(function: Callable[..., Any]) -> Callable[[FrozenNode], np.ndarray]:
+def _broadcast_to(node: FrozenNode) -> np.ndarray:
+    shape = node.integers(1)
+    if math.prod(shape) > MAX_ELEMENTS:
+        raise LayerRefused("a constant is too large", value=node.op)
+    return np.broadcast_to(node.constant(0), shape).copy()
+
+
+def _numpy(function: Callable[..., Any], dtype: type | None = None) -> Callable[[FrozenNode], np.ndarray]:
+    """Of the operands, element by element; of the last one's type unless dtype is given."""
+
     def compute(node: FrozenNode) -> np.ndarray:
         operands = [node.constant(index) for index in range(len(node.inputs))]
         if np.broadcast(*operands).size > MAX_ELEMENTS:
             raise LayerRefused("a constant is too large", value=node.op)
         with np.errstate(all="ignore"):
-            return np.asarray(function(*operands)).astype(operands[0].dtype)
+            return np.asarray(function(*operands)).astype(dtype or operands[-1].dtype)
 
     return compute
 
@@ -148,6 +158,13 @@ FOLDED: Mapping[str, Callable[[FrozenNode], np.ndarray]] = {
     "Reciprocal": _numpy(lambda x: 1.0 / x),
     "Square": _numpy(np.square),
     "FloorDiv": _numpy(np.floor_divide),
+    "Log": _numpy(np.log),
+    "LogicalOr": _numpy(np.logical_or),
+    "Floor": _numpy(np.floor),
+    "Ceil": _numpy(np.ceil),
+    "Less": _numpy(np.less, bool),
+    "SelectV2": _numpy(np.where),
+    "BroadcastTo": _broadcast_to,
     "Transpose": _transpose,
     "Reshape": _reshape,
     "Squeeze": _squeeze,
@@ -163,10 +180,26 @@ FOLDED: Mapping[str, Callable[[FrozenNode], np.ndarray]] = {
 }
 
 
+#: Of every activation.
+_FINITE = {"IsFinite": True, "IsInf": False, "IsNan": False}
+
+
+def is_foldable(op: str) -> bool:
+    """Whether the operation's value is known where it is of constants."""
+    return op in FOLDED or op in _FINITE
+
+
 def fold(node: FrozenNode, builder: GraphBuilder) -> np.ndarray | None:
-    """The node's value if it is known, else None. The shape of a tensor is known: its batch is 1."""
-    if node.op == "Shape" and type(node.inputs[0]) is TensorName:
-        return np.array(builder.shape(node.inputs[0]), np.int32)
+    """The node's value if it is known, else None.
+
+    The shape of a tensor is known: its batch is 1. So is that activations are finite.
+    """
+    if type(node.inputs[0] if node.inputs else None) is TensorName:
+        shape = builder.shape(node.inputs[0])
+        if node.op == "Shape":
+            return np.array(shape, np.int32)
+        if node.op in _FINITE:
+            return np.full(shape, _FINITE[node.op])
     compute = FOLDED.get(node.op)
     if compute is None or not all(isinstance(value, np.ndarray | np.generic) for value in node.inputs):
         return None

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from mcu_quant.errors import InvalidModelError, Problem, UnsupportedModelError
-from mcu_quant.importers.frozen_constants import FOLDED, fold
+from mcu_quant.importers.frozen_constants import fold, is_foldable
 from mcu_quant.importers.frozen_ops import OPS, FrozenNode, Value
 from mcu_quant.importers.keras_build import without_dead_nodes
 from mcu_quant.importers.keras_functions import TensorName
@@ -78,13 +78,13 @@ class _FrozenImporter:
         try:
             if op == "IdentityN":
                 self._values.update({f"{name}:{index}": value for index, value in enumerate(inputs)})
-            elif op not in OPS and op not in FOLDED:
+            elif op not in OPS and not is_foldable(op):
                 raise LayerRefused(
                     "there is no form for this TensorFlow operation", value=op,
                     hint="Conv, Dense, pooling, Add, Multiply and activations of Keras",
                 )  # fmt: skip
             elif all(value is not None for value in inputs):
-                self._values[f"{name}:0"] = self._value(node)
+                self._store(name, self._value(node))
         except LayerRefused as refusal:
             self._problems.append(refusal.problem(node.name))
         except (KeyError, TypeError, ValueError, IndexError, ZeroDivisionError) as error:
@@ -94,7 +94,11 @@ class _FrozenImporter:
                 value=f"{op}, {type(error).__name__}: {error}",
             ) from error
 
-    def _value(self, node: FrozenNode) -> Value:
+    def _store(self, name: str, value: Value | list[str]) -> None:
+        outputs = [TensorName(output) for output in value] if isinstance(value, list) else [value]
+        self._values.update({f"{name}:{index}": output for index, output in enumerate(outputs)})
+
+    def _value(self, node: FrozenNode) -> Value | list[str]:
         folded = fold(node, self._builder)
         if folded is not None:
             return folded

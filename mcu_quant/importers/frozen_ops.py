@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from mcu_quant.importers.frozen_constants import FLOAT_TYPES, FrozenNode, strided_slices
+from mcu_quant.importers.frozen_constants import FrozenNode, strided_slices
+from mcu_quant.importers.frozen_functions import FROZEN_FUNCTIONS, Lowering
 from mcu_quant.importers.keras_functions import Arguments, TensorName, call_function
+from mcu_quant.importers.keras_functions.nodes import reshape
 from mcu_quant.importers.keras_layers import ImportBuilder, affine
 from mcu_quant.ops.base import PADDINGS, same_padding
 from mcu_quant.ops.batch_matmul import add_product
 from mcu_quant.ops.keras import LayerRefused
+from mcu_quant.ops.reshape import ReshapeAttrs
 from mcu_quant.ops.transpose import TransposeAttrs
 
 
@@ -46,7 +49,6 @@ class PendingConvolution:
 
 
 Value = np.ndarray | TensorName | SpaceBatches | PendingConvolution
-Lowering = Callable[[FrozenNode, ImportBuilder], Any]
 
 _CONVOLUTIONS = ("Conv2D", "DepthwiseConv2dNative")
 
@@ -209,10 +211,10 @@ def _matmul(node: FrozenNode, builder: ImportBuilder) -> str:
             for i, x in enumerate(node.inputs[:2])
         )
         return add_product(builder, node.name, a, b, adj_x=turned[0], adj_y=turned[1])
-    x, kernel = node.tensor(0), node.constant(1)
+    kernel = node.constant(1)
     kernel = kernel.T if turned[1] else kernel
     config = {"units": kernel.shape[1], "use_bias": False, "activation": None}
-    return builder.layer("Dense", node.name, [x], config, [_finite(kernel)])
+    return builder.layer("Dense", node.name, [node.tensor(0)], config, [_finite(kernel)])
 
 
 def _batch_norm(node: FrozenNode, builder: ImportBuilder) -> str:
@@ -237,65 +239,35 @@ def _pool(layer: str) -> Lowering:
     return lower
 
 
+def _leading(shape: Sequence[int], rows: int, columns: int) -> int | None:
+    """How many leading axes have so many rows, so that the others are the columns; None if none do."""
+    for count in range(1, len(shape)):
+        if math.prod(shape[:count]) == rows and math.prod(shape[count:]) == columns:
+            return count
+    return None
+
+
 def _reshape(node: FrozenNode, builder: ImportBuilder) -> str:
     x, shape = node.tensor(0), node.integers(1)
     seen = builder.shape(x)
     if shape.count(-1) == 1:
         shape[shape.index(-1)] = math.prod(seen) // max(1, -math.prod(shape))
-    rows = len(shape) == 2 and shape[0] > 1 and shape[1] == seen[-1] and math.prod(shape) == math.prod(seen)
-    if list(seen) == shape or rows:
-        return x  # rows: a product over the last axis (tensordot), which Dense does on any rank
+    if list(seen) == shape:
+        return x
+    if len(shape) == 2 and shape[0] > 1 and (kept := _leading(seen, *shape)) is not None:
+        shape = [*seen[:kept], shape[1]]  # rows of a product (tensordot), which Dense does on any rank
+        return reshape(builder, node.name, x, shape)
+    if len(shape) > 2 and shape[0] != seen[0] and math.prod(shape) == math.prod(seen):
+        return builder.add("reshape", node.name, ReshapeAttrs(tuple(shape)), [x])  # heads times samples
     return call_function("Reshape", Arguments(node.name, [x, shape], {}), builder)
 
 
 def _transpose(node: FrozenNode, builder: ImportBuilder) -> str:
+    """The batch, which is 1, may move where matrices are multiplied."""
     x, order = node.tensor(0), node.integers(1)
-    if order == sorted(order):
-        return x
-    shape = builder.shape(x)
-    moved = [shape[axis] for axis in order]
-    long = [axis for axis in order if shape[axis] != 1]
-    if long != sorted(long):
-        return builder.add("transpose", node.name, TransposeAttrs(tuple(order)), [x])
-    return call_function("Reshape", Arguments(node.name, [x, moved], {}), builder)
-
-
-def _pad(node: FrozenNode, builder: ImportBuilder) -> str:
-    if len(node.inputs) > 2 and node.constant(2).any():
-        raise LayerRefused("padding must be with 0", value=node.constant(2))
-    return _zero_padding(node.name, node.tensor(0), node.constant(1).reshape(-1, 2).tolist(), builder)
-
-
-def _function(name: str, count: int = 0) -> Lowering:
-    """The Keras function of that name, on the node's inputs (the first `count`, or all)."""
-
-    def lower(node: FrozenNode, builder: ImportBuilder) -> str:
-        inputs = list(node.inputs[: count or None])
-        return call_function(name, Arguments(node.name, inputs, {}), builder)
-
-    return lower
-
-
-def _mean(node: FrozenNode, builder: ImportBuilder) -> str:
-    arguments = [node.tensor(0), node.integers(1), bool(node.attributes.get("keep_dims"))]
-    return call_function("Mean", Arguments(node.name, arguments, {}), builder)
-
-
-def _concat(node: FrozenNode, builder: ImportBuilder) -> str:
-    *values, _ = node.inputs
-    arguments = Arguments(node.name, [list(values), node.integers(len(values))[0]], {})
-    return call_function("Concatenate", arguments, builder)
-
-
-def _leaky_relu(node: FrozenNode, builder: ImportBuilder) -> str:
-    arguments = Arguments(node.name, [node.tensor(0), node.attributes.get("alpha", 0.2)], {})
-    return call_function("LeakyRelu", arguments, builder)
-
-
-def _cast(node: FrozenNode, builder: ImportBuilder) -> str:
-    if node.attributes.get("DstT") not in FLOAT_TYPES:
-        raise LayerRefused("a cast must be to a float type", value=f"DataType {node.attributes.get('DstT')}")
-    return node.tensor(0)
+    if order[0] == 0:
+        return call_function("Transpose", Arguments(node.name, [x, order], {}), builder)
+    return builder.add("transpose", node.name, TransposeAttrs(tuple(order)), [x])
 
 
 def _strided_slice(node: FrozenNode, builder: ImportBuilder) -> str:
@@ -305,6 +277,7 @@ def _strided_slice(node: FrozenNode, builder: ImportBuilder) -> str:
 
 
 OPS: Mapping[str, Lowering] = {
+    **FROZEN_FUNCTIONS,
     **dict.fromkeys(_CONVOLUTIONS, _convolution),
     "Conv2DBackpropInput": _transposed,
     "SpaceToBatchND": _space_to_batch,
@@ -312,35 +285,14 @@ OPS: Mapping[str, Lowering] = {
     "ExpandDims": _expand_dims,
     "Squeeze": _squeeze,
     "MatMul": _matmul,
+    "BatchMatMul": _matmul,
     "BatchMatMulV2": _matmul,
     "FusedBatchNorm": _batch_norm,
     "FusedBatchNormV2": _batch_norm,
     "FusedBatchNormV3": _batch_norm,
     "MaxPool": _pool("MaxPooling2D"),
     "AvgPool": _pool("AveragePooling2D"),
-    "Mean": _mean,
     "Reshape": _reshape,
-    "Transpose": _transpose,
-    "Pad": _pad,
-    "PadV2": _pad,
-    "ConcatV2": _concat,
-    "LeakyRelu": _leaky_relu,
     "StridedSlice": _strided_slice,
-    "BiasAdd": _function("Add"),
-    "AddV2": _function("Add"),
-    "Add": _function("Add"),
-    "Sub": _function("Subtract"),
-    "Mul": _function("Multiply"),
-    "RealDiv": _function("Divide"),
-    "Maximum": _function("Maximum"),
-    "Minimum": _function("Minimum"),
-    "ClipByValue": _function("Clip"),
-    "Relu": _function("Relu"),
-    "Relu6": _function("Relu6"),
-    "Sigmoid": _function("Sigmoid"),
-    "Tanh": _function("Tanh"),
-    "Softmax": _function("Softmax"),
-    "Identity": _function("StopGradient", 1),
-    "StopGradient": _function("StopGradient", 1),
-    "Cast": _cast,
+    "Transpose": _transpose,
 }

@@ -25,6 +25,8 @@ _ATTRIBUTES = (
     "strides", "padding", "explicit_paddings", "data_format", "dilations", "ksize", "keep_dims", "epsilon",
     "alpha", "squeeze_dims", "axis", "begin_mask", "end_mask", "ellipsis_mask", "new_axis_mask",
     "shrink_axis_mask", "transpose_a", "transpose_b", "is_training", "batch_dims", "shape", "DstT",
+    "adj_x", "adj_y", "align_corners", "block_size", "equation", "exclusive", "half_pixel_centers", "mode",
+    "num", "num_split", "reverse",
 )  # fmt: skip
 
 

@@ -76,6 +76,7 @@ _MODULES = (
     "portable.binary_f32",
     "portable.compare_f32",
     "portable.gather_s8",
+    "portable.one_hot_s8",
     "portable.mirror_pad_s8",
     "portable.resize_nearest_s8",
     "portable.resize_bilinear_s8",

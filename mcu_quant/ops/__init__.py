@@ -63,6 +63,7 @@ _MODULES = (
     "select_v2",
     "gather",
     "gather_nd",
+    "one_hot",
     "mirror_pad",
     "resize_nearest_neighbor",
     "resize_bilinear",

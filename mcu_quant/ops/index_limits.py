@@ -30,6 +30,15 @@ def moves(node: BoundNode, index: int) -> bool:
     return operator.is_selection and index not in operator.plain_types and "int32" in operator.plain_form
 
 
+def casts(node: BoundNode) -> bool:
+    """Whether it makes whole numbers of real ones."""
+    return (
+        node.node.op == "cast"
+        and node.output.dtype == "int32"
+        and node.input(0).dtype in ("float32", "int32")
+    )
+
+
 def whole_numbers(array: np.ndarray, tensor: Tensor, where: str) -> np.ndarray:
     """Values for an input that has no scale, from integers or floats that are whole, in its type.
 
@@ -61,6 +70,6 @@ def require_inside(array: np.ndarray, tensor: Tensor, limits: Limits | None, whe
 
 
 def _limits(node: BoundNode, index: int, found: dict[str, Limits]) -> Limits | None:
-    if moves(node, index):
+    if moves(node, index) or casts(node):
         return found.get(node.outputs[0].name)
     return OPERATORS[node.node.op].index_limits(node, index)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from mcu_quant.ir import BoundNode, Tensor
 from mcu_quant.ops.base import Constraint, without_axis
+from mcu_quant.ops.forms import PLAIN_TYPES
 
 
 def _moved(node: BoundNode) -> list[Tensor]:
-    """The operands: all inputs but a condition."""
-    return [tensor for tensor in node.inputs if tensor is not None and tensor.dtype != "bool"]
+    """The operands: all inputs but conditions and indices."""
+    return [tensor for tensor in node.inputs if tensor is not None and tensor.dtype not in PLAIN_TYPES]
 
 
 ONE_SCALE = Constraint(

@@ -57,7 +57,7 @@ Places = tuple[IntArray, IntArray, np.ndarray]
 
 def places(node: BoundNode) -> tuple[Places, Places]:
     """Of rows and of columns, in the node's form."""
-    of_axis = _float_places if form_of(node) == "float" else _integer_places
+    of_axis = float_places if form_of(node) == "float" else _integer_places
     rows, columns = (of_axis(node.attrs, *sizes) for sizes in spatial_sizes(node))
     return rows, columns
 
@@ -84,7 +84,7 @@ def _integer_places(attrs: ResizeAttrs, size: int, out_size: int) -> Places:
     return low, high, place - (low << PLACE_BITS)
 
 
-def _float_places(attrs: ResizeAttrs, size: int, out_size: int) -> Places:
+def float_places(attrs: ResizeAttrs, size: int, out_size: int) -> Places:
     half = np.float32(0.5 if attrs.half_pixel_centers else 0.0)
     place = (np.arange(out_size, dtype=np.float32) + half) * float_scale(attrs, size, out_size) - half
     low = np.maximum(np.floor(place).astype(np.int64), 0)

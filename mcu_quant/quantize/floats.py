@@ -13,7 +13,6 @@ import numpy as np
 
 from mcu_quant.errors import InvalidModelError
 from mcu_quant.ir import BoundNode, Graph, Node, QuantParams, Tensor, check, unique_name
-from mcu_quant.ops.base import WeightRule
 from mcu_quant.ops.forms import FLOAT_FORMS, form_of
 from mcu_quant.ops.support import require_supported
 from mcu_quant.quantize.assign import is_linear
@@ -107,7 +106,10 @@ def _half(layer: str, name: str, data: np.ndarray) -> Tensor:
 
 @dataclass
 class _DynamicRange:
-    """Constant weights of those linear operators become int8, symmetric; everything else stays as it is."""
+    """Constant weights of those linear operators become int8, symmetric; everything else stays as it is.
+
+    So do tables of embeddings, of one scale; what is read of them is dequantized.
+    """
 
     source: Graph
     layers: Container[str]
@@ -115,30 +117,46 @@ class _DynamicRange:
     hybrid: bool
     written: dict[str, Tensor] = field(default_factory=dict)
     #: Weights and channel axis to the constant that has them as int8: layers may share weights.
-    known: dict[tuple[str, int], str] = field(default_factory=dict)
+    known: dict[tuple[str, int | None], str] = field(default_factory=dict)
 
     def graph(self) -> Graph:
-        nodes = tuple(self._node(node) for node in self.source.bound_nodes())
+        nodes = tuple(part for node in self.source.bound_nodes() for part in self._parts(node))
         return self.source.with_(nodes=nodes, tensors={**self.source.tensors, **self.written})
+
+    def _parts(self, node: BoundNode) -> tuple[Node, ...]:
+        is_embedding = (
+            node.node.op == "gather" and node.input(0).is_constant and node.output.dtype == "float32"
+        )
+        return self._embedding(node) if is_embedding and node.name in self.layers else (self._node(node),)
+
+    def _embedding(self, node: BoundNode) -> tuple[Node, ...]:
+        table = self._weights(node.input(0), None)
+        output = node.output
+        name = unique_name(f"{output.name}/int8", self.source.tensors, self.written)
+        self.written[name] = replace(output, name=name, dtype="int8", quant=self.written[table].quant)
+        read = replace(node.node, inputs=(table, *node.node.inputs[1:]), outputs=(name,))
+        taken = {other.name for other in self.source.nodes}
+        converter = unique_name(f"{node.name}/dequantize", taken)
+        return read, Node(converter, "dequantize", None, (name,), (output.name,))
 
     def _node(self, node: BoundNode) -> Node:
         rule = rule_of(node).weights
         if node.name not in self.layers or rule is None or not is_linear(node):
             return node.node
         inputs = list(node.node.inputs)
-        inputs[rule.index] = self._weights(node.input(rule.index), rule)
+        inputs[rule.index] = self._weights(node.input(rule.index), rule.channel_axis)
         return replace(node.node, inputs=tuple(inputs), attrs=replace(node.attrs, hybrid=self.hybrid))
 
-    def _weights(self, tensor: Tensor, rule: WeightRule) -> str:
-        key = (tensor.name, rule.channel_axis)
+    def _weights(self, tensor: Tensor, channel_axis: int | None) -> str:
+        """channel_axis: None for one scale, whatever the options."""
+        key = (tensor.name, channel_axis)
         if key not in self.known:
             assert tensor.data is not None
             name = unique_name(f"{tensor.name}/int8", self.source.tensors, self.written)
-            data, quant = quantize_weights(tensor.data, None if self.per_tensor else rule.channel_axis)
-            if self.per_tensor and self.hybrid:
+            data, quant = quantize_weights(tensor.data, None if self.per_tensor else channel_axis)
+            if self.per_tensor and self.hybrid and channel_axis is not None:
                 # LiteRT's hybrid depthwise kernel reads a scale for each channel, whatever the file says.
-                count = tensor.shape[rule.channel_axis]
-                quant = QuantParams.per_channel(quant.scale * count, rule.channel_axis)
+                quant = QuantParams.per_channel(quant.scale * tensor.shape[channel_axis], channel_axis)
             self.written[name] = Tensor.constant(name, data, quant)
             self.known[key] = name
         return self.known[key]

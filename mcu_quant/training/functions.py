@@ -10,6 +10,8 @@ from keras import ops
 from mcu_quant.ops import OPERATORS
 from mcu_quant.ops.base import ACTIVATION_BOUNDS
 from mcu_quant.ops.broadcast import BROADCASTS
+from mcu_quant.ops.resize_bilinear import float_places
+from mcu_quant.ops.resize_nearest_neighbor import nearest
 from mcu_quant.training.arithmetic import KerasTensor
 
 #: (attributes, operands) → output.
@@ -63,6 +65,20 @@ def _pad(attrs: Any, operands: Sequence[KerasTensor]) -> KerasTensor:
     return ops.pad(operands[0] - value, paddings) + value
 
 
+def _nearest(attrs: Any, x: KerasTensor) -> KerasTensor:
+    rows, columns = nearest(attrs, x.shape[1], attrs.height), nearest(attrs, x.shape[2], attrs.width)
+    return ops.take(ops.take(x, rows, axis=1), columns, axis=2)
+
+
+def _bilinear(attrs: Any, x: KerasTensor) -> KerasTensor:
+    """One axis after the other, which is the same product of weights."""
+    for axis, size in ((1, attrs.height), (2, attrs.width)):
+        low, high, part = float_places(attrs, x.shape[axis], size)
+        weight = part.reshape(-1, *(1,) * (3 - axis))
+        x = ops.take(x, low, axis=axis) * (1 - weight) + ops.take(x, high, axis=axis) * weight
+    return x
+
+
 def _slice(attrs: Any, x: KerasTensor) -> KerasTensor:
     index: list[Any] = [slice(None)]
     for first, stride, size in zip(attrs.begin[1:], attrs.strides[1:], attrs.sizes[1:], strict=True):
@@ -107,6 +123,11 @@ FUNCTIONS: dict[str, Function] = {
     "reduce_max": _unary(lambda attrs, x: ops.max(x, axis=attrs.axes, keepdims=attrs.keepdims)),
     "reduce_min": _unary(lambda attrs, x: ops.min(x, axis=attrs.axes, keepdims=attrs.keepdims)),
     "pad": _pad,
+    "mirror_pad": _unary(
+        lambda attrs, x: ops.pad(x, [list(pair) for pair in attrs.paddings], mode=attrs.mode)
+    ),
+    "resize_nearest_neighbor": _unary(_nearest),
+    "resize_bilinear": _unary(_bilinear),
     "reshape": _unary(_reshape),
     "strided_slice": _unary(_slice),
     "transpose": _unary(lambda attrs, x: ops.transpose(x, attrs.permutation)),

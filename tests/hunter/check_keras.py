@@ -16,6 +16,7 @@ from mcu_quant.quantize import quantize_integer
 from mcu_quant.quantize_options import QuantizeOptions
 from tests.hunter.check import Mismatch, Tally, failure, kind_of
 from tests.hunter.graphs import Case, draw_samples
+from tests.hunter.keras_functions import call_keras, is_function
 from tests.hunter.keras_specs import ModelSpec, float_graph, layer_weights
 
 CALIBRATION_SAMPLES = 16
@@ -123,8 +124,11 @@ def run_keras(spec: ModelSpec, samples: Sequence[np.ndarray]) -> list[np.ndarray
     inputs = list(values)
     for spec_layer in spec.layers:
         shape = tuple(int(size) for size in values[spec_layer.inputs[0]].shape[1:])
-        layer = getattr(keras.layers, spec_layer.class_name)(**spec_layer.config)
         operands = [values[index] for index in spec_layer.inputs]
+        if is_function(spec_layer.class_name):
+            values.append(call_keras(keras, spec_layer.class_name, operands, spec_layer.config))
+            continue
+        layer = getattr(keras.layers, spec_layer.class_name)(**spec_layer.config)
         values.append(layer(operands[0] if len(operands) == 1 else operands))
         weights = layer_weights(spec_layer, shape)
         if weights:

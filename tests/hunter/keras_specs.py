@@ -17,6 +17,7 @@ from mcu_quant.ir import Graph
 from mcu_quant.ops import OPERATORS
 from mcu_quant.ops.keras import LayerRefused
 from tests.hunter.build import CHANNELS, MAX_ELEMENTS, SEEDS, Draw
+from tests.hunter.keras_functions import DRAWN, GROWING, MOST_AXES, PREFIX, add_function, is_function
 
 MAX_LAYERS = 9
 Config = dict[str, Any]
@@ -82,7 +83,11 @@ class FloatModel:
         name = f"layer_{len(self.values)}"
         weights = layer_weights(layer, self.shape(layer.inputs[0]))
         inputs = [self.values[index] for index in layer.inputs]
-        self.values.append(self.builder.layer(layer.class_name, name, inputs, layer.config, weights))
+        if is_function(layer.class_name):
+            output = add_function(self.builder, name, layer.class_name, inputs, layer.config)
+        else:
+            output = self.builder.layer(layer.class_name, name, inputs, layer.config, weights)
+        self.values.append(output)
 
 
 def float_graph(spec: ModelSpec) -> Graph:
@@ -153,6 +158,8 @@ def _draw_layer(draw: Draw, model: FloatModel) -> LayerSpec:
     newest_first = list(range(len(model.values)))[::-1]
     index = draw(st.sampled_from(newest_first))
     shape = model.shape(index)
+    if draw(st.integers(0, 3)) == 0:
+        return _draw_function(draw, model, index)
     kinds = [kind for kind in _DRAWS if kind in HANDLERS and _dimensions(kind) in (None, len(shape) - 1)]
     kind = draw(st.sampled_from(kinds))
     config = _DRAWS[kind](draw, shape)
@@ -161,6 +168,14 @@ def _draw_layer(draw: Draw, model: FloatModel) -> LayerSpec:
         alike = [i for i in newest_first if _merges(kind, model.shape(i), shape)]
         inputs = (index, draw(st.sampled_from(alike)))
     return LayerSpec(kind, config, inputs, draw(SEEDS))
+
+
+def _draw_function(draw: Draw, model: FloatModel, index: int) -> LayerSpec:
+    shape = model.shape(index)
+    name = draw(st.sampled_from([f for f in DRAWN if len(shape) + (f in GROWING) <= MOST_AXES]))
+    alike = [i for i in range(len(model.values)) if model.shape(i) == shape]
+    others = (draw(st.sampled_from(alike)) for _ in range(DRAWN[name].operands - 1))
+    return LayerSpec(f"{PREFIX}{name}", DRAWN[name].draw(draw, shape), (index, *others), draw(SEEDS))
 
 
 def _merges(kind: str, a: tuple[int, ...], b: tuple[int, ...]) -> bool:
@@ -265,6 +280,13 @@ def _global_pooling(draw: Draw, shape: tuple[int, ...]) -> Config:
     return {"keepdims": draw(st.booleans())}
 
 
+def _up_sampling(draw: Draw, shape: tuple[int, ...]) -> Config:
+    sizes = [draw(st.integers(1, 3)) for _ in shape[:-1]]
+    if len(sizes) == 1:
+        return {"size": sizes[0]}
+    return {"size": sizes, "interpolation": draw(st.sampled_from(["nearest", "bilinear"]))}
+
+
 def _zero_padding(draw: Draw, shape: tuple[int, ...]) -> Config:
     sides = [[draw(st.integers(0, 2)), draw(st.integers(0, 2))] for _ in shape[:-1]]
     return {"padding": sides if len(sides) > 1 else sides[0]}
@@ -318,6 +340,7 @@ _DRAWS: Mapping[str, DrawConfig] = {
     **{f"{what}Pooling{d}D": _pooling for what in ("Max", "Average") for d in (1, 2)},
     **{f"Global{what}Pooling{d}D": _global_pooling for what in ("Max", "Average") for d in (1, 2)},
     **dict.fromkeys(("ZeroPadding1D", "ZeroPadding2D"), _zero_padding),
+    **dict.fromkeys(("UpSampling1D", "UpSampling2D"), _up_sampling),
     "ReLU": _relu,
     "LeakyReLU": _fixed(negative_slope=0.2),
     "Softmax": _softmax,

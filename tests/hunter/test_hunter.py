@@ -177,7 +177,8 @@ def test_a_planted_fault_is_caught_shrunk_and_saved(
             case for path in regressions.saved(tmp_path) if isinstance(case := regressions.load(path), Case)
         ]
         assert saved
-        assert [len(case.graph.nodes) for case in saved] == [1] * len(saved)
+        sizes = [len(case.graph.nodes) for case in saved]
+        assert min(sizes) == 1 and max(sizes) <= 2, sizes
         with pytest.raises(Mismatch):
             check_case(saved[0], Engines(host=None), Tally())
     check_case(saved[0], Engines(host=None), Tally())

@@ -67,6 +67,7 @@ ARITHMETIC = {
     "power_2": Case(lambda o, x: x**2),
     "power_3": Case(lambda o, x: o.power(x, 3)),
     "power_7": Case(lambda o, x: x**7),
+    "power_of_2": Case(lambda o, x: 2.0**x),
     "power_half": positive(lambda o, x: x**0.5),
     "power_minus_half": positive(lambda o, x: x**-0.5),
     "power_minus_2": positive(lambda o, x: x**-2),

@@ -38,8 +38,8 @@ def as_int16(
         else:
             inputs.append(_finer(tensor, rng))
     output = FIXED_INT16 if rule.output == "fixed" else _finer_quant(case.output_quant)
-    if rule.output == "same" and case.op != "select_v2":
-        output = _finer_quant(case.inputs[0].quant)
+    if rule.output == "same":
+        output = _finer_quant(next(t.quant for t in case.inputs if t is not None and t.quant is not None))
     steps = max(case.float_steps, 1.5) if float_steps is None else float_steps
     name = f"{case.name}_int16" + ("" if bias == "int64" else f"_{bias}_bias")
     dtype = "int16" if case.output_dtype == "int8" else case.output_dtype

@@ -83,7 +83,7 @@ def as_plain(case: Case, dtype: str, oracle: str | None = "LiteRT") -> Case:
     inputs = []
     for tensor in case.inputs:
         if tensor is not None and tensor.dtype == "int8":
-            data = None if tensor.data is None else values(tensor.shape)
+            data = None if tensor.data is None else plain_values(rng, (3, *tensor.shape), dtype)[2]
             tensor = replace(tensor, dtype=dtype, quant=None, data=data)
         inputs.append(tensor)
     arrays = case.samples_of_inputs()

@@ -54,6 +54,7 @@ TOLERANCES = {
     "mirror_pad": (0.0, 0.0),
     "gather": (0.0, 0.0),
     "gather_nd": (0.0, 0.0),
+    "one_hot": (0.0, 0.0),
     "resize_nearest_neighbor": (0.0, 0.0),
     "resize_bilinear": (0.0, 1e-6),
     "max_pool_2d": (0.0, 0.0),

@@ -23,6 +23,7 @@ from tests.ops import (
     test_gather,
     test_gather_nd,
     test_mirror_pad,
+    test_one_hot,
     test_strided_slice,
     test_transpose,
 )
@@ -142,6 +143,7 @@ TABLES: dict[str, list[Case]] = {
     "broadcast_to": _moves(test_broadcast_to.CASES),
     "gather": _moved([*test_gather.CASES, *test_gather.BEYOND]),
     "gather_nd": _moved(test_gather_nd.CASES),
+    "one_hot": _moved(test_one_hot.CASES),
     "mirror_pad": _moved(test_mirror_pad.CASES),
 }
 CASES = [

@@ -81,8 +81,11 @@ def _squared_difference(arguments: Arguments, builder: ImportBuilder) -> str:
 
 
 def _power(arguments: Arguments, builder: ImportBuilder) -> str:
-    """x to a constant power: a product, a root or a reciprocal."""
-    x, name = arguments.tensor(0, "x", "x1"), arguments.name
+    """x to a constant power: a product, a root or a reciprocal. Or a constant to the power of y."""
+    name, base = arguments.name, arguments.operand(0, "x", "x1")
+    if isinstance(base, np.ndarray):
+        return _of_base(builder, name, base, arguments.tensor(1, "y", "x2"))
+    x = base
     exponents = set(arguments.constant(1, "y", "x2").reshape(-1).tolist())
     exponent = exponents.pop() if len(exponents) == 1 else math.nan
     if abs(exponent) == 0.5:
@@ -95,6 +98,15 @@ def _power(arguments: Arguments, builder: ImportBuilder) -> str:
         )
     power = _product(builder, name if exponent > 0 else f"{name}/power", x, int(abs(exponent)))
     return power if exponent > 0 else binary(builder, "div", name, _number(1.0), power)
+
+
+def _of_base(builder: ImportBuilder, name: str, base: np.ndarray, y: TensorName) -> str:
+    if not (base > 0).all():
+        raise LayerRefused("a base must be positive", value=base.reshape(-1)[:4].tolist())
+    exponent = (
+        y if np.all(base == np.float32(math.e)) else binary(builder, "mul", f"{name}/mul", y, np.log(base))
+    )
+    return unary(builder, "exp", name, exponent)
 
 
 def _product(builder: ImportBuilder, name: str, x: TensorName, factors: int) -> TensorName:

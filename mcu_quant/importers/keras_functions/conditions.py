@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -78,7 +79,17 @@ def _where(arguments: Arguments, builder: ImportBuilder) -> str:
     if arguments.get(1, "x", "x1") is None or arguments.get(2, "y", "x2") is None:
         raise LayerRefused("where must have both choices", value="indices of what holds")
     choices = arguments.operand(1, "x", "x1"), arguments.operand(2, "y", "x2")
+    decided = builder.tensors[condition].data
+    if decided is not None and len(set(decided.reshape(-1).tolist())) == 1:
+        chosen = choices[0 if decided.all() else 1]
+        if isinstance(chosen, TensorName) and builder.shape(chosen) == _joint_shape(builder, choices):
+            return chosen
     return _select(builder, arguments.name, condition, *choices)
+
+
+def _joint_shape(builder: ImportBuilder, operands: Sequence[Operand]) -> tuple[int, ...]:
+    shapes = (builder.shape(v) if isinstance(v, TensorName) else v.shape for v in operands)
+    return np.broadcast_shapes(*shapes)
 
 
 def _select(

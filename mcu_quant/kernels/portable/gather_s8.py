@@ -18,22 +18,25 @@ class GatherS8(Kernel):
     forms = ("int8", "int16", "float", "plain")
 
     def call(self, node: BoundNode) -> KernelCall:
-        table, indices = node.input(0), node.input(1)
-        width = table.bytes // table.elements
-        params = (_gather if node.node.op == "gather" else _gather_nd)(
-            node, table.shape, indices.shape, width
-        )
-        names = (table.name, indices.name, node.output.name)
+        params = _gather(node) if node.node.op == "gather" else _gather_nd(node)
+        names = (node.input(0).name, node.input(1).name, node.output.name)
         return KernelCall(params, tuple(Activation(name) for name in names))
 
     def cycles(self, node: BoundNode, core: Core) -> float:
-        params = self.call(node).params
-        return 30.0 * node.output.bytes / float(params["entry_bytes"]) + 2.0 * node.output.bytes  # type: ignore[arg-type]
+        indexed = node.attrs.axis + 1 if node.node.op == "gather" else node.input(1).shape[-1]
+        entry_bytes = math.prod(node.input(0).shape[indexed:]) * _width(node)
+        return 10.0 * node.output.bytes / entry_bytes + 1.0 * node.output.bytes
 
 
-def _gather(node: BoundNode, table: Shape, indices: Shape, width: int) -> Params:
+def _width(node: BoundNode) -> int:
+    """Bytes of an element."""
+    return node.output.bytes // node.output.elements
+
+
+def _gather(node: BoundNode) -> Params:
     attrs: GatherAttrs = node.attrs
-    entry = math.prod(table[attrs.axis + 1 :]) * width
+    table, indices = node.input(0).shape, node.input(1).shape
+    entry = math.prod(table[attrs.axis + 1 :]) * _width(node)
     return {
         "batches": math.prod(table[: attrs.batch_dims]),
         "blocks": math.prod(table[attrs.batch_dims : attrs.axis]),
@@ -44,7 +47,8 @@ def _gather(node: BoundNode, table: Shape, indices: Shape, width: int) -> Params
     }
 
 
-def _gather_nd(node: BoundNode, table: Shape, indices: Shape, width: int) -> Params:
+def _gather_nd(node: BoundNode) -> Params:
+    table, indices, width = node.input(0).shape, node.input(1).shape, _width(node)
     depth = indices[-1]
     return {
         "batches": 1,

@@ -33,7 +33,7 @@ class ResizeBilinearS8(Kernel):
         return (upward_overlap(node, rows, columns, rereads=True),)
 
     def cycles(self, node: BoundNode, core: Core) -> float:
-        return 16.0 * node.output.elements + 40.0 * node.output.elements / node.output.shape[3]
+        return 24.0 * node.output.elements + 20.0 * node.output.elements / node.output.shape[3]
 
 
 KERNEL = ResizeBilinearS8()

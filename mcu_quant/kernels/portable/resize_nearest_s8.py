@@ -33,7 +33,7 @@ class ResizeNearestS8(Kernel):
         return (upward_overlap(node, *_places(node), rereads=False),)
 
     def cycles(self, node: BoundNode, core: Core) -> float:
-        return 25.0 * node.output.bytes / pixel_bytes(node) + 1.5 * node.output.bytes
+        return 5.0 * node.output.bytes / pixel_bytes(node) + 1.0 * node.output.bytes
 
 
 def _places(node: BoundNode) -> tuple[IntArray, IntArray]:
