@@ -47,7 +47,7 @@ def build_graph(model: ModelConfig, weights: WeightSource, name: str) -> Graph:
     """The float graph, called `name`. Raises UnsupportedModelError with all that it has no form for."""
     if is_trained_model(model):
         return build_trained_graph(model, weights, name)
-    return _Importer(weights, ImportBuilder(name, OPERATORS)).run(model)
+    return _Importer(weights, ImportBuilder(name, OPERATORS, keras=model.keras)).run(model)
 
 
 class _Importer:

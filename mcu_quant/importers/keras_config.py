@@ -67,10 +67,13 @@ class LayerConfig:
 
 @dataclass(frozen=True)
 class ModelConfig:
+    """keras: the generation that has written it, 2 or 3 (of a model in a model, not asked for)."""
+
     name: str
     layers: tuple[LayerConfig, ...]
     inputs: tuple[TensorRef, ...]
     outputs: tuple[TensorRef, ...]
+    keras: int = 3
 
     def layer(self, name: str) -> LayerConfig:
         for layer in self.layers:
@@ -79,10 +82,14 @@ class ModelConfig:
         raise InvalidModelError("every layer that the model names must exist", layer=self.name, value=name)
 
 
-def parse_model(document: Any) -> ModelConfig:
-    """The model of a config.json or a model_config attribute. Raises InvalidModelError."""
+def parse_model(document: Any, version: object = None) -> ModelConfig:
+    """The model of a config.json or a model_config attribute. Raises InvalidModelError.
+
+    version: of the Keras that has written it, as far as that is known; the document may say it, too.
+    """
     try:
-        return _model(document, 0)
+        stated = str(document.get("keras_version") or version or "3")
+        return replace(_model(document, 0), keras=2 if stated.startswith(("1.", "2.")) else 3)
     except InvalidModelError:
         raise
     except RecursionError as error:

@@ -21,6 +21,8 @@ MAX_CONFIG_BYTES = 1 << 25
 MAX_MEMBERS = 10_000
 _CHUNK = 1 << 20
 _WEIGHTS = "model.weights.h5"
+_METADATA = "metadata.json"
+_MAX_METADATA_BYTES = 1 << 16
 _ZIP_SIGNATURE = b"PK\x03\x04"
 
 
@@ -59,7 +61,8 @@ def _signature(path: Path) -> bytes:
 
 def _load_legacy(path: Path) -> Graph:
     contents = read_hdf5(path, path.name)
-    text = contents.attributes.get("", {}).get("model_config")
+    root = contents.attributes.get("", {})
+    text = root.get("model_config")
     if not isinstance(text, str):
         raise InvalidModelError(
             "the file must hold the whole model",
@@ -67,13 +70,15 @@ def _load_legacy(path: Path) -> Graph:
             value="weights without a model config",
             hint="model.save('model.keras') in place of save_weights",
         )
-    return build_graph(parse_model(_json(text, path.name)), LegacyWeights(contents), path.stem)
+    model = parse_model(_json(text, path.name), root.get("keras_version"))
+    return build_graph(model, LegacyWeights(contents), path.stem)
 
 
 def _load_archive(path: Path) -> Graph:
     try:
         with zipfile.ZipFile(path) as archive:
             document = _json(_config_text(archive, path.name), path.name)
+            version = _version(archive)
             contents = _weights(archive, path.name)
     except DAMAGE as error:
         raise InvalidModelError(
@@ -82,8 +87,20 @@ def _load_archive(path: Path) -> Graph:
             value=error,
             hint="save the model again; the file may be truncated",
         ) from error
-    model = parse_model(document)
+    model = parse_model(document, version)
     return build_graph(model, ArchiveWeights(model, contents), path.stem)
+
+
+def _version(archive: zipfile.ZipFile) -> object:
+    """The version of Keras that metadata.json states; None if it does not."""
+    if _METADATA not in archive.namelist():
+        return None
+    with archive.open(_METADATA) as file:
+        try:
+            stated = json.loads(file.read(_MAX_METADATA_BYTES))
+        except ValueError:
+            return None
+    return stated.get("keras_version") if isinstance(stated, dict) else None
 
 
 def _config_text(archive: zipfile.ZipFile, label: str) -> bytes:

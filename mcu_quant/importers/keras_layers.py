@@ -78,6 +78,19 @@ def _activation(layer: KerasLayer, inputs: Sequence[str], builder: ImportBuilder
     return builder.activation(layer.name, layer.config.get("activation"), x)
 
 
+def _elu(layer: KerasLayer, inputs: Sequence[str], builder: ImportBuilder) -> str:
+    (x,) = inputs
+    parameters = {"alpha": layer.config.get("alpha", 1.0)}
+    return builder.activation(layer.name, {"class_name": "elu", "config": parameters}, x)
+
+
+def _thresholded_relu(layer: KerasLayer, inputs: Sequence[str], builder: ImportBuilder) -> str:
+    """Of Keras 2: x where it is above theta, elsewhere 0."""
+    (x,) = inputs
+    parameters = {"threshold": layer.config.get("theta", 1.0)}
+    return builder.activation(layer.name, {"class_name": "threshold", "config": parameters}, x)
+
+
 def _rescaling(layer: KerasLayer, inputs: Sequence[str], builder: ImportBuilder) -> str:
     (x,) = inputs
     channels = builder.shape(x)[-1]
@@ -189,6 +202,8 @@ HANDLERS.update(dict.fromkeys(IDENTITIES, _identity))
 HANDLERS.update(IMAGE_LAYERS)
 HANDLERS.update(
     Activation=_activation,
+    ELU=_elu,
+    ThresholdedReLU=_thresholded_relu,
     Rescaling=_rescaling,
     Normalization=_normalization,
     SeparableConv1D=_separable_conv,

@@ -211,6 +211,9 @@ def expected_weights(
         return [*kernels, *_bias(config, filters)]
     if class_name == "Embedding":
         return [("embeddings", (config["input_dim"], config["output_dim"]))]
+    if class_name == "PReLU":
+        shared = config.get("shared_axes") or ()
+        return [("alpha", tuple(1 if i in shared else s for i, s in enumerate(input_shape) if i))]
     if class_name == "BatchNormalization":
         size = input_shape[config.get("axis", -1)]
         learnt = [name for name, key in (("gamma", "scale"), ("beta", "center")) if config.get(key, True)]

@@ -78,6 +78,14 @@ _MODULES = (
     "square",
     "neg",
     "sign",
+    "abs",
+    "rsqrt",
+    "elu",
+    "gelu",
+    "hard_swish",
+    "relu_n1_to_1",
+    "relu_0_to_1",
+    "prelu",
 )
 
 #: Every operator by its IR name, and what stands for several nodes of a deployment.

@@ -40,6 +40,10 @@ ACTIVATION_BOUNDS: Mapping[str, tuple[float | None, float | None]] = {
 }
 
 
+#: The same for operators that are nothing else.
+CLAMPS = {**ACTIVATION_BOUNDS, "relu_0_to_1": (0.0, 1.0)}
+
+
 @dataclass(frozen=True)
 class Constraint:
     """A rule for nodes of some forms (ops/forms.py), by default int8 and int16.
@@ -98,13 +102,15 @@ class QuantRule:
     output: "free" (its own range), "same" (scale and zero_point of its activation inputs),
     "fixed" (`fixed`, whatever the range), "float" (a float32 output) or "raw" (not quantized: bool).
     weights, bias: the constant inputs with those roles; bias is int32 with scale s_in * s_w[c].
-    Every other float input, constant or not, is an int8 activation.
+    int8_constants: inputs that are int8 where they are constant, whatever the activations are.
+    Every other float input, constant or not, is an activation.
     """
 
     output: str = "free"
     fixed: QuantParams | None = None
     weights: WeightRule | None = None
     bias: int | None = None
+    int8_constants: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -53,13 +53,17 @@ def require_channels_last(config: Mapping[str, Any]) -> None:
 
 @dataclass
 class GraphBuilder:
-    """A float graph under construction. operators: ops.OPERATORS (by IR name)."""
+    """A float graph under construction. operators: ops.OPERATORS (by IR name).
+
+    keras: the generation of Keras that the model is of, 2 or 3: some functions have changed.
+    """
 
     name: str
     operators: Mapping[str, Operator]
     nodes: list[Node] = field(default_factory=list)
     tensors: dict[str, Tensor] = field(default_factory=dict)
     inputs: list[str] = field(default_factory=list)
+    keras: int = 3
 
     def input(self, name: str, shape: Shape, dtype: str = "float32") -> str:
         """A graph input of that full shape (batch 1 included); returns its tensor's name."""
@@ -103,19 +107,31 @@ class GraphBuilder:
         return self.tensors[tensor].shape
 
     def activation(self, layer_name: str, activation: Any, tensor: str) -> str:
-        """Apply a layer's `activation` config (a name, None, or a serialized layer or function)."""
+        """Apply a layer's `activation` config: a name, None, or a serialized function or layer.
+
+        A mapping whose config is one, too, has its parameters there, by Keras's names.
+        """
+        from mcu_quant.ops.keras_activations import COMPOSITIONS, Composition
+
+        parameters: Mapping[str, Any] = {}
         if isinstance(activation, Mapping):
             config = activation.get("config")
+            parameters = config if isinstance(config, Mapping) else {}
             activation = config if isinstance(config, str) else activation.get("class_name")
         if activation in (None, "linear"):
             return tensor
+        name = f"{layer_name}/{activation}"
+        if activation in COMPOSITIONS:
+            return COMPOSITIONS[activation](Composition(self, name, parameters), tensor)
         for operator in self.operators.values():
             attrs = operator.keras_activations.get(activation)
             if attrs is not None:
-                return self.add(operator.name, f"{layer_name}/{activation}", attrs, [tensor])
-        supported = sorted(a for op in self.operators.values() for a in op.keras_activations)
+                return self.add(operator.name, name, attrs, [tensor])
+        known = {name for operator in self.operators.values() for name in operator.keras_activations}
         raise LayerRefused(
-            "the activation function must be a supported one", value=activation, hint=", ".join(supported)
+            "the activation function must be a supported one",
+            value=activation,
+            hint=", ".join(sorted({*known, *COMPOSITIONS})),
         )
 
     def graph(self, outputs: Sequence[str]) -> Graph:

@@ -102,6 +102,7 @@ def _type_problems(node: BoundNode) -> Iterator[Problem]:
     constants = {rule.bias, rule.weights.index if rule.weights is not None else None} - {None}
     for tensor, index, plain in _places(node):
         allowed = plain or (_CONVERTED if op in _CONVERTERS else (form,))
+        allowed = ("int8",) if index in rule.int8_constants and tensor.is_constant else allowed
         if index not in constants and tensor.dtype not in allowed:
             what = f"{tensor.name} must be {' or '.join(allowed)}"
             yield Problem(what, node.name, tensor.dtype, _FULL_INT8)

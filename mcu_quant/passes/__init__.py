@@ -6,7 +6,7 @@ Nodes keep the Keras name of the main layer in them; graph inputs and outputs ke
 from __future__ import annotations
 
 from mcu_quant.ir import Graph, check
-from mcu_quant.passes.activations import fuse_activations, hoist_activations
+from mcu_quant.passes.activations import fuse_activations, hoist_activations, lower_clamps
 from mcu_quant.passes.affine import (
     fold_into_next,
     fold_into_previous,
@@ -37,6 +37,7 @@ PASSES = (
     simplify_reshapes,
     hoist_activations,
     fuse_activations,
+    lower_clamps,
     pools_to_means,
     remove_dead_nodes,
     name_activations,

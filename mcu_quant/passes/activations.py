@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from mcu_quant.ir import BoundNode, Graph
+import numpy as np
+
+from mcu_quant.ir import BoundNode, Graph, Node
 from mcu_quant.ops import OPERATORS
+from mcu_quant.ops.base import CLAMPS
 from mcu_quant.ops.mover import Mover
 from mcu_quant.passes.rewrite import View, apply_everywhere
 
@@ -50,6 +53,23 @@ def hoist_activations(graph: Graph) -> Graph:
     narrower range of the activation, and one pass over its elements less.
     """
     return apply_everywhere(graph, _hoist)
+
+
+def lower_clamps(graph: Graph) -> Graph:
+    """relu_n1_to_1 and relu_0_to_1 that stand alone, which TFLM lacks, become a minimum and a maximum."""
+    return apply_everywhere(graph, _lower)
+
+
+def _lower(view: View, node: BoundNode) -> Graph | None:
+    if node.node.op not in ("relu_n1_to_1", "relu_0_to_1"):
+        return None
+    x, y = node.input(0), node.output
+    low, high = CLAMPS[node.node.op]
+    bounds = [view.constant(f"{node.name}/{n}", np.full(1, v)) for n, v in (("low", low), ("high", high))]
+    between = view.tensor(f"{node.name}/minimum", x.shape)
+    first = Node(view.node_name(f"{node.name}/minimum"), "minimum", None, (x.name, bounds[1]), (between,))
+    last = Node(node.name, "maximum", None, (between, bounds[0]), (y.name,))
+    return view.replaced({node.name: [first, last]})
 
 
 def _fused(view: View, tensor: str | None, activation: BoundNode) -> str | None:

@@ -71,8 +71,10 @@ def _integer_node(node: BoundNode, schemes: Schemes, constants: LinearConstants,
             inputs[rule.bias :] = [table.constant(name, bias)]
     for index, tensor in enumerate(node.inputs):
         if tensor is not None and tensor.data is not None and role(node, index) == "activation":
-            quant = schemes[key(node, index)]
-            data = quantize_activation_constant(tensor.data, quant, kind)
+            place = key(node, index)
+            narrow, quant = constants.kinds.of_constant(node, place), schemes[place]
+            assert narrow is not None
+            data = quantize_activation_constant(tensor.data, quant, narrow)
             inputs[index] = table.constant(tensor.name, (data, quant))
     assert all(name in schemes for name in constants.kinds.outputs(node))
     return replace(node.node, inputs=tuple(inputs))

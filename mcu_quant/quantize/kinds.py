@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from mcu_quant.ir import BoundNode, Graph
 from mcu_quant.quantize.activation_types import INT8, ActivationType
-from mcu_quant.quantize.operands import Groups, activations, quantized_outputs, rule_of
+from mcu_quant.quantize.operands import Groups, activations, key, quantized_outputs, rule_of
 
 #: None is float32.
 Kind = ActivationType | None
@@ -33,12 +33,17 @@ class Kinds:
 
     def inputs(self, node: BoundNode) -> dict[str, ActivationType]:
         """Key (operands.key) to type, of the inputs that are integer activations, in order."""
-        found: dict[str, ActivationType] = {}
-        for key, tensor in activations(node):
-            kind = self.of_node(node.name) if tensor.is_constant else self.of_tensor(tensor.name)
-            if kind is not None:
-                found[key] = kind
-        return found
+        kinds = {
+            key: self.of_constant(node, key) if tensor.is_constant else self.of_tensor(tensor.name)
+            for key, tensor in activations(node)
+        }
+        return {key: kind for key, kind in kinds.items() if kind is not None}
+
+    def of_constant(self, node: BoundNode, place: str) -> Kind:
+        """Of a constant activation of the node, by its key."""
+        kind = self.of_node(node.name)
+        narrow = {key(node, index) for index in rule_of(node).int8_constants}
+        return INT8 if kind is not None and place in narrow else kind
 
     def outputs(self, node: BoundNode) -> dict[str, ActivationType]:
         """Name to type, of the outputs that are integer activations, in order."""

@@ -58,10 +58,14 @@ def _roles(graph: Graph) -> dict[str, str]:
     roles: dict[str, str] = {}
     for node in graph.nodes:
         rule = OPERATORS[node.op].quant_rule
+        weights = () if rule.weights is None else (rule.weights.index,)
         for index, name in enumerate(node.inputs):
-            if name is not None and rule.weights is not None and index == rule.weights.index:
+            if name is None:
+                continue
+            narrow = graph.tensors[name].is_constant and index in rule.int8_constants
+            if narrow or index in weights:
                 roles[name] = "weights"
-            elif name is not None and index == rule.bias:
+            elif index == rule.bias:
                 roles[name] = _bias_type(node)
     return roles
 

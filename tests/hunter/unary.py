@@ -11,7 +11,8 @@ from mcu_quant.ir import Graph, Node, QuantParams, Tensor
 from mcu_quant.ops import OPERATORS
 from mcu_quant.ops.binary import ArithmeticAttrs
 from mcu_quant.ops.interpreter import run_graph
-from tests.hunter.build import ZERO_POINTS, GraphDraft
+from mcu_quant.ops.relu import ReluAttrs
+from tests.hunter.build import ZERO_POINTS, GraphDraft, draw_output_quant
 
 Emitter = Callable[[GraphDraft], Tensor | None]
 #: Functions that are float alone.
@@ -82,4 +83,52 @@ def _is_sharp(values: np.ndarray, quant: QuantParams) -> bool:
     return bool((np.abs(steps % 1.0 - 0.5) > _BORDER).all())
 
 
-EMITTERS: dict[str, Emitter] = {op: float_function(op) for op in FUNCTIONS}
+def _rescaled(draft: GraphDraft, op: str) -> Tensor | None:
+    x = draft.pick()
+    return None if x is None else draft.add(op, None, [x], draw_output_quant(draft, 40 * x.scale))
+
+
+def abs_(draft: GraphDraft) -> Tensor | None:
+    return _rescaled(draft, "abs")
+
+
+def hard_swish(draft: GraphDraft) -> Tensor | None:
+    return _rescaled(draft, "hard_swish")
+
+
+def elu(draft: GraphDraft) -> Tensor | None:
+    """Its table is made of floats, in TFLM by another library."""
+    x = draft.pick()
+    if x is None:
+        return None
+    quant = draw_output_quant(draft, 40 * x.scale)
+    return draft.add("elu", None, [x], quant) if _is_sharp(_values(x, ["elu"]), quant) else None
+
+
+def rsqrt(draft: GraphDraft) -> Tensor | None:
+    """Behind a relu whose zero point is the lowest: TFLM gives an error for what is negative."""
+    x = draft.pick()
+    if x is None:
+        return None
+    positive = draft.add("relu", ReluAttrs(), [x], QuantParams.per_tensor(x.scale, -128))
+    return draft.add("rsqrt", None, [positive], draw_output_quant(draft, 0.2 / x.scale**0.5))
+
+
+def prelu(draft: GraphDraft) -> Tensor | None:
+    x = draft.pick()
+    if x is None or len(x.shape) > 4:
+        return None
+    shape = tuple(1 if draft.draw(st.booleans()) else size for size in x.shape[1:]) or (1,)
+    data = draft.rng().integers(-128, 128, shape).astype(np.int8)
+    alpha = draft.constant(data, QuantParams.per_tensor(0.02, draft.draw(ZERO_POINTS)))
+    return draft.add("prelu", None, [x, alpha], draw_output_quant(draft, 40 * x.scale))
+
+
+EMITTERS: dict[str, Emitter] = {
+    **{op: float_function(op) for op in FUNCTIONS},
+    "abs": abs_,
+    "elu": elu,
+    "hard_swish": hard_swish,
+    "prelu": prelu,
+    "rsqrt": rsqrt,
+}

@@ -30,7 +30,8 @@ def as_int16(
     rng = np.random.default_rng(zlib.crc32(case.name.encode()) + 2)
     inputs = []
     for index, tensor in enumerate(case.inputs):
-        if tensor is None or tensor.quant is None or index == weights:
+        narrow = tensor is not None and tensor.is_constant and index in rule.int8_constants
+        if tensor is None or tensor.quant is None or index == weights or narrow:
             inputs.append(tensor)
         elif index == rule.bias:
             inputs.append(_finer_bias(tensor, bias))

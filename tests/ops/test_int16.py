@@ -26,6 +26,7 @@ from mcu_quant.ops.support import node_problems
 from mcu_quant.ops.tanh import TanhAttrs
 from tests.conftest import one_in_four_is_quick
 from tests.ops import (
+    test_abs,
     test_add,
     test_average_pool_2d,
     test_batch_matmul,
@@ -46,6 +47,7 @@ from tests.ops import (
     test_mirror_pad,
     test_mul,
     test_pad,
+    test_prelu,
     test_quantize,
     test_reduce_max,
     test_reduce_min,
@@ -54,6 +56,7 @@ from tests.ops import (
     test_relu6,
     test_resize_bilinear,
     test_resize_nearest_neighbor,
+    test_rsqrt,
     test_select_v2,
     test_softmax,
     test_strided_slice,
@@ -89,8 +92,14 @@ def _cases(table: Sequence[Case], *also_not: str, **options: Any) -> list[Case]:
     return [as_int16(case, **options) for case in table if case.name not in left_out]
 
 
+def _above_0(case: Case) -> Case:
+    """TFLM gives an error for what is negative, and 0 is infinite in float."""
+    return replace(case, data=tuple(np.maximum(x, 1) for x in case.data or ()))
+
+
 # softmax, logistic and tanh interpolate in tables: several steps of 1/32768 from their meaning.
 TABLES: dict[str, list[Case]] = {
+    "abs": _cases(test_abs.CASES),
     "add": _cases(test_add.CASES),
     "average_pool_2d": _cases(test_average_pool_2d.CASES),
     "broadcast_to": _cases(test_broadcast_to.CASES),
@@ -113,6 +122,7 @@ TABLES: dict[str, list[Case]] = {
     "mirror_pad": _with_litert(_cases(test_mirror_pad.CASES)),
     "mul": _cases(test_mul.CASES),
     "pad": _cases(test_pad.CASES),
+    "prelu": _cases(test_prelu.CASES),
     "quantize": _cases(test_quantize.INT8),
     # TFLM reduces no int16 to its largest.
     "reduce_max": _cases(test_reduce_max.CASES, oracle="LiteRT"),
@@ -121,6 +131,7 @@ TABLES: dict[str, list[Case]] = {
     "reduce_prod": _cases(test_reduce_prod.CASES, float_steps=300.0),
     "relu": _cases(test_relu.CASES),
     "relu6": _cases(test_relu6.CASES),
+    "rsqrt": [_above_0(case) for case in _cases(test_rsqrt.CASES)],
     "resize_bilinear": _with_litert(_cases(test_resize_bilinear.CASES, float_steps=600.0)),
     "resize_nearest_neighbor": _cases(test_resize_nearest_neighbor.CASES),
     "select_v2": _cases(test_select_v2.CASES),

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from mcu_quant.exporters.tflite import write_tflite
-from mcu_quant.ops import OPERATORS
 from mcu_quant.ops.interpreter import run_graph
 from mcu_quant.ops.normalization import LayerNormalizationAttrs
 from mcu_quant.quantize.compositions import lower_compositions
@@ -23,7 +22,6 @@ LAYERS = [
 ]
 
 
-@pytest.mark.skipif("rsqrt" not in OPERATORS, reason="the operator rsqrt is not there yet")
 @pytest.mark.parametrize(("attrs", "gamma", "beta"), LAYERS)
 def test_layer_normalization(
     attrs: LayerNormalizationAttrs, gamma: tuple[int, ...] | None, beta: tuple[int, ...] | None

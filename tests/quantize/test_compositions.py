@@ -28,7 +28,6 @@ from tests.keras_models import quantize_input
 from tests.oracles import litert_ref, tflm
 from tests.passes.float_models import Model
 
-needs_rsqrt = pytest.mark.skipif("rsqrt" not in OPERATORS, reason="the operator rsqrt is not there yet")
 RNG = np.random.default_rng(5)
 
 
@@ -82,7 +81,6 @@ def quantized(name: str, technique: str) -> tuple[Graph, TfliteModel]:
     return graph, quantize(graph, [samples(graph)], QuantizeOptions(technique=technique))
 
 
-@needs_rsqrt
 @pytest.mark.parametrize("name", GRAPHS)
 @pytest.mark.parametrize("technique", TECHNIQUES)
 def test_c_reference_and_file_agree(name: str, technique: str) -> None:
@@ -98,7 +96,6 @@ def test_c_reference_and_file_agree(name: str, technique: str) -> None:
         assert np.abs(y.astype(int) - again.astype(int)).max() <= (1 if technique == "int8" else 4)
 
 
-@needs_rsqrt
 @pytest.mark.parametrize("name", GRAPHS)
 def test_one_pair_of_converters(name: str) -> None:
     _, model = quantized(name, "int8")
@@ -108,7 +105,6 @@ def test_one_pair_of_converters(name: str) -> None:
     assert forms["norm"] == "float" and forms["before"] == forms["after"] == "int8"
 
 
-@needs_rsqrt
 @pytest.mark.parametrize("name", GRAPHS)
 @pytest.mark.parametrize(("technique", "steps"), [("int8", 8.0), ("int16x8", 350.0)])
 def test_integers_are_near_the_float_meaning(name: str, technique: str, steps: float) -> None:
@@ -122,7 +118,6 @@ def test_integers_are_near_the_float_meaning(name: str, technique: str, steps: f
     assert np.abs(dequantize(out, y) - real).max() <= steps * y.scale
 
 
-@needs_rsqrt
 @pytest.mark.parametrize(("technique", "steps"), [("int8", 1.0), ("int16x8", 1.0)])
 def test_the_layer_itself_adds_no_more_than_a_step(technique: str, steps: float) -> None:
     """Its input dequantized, all in float32, and rounded once."""

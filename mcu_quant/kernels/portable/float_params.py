@@ -10,7 +10,7 @@ from mcu_quant.ir import BoundNode
 from mcu_quant.kernels.base import Constant, Core
 from mcu_quant.kernels.portable.walk import Params
 from mcu_quant.ops import OPERATORS
-from mcu_quant.ops.base import ACTIVATION_BOUNDS
+from mcu_quant.ops.base import CLAMPS
 from mcu_quant.ops.storage import real_values
 
 #: MQ_WEIGHTS_… of mq_float_weights.h.
@@ -19,7 +19,7 @@ STORAGES = ("float32", "float16", "int8")
 
 def float_bounds(activation: str) -> Params:
     """activation_min and activation_max of a fused activation, infinite where there is none."""
-    low, high = ACTIVATION_BOUNDS[activation]
+    low, high = CLAMPS[activation]
     return {
         "activation_min": -math.inf if low is None else low,
         "activation_max": math.inf if high is None else high,

@@ -1,4 +1,4 @@
-"""Plain C for what takes an int16 to an int16 by one factor, or by two: one on each side of 0."""
+"""Plain C for what takes an int16, or its magnitude, to an int16 by one factor, or one on each side of 0."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from mcu_quant.ops.unary import rescale_multiplier
 
 class RescaleS16(Kernel):
     name = "rescale_s16"
-    ops = ("relu", "relu6", "leaky_relu", "quantize")
+    ops = ("relu", "relu6", "leaky_relu", "quantize", "abs")
     forms = ("int16",)
 
     def refusal(self, node: BoundNode) -> str | None:
@@ -35,6 +35,7 @@ class RescaleS16(Kernel):
             "negative_multiplier": negative_multiplier,
             "negative_shift": negative_shift,
             "negative_sign": -1 if alpha < 0 else 1,
+            "is_magnitude": int(op == "abs"),
             "output_min": low,
             "output_max": high,
         }

@@ -6,7 +6,7 @@ from mcu_quant.ir import BoundNode
 from mcu_quant.kernels.base import Activation, Core, Kernel, KernelCall
 from mcu_quant.kernels.portable.float_params import float_bounds
 from mcu_quant.kernels.portable.walk import Params
-from mcu_quant.ops.base import ACTIVATION_BOUNDS
+from mcu_quant.ops.base import CLAMPS
 
 #: In the order of MQ_UNARY_… of unary_f32.h, behind the first one, a clamp.
 _FUNCTIONS = (
@@ -32,7 +32,7 @@ _FUNCTIONS = (
     "gelu",
     "gelu_tanh",
 )
-_CLAMPS = tuple(name for name in ACTIVATION_BOUNDS if name != "none")
+_CLAMPS = tuple(name for name in CLAMPS if name != "none")
 #: Modelled cycles of a value, of those that are more than a few operations.
 _CYCLES = dict.fromkeys(("logistic", "tanh", "exp", "log", "elu", "gelu", "gelu_tanh"), 60.0)
 _CYCLES |= dict.fromkeys(("sqrt", "rsqrt"), 50.0) | dict.fromkeys(("sin", "cos"), 80.0)

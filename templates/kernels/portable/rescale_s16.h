@@ -14,6 +14,7 @@ typedef struct {
     int32_t negative_multiplier; /* of the others */
     int32_t negative_shift;
     int32_t negative_sign; /* 1 or -1: of the factor of negative inputs */
+    int32_t is_magnitude;  /* 1: inputs count without their sign */
     int32_t output_min;
     int32_t output_max;
 } mq_rescale_s16_params_t;
@@ -21,7 +22,7 @@ typedef struct {
 /* input [size], output [size]. May run in place. */
 MQ_KERNEL void mq_rescale_s16(const mq_rescale_s16_params_t *params, const int16_t *input, int16_t *output) {
     for (int32_t i = 0; i < params->size; i++) {
-        const int32_t x = input[i];
+        const int32_t x = params->is_magnitude && input[i] < 0 ? -input[i] : input[i];
         const int32_t y = x >= 0 ? mq_requantize(x, params->multiplier, params->shift)
                                  : params->negative_sign *
                                        mq_requantize(x, params->negative_multiplier, params->negative_shift);
