@@ -51,7 +51,6 @@ REWRITES = {
     **dict.fromkeys(("Layer", "Wrapper", "Pipeline"), "the layers in it, one after the other"),
     **dict.fromkeys(("ConvLSTM3D", "SimpleRNNCell", "StackedRNNCells"), _RECURRENT),
     **dict.fromkeys(("UpSampling3D", "Cropping3D", "Conv3DTranspose"), _THREE),
-    **dict.fromkeys(("GlobalMaxPooling3D", "GlobalAveragePooling3D"), _THREE),
     **dict.fromkeys(
         (f"Adaptive{kind}Pooling{n}D" for kind in ("Max", "Average") for n in (1, 2, 3)),
         "MaxPooling or AveragePooling with a fixed pool_size and strides",

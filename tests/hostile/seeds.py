@@ -14,19 +14,21 @@ from mcu_quant.exporters.tflite import write_tflite
 from tests import tiny_models
 from tests.importers.keras_writer import functional, input_layer, layer
 from tests.ops.tables import table_cases
+from tests.tflite_models import branches, computed_reshape, constant_condition, loop, rank_condition
 
 #: So many cases of each operator in each form become .tflite files.
 PER_CELL = 1
 
 
 def tflite_files() -> list[bytes]:
-    """One operator each, of every operator and form."""
+    """One operator each, of every operator and form; branches, loops and computed shapes."""
     chosen: dict[tuple[str, str], list[bytes]] = {}
     for case in table_cases():
         files = chosen.setdefault((case.op, case.form), [])
         if len(files) < PER_CELL:
             files.append(write_tflite(case.graph))
-    return [file for files in chosen.values() for file in files]
+    models = [branches(constant_condition(True)), branches(rank_condition), loop(3), computed_reshape()]
+    return [*(file for files in chosen.values() for file in files), *(model.file() for model in models)]
 
 
 def keras_files(folder: Path) -> list[bytes]:
