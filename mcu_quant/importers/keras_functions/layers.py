@@ -155,6 +155,8 @@ def _batch_normalization(arguments: Arguments, builder: ImportBuilder) -> str:
         raise LayerRefused("batch normalization must be over the last axis", value=arguments.get(99, "axis"))
     mean, variance = arguments.constant(1, "mean"), arguments.constant(2, "variance")
     epsilon = arguments.get(5, "epsilon", "variance_epsilon", default=1e-3)
+    if (variance + float(epsilon)).min(initial=1.0) <= 0:
+        raise LayerRefused("the variance must be positive", value=float(variance.min()))
     scale = 1.0 / np.sqrt(variance.astype(np.float64) + float(epsilon))
     if arguments.get(4, "scale") is not None:
         scale = scale * arguments.constant(4, "scale")
