@@ -404,7 +404,7 @@ def test_nothing_but_a_shape_may_be_empty() -> None:
     shape = FileOp("RESHAPE", [Tensor("one", (1, 1)), empty], [Tensor("z", ())])
     output = FileOp("RELU", [x], [y])
     for ops, outputs in (([add], [y]), ([output, shape], [y, empty])):
-        with pytest.raises(InvalidModelError, match="empty: a tensor must have"):
+        with pytest.raises(InvalidModelError, match=r"must not be empty|fit together"):
             read_tflite(tflite_file(ops, outputs), "net")
 
 
