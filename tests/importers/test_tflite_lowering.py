@@ -199,6 +199,7 @@ CASES = [
     tile("batch_t", (2, 3), 3, 1),
     tile("one_element_t", (1, 1), 1, 7),
     tile("two_axes_t", (1, 3, 2), 1, 4, 2),
+    tile("three_axes_t", (1, 3, 2, 2), 1, 2, 3, 2),
     tile("rank_5_t", (1, 2, 3, 2, 2), 1, 2, 1, 1, 3),
     space_to_depth("two_s", (1, 4, 6, 3), 2),
     space_to_depth("three_s", (1, 3, 6, 2), 3),
@@ -395,6 +396,16 @@ def test_constants_of_another_scale_are_not_moved(scale: float) -> None:
     else:
         with pytest.raises(UnsupportedModelError, match=r"not constant|same scale"):
             read_tflite(file, "net")
+
+
+def test_nothing_but_a_shape_may_be_empty() -> None:
+    empty, x, y = integers("empty", []), Tensor("x", (1, 3)), Tensor("y", (1, 3))
+    add = FileOp("ADD", [x, empty], [y], {})
+    shape = FileOp("RESHAPE", [Tensor("one", (1, 1)), empty], [Tensor("z", ())])
+    output = FileOp("RELU", [x], [y])
+    for ops, outputs in (([add], [y]), ([output, shape], [y, empty])):
+        with pytest.raises(InvalidModelError, match=r"must not be empty|fit together"):
+            read_tflite(tflite_file(ops, outputs), "net")
 
 
 computed = Tensor("computed", (), "int32")
