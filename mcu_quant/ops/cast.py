@@ -34,6 +34,7 @@ class Cast(UnaryOperator):
     name = "cast"
     attrs_type = CastAttrs
     is_elementwise = False
+    quantized_in_float = True  # its integer forms are of the integers, not of what they stand for
     float_is_exact = True
     plain_types = MappingProxyType({0: _ANY, None: _ANY})
     plain_form = ("bool", "int32", "int64")
