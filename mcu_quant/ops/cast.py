@@ -9,9 +9,8 @@ from types import MappingProxyType
 import numpy as np
 
 from mcu_quant.fixed_point import IntArray
-from mcu_quant.ir import BoundNode, Tensor, ValueRange
+from mcu_quant.ir import BoundNode, Tensor
 from mcu_quant.ops.base import QuantRule, TfliteForm, TfliteNode
-from mcu_quant.ops.ranges import full_range
 from mcu_quant.ops.unary import UnaryOperator
 
 #: To TensorType of schema.fbs.
@@ -70,11 +69,7 @@ class Cast(UnaryOperator):
         return np.where(above, limits.max, np.where(below, limits.min, inside)).astype(dtype)
 
     def values(self, node: BoundNode, q: IntArray) -> IntArray:
-        raise AssertionError("casts are computed by meaning")
-
-    def value_range(self, node: BoundNode) -> tuple[ValueRange | None, ...]:
-        """What wraps around may be anything."""
-        return (full_range(node.output),)
+        return self.meaning(node, q).astype(np.int64)
 
     def run_integer(self, node: BoundNode, inputs: Sequence[np.ndarray | None]) -> tuple[np.ndarray, ...]:
         return self.run_float(node, inputs)

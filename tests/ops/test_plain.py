@@ -67,7 +67,7 @@ def _select() -> list[Case]:
                 types,
                 oracle="LiteRT",
             ),
-            plain_case(f"channels_{dtype}", "select_v2", None, [(5,), FULL, FULL], types, oracle="LiteRT"),
+            plain_case(f"channels_{dtype}", "select_v2", None, [(1, 5), FULL, FULL], types, oracle="LiteRT"),
             plain_case(
                 f"one_{dtype}", "select_v2", None, [(1,), FULL, (1,)], types, constant=2, oracle="LiteRT"
             ),
