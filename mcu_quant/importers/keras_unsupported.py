@@ -32,7 +32,6 @@ REWRITES = {
     "MaxPooling3D": _THREE,
     "AveragePooling3D": _THREE,
     "ZeroPadding3D": _THREE,
-    "Average": "Add, then Rescaling(1 / n)",
     "Masking": "feed sequences of a fixed length: what is masked is known to the whole model",
     "LocallyConnected1D": "Conv1D",
     "LocallyConnected2D": "Conv2D",

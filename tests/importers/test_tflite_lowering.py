@@ -23,8 +23,8 @@ from mcu_quant.ops.interpreter import run_graph
 from tests.oracles import litert_ref, tflm
 from tests.tflite_files import FileOp, integers, one_operator, outer_shape, tflite_file
 
-#: Whose operands have several types: test_select_v1.py.
-APART = {"SELECT"}
+#: Whose operands have several types, or that have rules of their own: test_select_v1.py, test_add_n.py.
+APART = {"SELECT", "ADD_N"}
 ORACLES = {"TFLM": tflm, "LiteRT": litert_ref}
 QUANTS = {
     "int8": QuantParams.per_tensor(0.05, 127),
