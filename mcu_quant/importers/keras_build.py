@@ -28,6 +28,7 @@ from mcu_quant.importers.keras_trained import build_trained_graph, is_trained_mo
 from mcu_quant.importers.keras_unsupported import custom_layer, lambda_layer, unsupported_layer
 from mcu_quant.importers.keras_weights import LayerPath, WeightSource, checked_weights
 from mcu_quant.importers.shapes import MAX_ELEMENTS, input_problem
+from mcu_quant.importers.wrapped_indices import without_wraps
 from mcu_quant.ir import Graph
 from mcu_quant.ops import OPERATORS
 from mcu_quant.ops.keras import KerasLayer, LayerRefused
@@ -352,4 +353,4 @@ def without_dead_nodes(builder: ImportBuilder, outputs: list[str]) -> Graph:
             needed.update(name for name in node.inputs if name is not None)
             nodes.append(node)
     builder.nodes = nodes[::-1]
-    return with_index_inputs(builder.graph(outputs))
+    return with_index_inputs(without_wraps(builder.graph(outputs)))
