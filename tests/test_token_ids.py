@@ -17,6 +17,7 @@ from mcu_quant.importers.index_inputs import with_index_inputs
 from mcu_quant.importers.keras_file import load_keras_file
 from mcu_quant.importers.keras_layers import ImportBuilder
 from mcu_quant.importers.keras_model import load_keras_model
+from mcu_quant.importers.wrapped_indices import without_wraps
 from mcu_quant.ir import Graph
 from mcu_quant.kernels.base import CORES
 from mcu_quant.ops import OPERATORS
@@ -202,6 +203,30 @@ def test_casts_of_numbers_stay() -> None:
     assert inputs.dtype == np.float32 and set(inputs.ravel()) <= set(range(WORDS))
     (comparison,) = verify(model, ["host"], [inputs], GenerateOptions())
     assert comparison.passed
+
+
+def wrapped_graph(size: int, below: float) -> Graph:
+    """As a SavedModel of Keras has an Embedding: ids below 0 count from the end."""
+    builder = ImportBuilder("net", OPERATORS)
+    ids = builder.input("ids", (1, PLACES))
+    zero = builder.constant("zero", np.full(1, below, np.float32))
+    condition = builder.add("less", "less", None, [ids, zero])
+    moved = builder.layer("Rescaling", "add", [ids], {"scale": 1.0, "offset": float(size)})
+    chosen = builder.add("select_v2", "where", None, [condition, moved, ids])
+    whole = builder.add("cast", "whole", CastAttrs("int32"), [chosen])
+    y = builder.add("gather", "words", GatherAttrs(0), [builder.constant("table", TABLE), whole])
+    return without_wraps(builder.graph([y]))
+
+
+def test_ids_that_a_saved_model_wraps_are_read_as_they_are() -> None:
+    graph = wrapped_graph(WORDS, 0.0)
+    assert [node.op for node in graph.nodes] == ["gather"]
+    assert with_index_inputs(graph).tensors["ids"].dtype == "int32"
+
+
+@pytest.mark.parametrize(("size", "below"), [(WORDS + 1, 0.0), (WORDS, 1.0), (WORDS, -1.0)])
+def test_what_is_computed_otherwise_stays(size: int, below: float) -> None:
+    assert len(wrapped_graph(size, below).nodes) == 5
 
 
 @pytest.mark.slow

@@ -15,7 +15,7 @@ import numpy as np
 from mcu_quant.errors import InvalidModelError, Problem, UnsupportedModelError
 from mcu_quant.importers.frozen_constants import fold, is_foldable
 from mcu_quant.importers.frozen_ops import OPS, FrozenNode, Value
-from mcu_quant.importers.keras_build import without_dead_nodes
+from mcu_quant.importers.keras_build import CONFIG_ERRORS, without_dead_nodes
 from mcu_quant.importers.keras_functions import TensorName
 from mcu_quant.importers.keras_layers import ImportBuilder
 from mcu_quant.importers.shapes import input_problem
@@ -87,7 +87,7 @@ class _FrozenImporter:
                 self._store(name, self._value(node))
         except LayerRefused as refusal:
             self._problems.append(refusal.problem(node.name))
-        except (KeyError, TypeError, ValueError, IndexError, ZeroDivisionError) as error:
+        except CONFIG_ERRORS as error:
             raise InvalidModelError(
                 "the operation must be one that Keras writes",
                 layer=node.name,

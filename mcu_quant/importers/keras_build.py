@@ -28,6 +28,7 @@ from mcu_quant.importers.keras_trained import build_trained_graph, is_trained_mo
 from mcu_quant.importers.keras_unsupported import custom_layer, lambda_layer, unsupported_layer
 from mcu_quant.importers.keras_weights import LayerPath, WeightSource, checked_weights
 from mcu_quant.importers.shapes import MAX_ELEMENTS, input_problem
+from mcu_quant.importers.wrapped_indices import without_wraps
 from mcu_quant.ir import Graph
 from mcu_quant.ops import OPERATORS
 from mcu_quant.ops.keras import KerasLayer, LayerRefused
@@ -38,6 +39,16 @@ _RENAMED = {
     "BatchNormalizationV2": "BatchNormalization",
     "SyncBatchNormalization": "BatchNormalization",
 }
+#: What reading a config that Keras has not written may raise.
+CONFIG_ERRORS = (
+    AttributeError,
+    IndexError,
+    KeyError,
+    OverflowError,
+    TypeError,
+    ValueError,
+    ZeroDivisionError,
+)
 #: Calls of layers, nested models unrolled: models that hold models that hold models multiply.
 MAX_CALLS = 20_000
 _Values = dict[tuple[str, int, int], str | None]
@@ -115,9 +126,7 @@ class _Importer:
     def _call(self, layer: LayerConfig, index: int, values: _Values, path: LayerPath) -> Sequence[str | None]:
         here = (*path, layer.name)
         call = layer.calls[index]
-        self._calls += 1
-        if self._calls > MAX_CALLS:
-            raise InvalidModelError(f"a model may call layers up to {MAX_CALLS} times", layer="/".join(here))
+        self._count_call(here)
         if layer.model is not None:
             tensors = [self._value(ref, values, None) for ref in _model_inputs(call, layer.model)]
             return self._model(layer.model, tensors, here)
@@ -137,7 +146,7 @@ class _Importer:
         except LayerRefused as refusal:
             self._refused("/".join(here), refusal)
             return [None]
-        except (KeyError, TypeError, ValueError, IndexError, ZeroDivisionError, OverflowError) as error:
+        except CONFIG_ERRORS as error:
             if isinstance(error, McuQuantError):
                 raise
             raise InvalidModelError(
@@ -145,6 +154,11 @@ class _Importer:
                 layer="/".join(here),
                 value=f"{layer.class_name}, {type(error).__name__}: {error}",
             ) from error
+
+    def _count_call(self, path: LayerPath) -> None:
+        self._calls += 1
+        if self._calls > MAX_CALLS:
+            raise InvalidModelError(f"a model may call layers up to {MAX_CALLS} times", layer="/".join(path))
 
     def _wrapper(self, layer: LayerConfig, x: str, path: LayerPath) -> Sequence[str | None]:
         """The layer inside; for TimeDistributed at each step of time."""
@@ -168,6 +182,7 @@ class _Importer:
     def _inside(self, layer: LayerConfig, x: str, path: LayerPath) -> Sequence[str | None]:
         """A layer that another holds."""
         here = (*path, layer.name)
+        self._count_call(here)
         if layer.model is not None:
             return self._model(layer.model, [x], here)
         _refuse_by_class(layer)
@@ -211,9 +226,12 @@ class _Importer:
         output = handler(KerasLayer(label, layer.class_name, config, weights), inputs, self._builder)
         if _is_layer(after):
             output = self._activation_layer(after, label, output)
+        self._require_size(output)
+        return output
+
+    def _require_size(self, output: str) -> None:
         if self._builder.tensors[output].elements > MAX_ELEMENTS:
             raise LayerRefused("the output is too large", value=list(self._builder.shape(output)))
-        return output
 
     def _activation_layer(self, document: Any, label: str, x: str) -> str:
         """An `activation` that is a layer, e.g. activation=LeakyReLU(0.1)."""
@@ -236,7 +254,10 @@ class _Importer:
         recorded = layer.config if layer.operation else {}
         kwargs = {key: resolved(value) for key, value in {**recorded, **call.kwargs}.items()}
         arguments = Arguments("/".join(path), [resolved(value) for value in call.args], kwargs)
-        return lower_function(layer, arguments, self._builder)
+        outputs = lower_function(layer, arguments, self._builder)
+        for output in outputs:
+            self._require_size(output)
+        return outputs
 
 
 def _read_tensors(call: Call) -> list[TensorRef]:
@@ -332,4 +353,4 @@ def without_dead_nodes(builder: ImportBuilder, outputs: list[str]) -> Graph:
             needed.update(name for name in node.inputs if name is not None)
             nodes.append(node)
     builder.nodes = nodes[::-1]
-    return with_index_inputs(builder.graph(outputs))
+    return with_index_inputs(without_wraps(builder.graph(outputs)))

@@ -32,7 +32,6 @@ REWRITES = {
     "MaxPooling3D": _THREE,
     "AveragePooling3D": _THREE,
     "ZeroPadding3D": _THREE,
-    "Average": "Add, then Rescaling(1 / n)",
     "Masking": "feed sequences of a fixed length: what is masked is known to the whole model",
     "LocallyConnected1D": "Conv1D",
     "LocallyConnected2D": "Conv2D",
@@ -51,7 +50,6 @@ REWRITES = {
     **dict.fromkeys(("Layer", "Wrapper", "Pipeline"), "the layers in it, one after the other"),
     **dict.fromkeys(("ConvLSTM3D", "SimpleRNNCell", "StackedRNNCells"), _RECURRENT),
     **dict.fromkeys(("UpSampling3D", "Cropping3D", "Conv3DTranspose"), _THREE),
-    **dict.fromkeys(("GlobalMaxPooling3D", "GlobalAveragePooling3D"), _THREE),
     **dict.fromkeys(
         (f"Adaptive{kind}Pooling{n}D" for kind in ("Max", "Average") for n in (1, 2, 3)),
         "MaxPooling or AveragePooling with a fixed pool_size and strides",

@@ -26,11 +26,11 @@ from mcu_quant.importers.tflite_lowering import LOWERINGS, lowering_of
 from mcu_quant.importers.tflite_outputs import with_names, without_dead_nodes
 from mcu_quant.importers.tflite_shapes import plain_values, without_empty
 from mcu_quant.importers.tflite_tensors import read_tensor
-from mcu_quant.importers.tflite_unsupported import FIXED_BATCH, unsupported_operator
+from mcu_quant.importers.tflite_unsupported import FIXED_BATCH, unsupported_operator, without_legacy
 from mcu_quant.ir import Graph, Tensor, check
 from mcu_quant.ops import OPERATORS
 from mcu_quant.ops.base import TfliteNode
-from mcu_quant.ops.storage import real_values
+from mcu_quant.ops.storage import STORED, real_values
 
 _BY_BUILTIN = {builtin: operator for operator in OPERATORS.values() for builtin in operator.tflite_builtins}
 #: Every builtin that is read, with whatever inputs it has.
@@ -82,7 +82,7 @@ class Reader:
         names = [None if (tensor := scope.values[i]) is None else tensor.name for i in main.outputs]
         self.operators(scope)
         if self.problems:
-            raise UnsupportedModelError(self.problems)
+            raise UnsupportedModelError(without_legacy(main, self.problems))
         inputs = tuple(_named(scope.values[index]) for index in main.inputs)
         outputs = tuple(_named(scope.values[index]) for index in main.outputs)
         for name in (*inputs, *outputs):
@@ -208,7 +208,7 @@ class Reader:
         if values is not None:
             return self.draft.values(node.name, node.outputs, values)
         node = without_empty(node)
-        if node.builtin == "DEQUANTIZE" and first is not None and first.is_constant:
+        if node.builtin == "DEQUANTIZE" and first is not None and first.is_constant and first.dtype in STORED:
             return [self.dequantized(scope, file_op.outputs[0], node.outputs[0], first)]
         lowering = lowering_of(node)
         if lowering is not None:

@@ -16,6 +16,7 @@ from mcu_quant.ir import Tensor
 from mcu_quant.ops import moves
 from mcu_quant.ops.base import ACTIVATIONS, TfliteNode
 from mcu_quant.ops.batch_matmul import BatchMatmulAttrs
+from mcu_quant.ops.binary import ArithmeticAttrs
 from mcu_quant.ops.concatenation import ConcatenationAttrs, in_steps
 from mcu_quant.ops.relu import ReluAttrs
 from mcu_quant.ops.relu6 import Relu6Attrs
@@ -205,6 +206,25 @@ def _select(node: TfliteNode, draft: Draft) -> None:
     draft.part(node.name, "select_v2", None, [condition, x, y], output)
 
 
+def _add_n(node: TfliteNode, draft: Draft) -> None:
+    """A sum of inputs of one shape: a chain from the left. Of two int8 inputs it is an ADD, bit for bit."""
+    terms = [_operand(node, index) for index in range(len(node.inputs))]
+    (output,) = node.outputs
+    quantized = [x for x in terms if x.dtype in ("int8", "int16")]
+    zero_points = {point for x in quantized if x.quant is not None for point in x.quant.zero_point}
+    if quantized and (len(terms) > 2 or zero_points != {0} or len({x.quant for x in quantized}) > 1):
+        rule = "ADD_N of integers must have two inputs, of one scale and zero_point 0: TFLM errs otherwise"
+        value = f"{len(terms)} inputs, {[x.quant for x in quantized]}"
+        raise UnsupportedModelError([Problem(rule, node.name, value, "ADD in its place")])
+    if len(terms) < 2 or any(x.shape != output.shape for x in terms):
+        raise InvalidModelError("ADD_N must have two inputs or more, of its output's shape", layer=node.name)
+    total = terms[0]
+    for index, term in enumerate(terms[1:], start=1):
+        last = output if index == len(terms) - 1 else None
+        name = node.name if last is not None else f"{node.name}/{index}"
+        total = draft.part(name, "add", ArithmeticAttrs(), [total, term], last)
+
+
 def _product(node: TfliteNode, draft: Draft) -> None:
     """Inputs: x, weights [units, depth] that are computed, too. A fused activation follows on its own."""
     x, weights, (output,) = _operand(node, 0), _operand(node, 1), node.outputs
@@ -247,6 +267,7 @@ def lowering_of(node: TfliteNode) -> Lowering | None:
 
 #: By the TFLite builtin.
 LOWERINGS: Mapping[str, Lowering] = {
+    "ADD_N": Lowering(("add",), _add_n),
     "BATCH_TO_SPACE_ND": Lowering(("reshape", "transpose", "strided_slice"), _batch_to_space),
     "DEPTH_TO_SPACE": Lowering(("reshape", "transpose"), _depth_to_space),
     "PACK": Lowering(("reshape", "concatenation"), _pack),

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from mcu_quant.errors import Problem
-from mcu_quant.importers.tflite_file import FileOperator
+from mcu_quant.importers.tflite_file import FileOperator, FileSubgraph
 
 FIXED_BATCH = "convert with a fixed batch: keras.Input(shape, batch_size=1), then TFLiteConverter"
 
@@ -75,7 +75,6 @@ _GROUPS = (
     (_NONE, "Conv2DTranspose, or ZeroPadding2D", "DILATE"),
     (_NONE, "BatchNormalization", "LOCAL_RESPONSE_NORMALIZATION"),
     (_NONE, "reverse the whole axis: x[:, ::-1]", "REVERSE_SEQUENCE"),
-    (_NONE, "GATHER from a constant identity matrix", "ONE_HOT"),
     (_NONE, "Multiply(x, x), SQUARE or SQRT for fixed powers", "POW"),
     (
         "training's stand-ins for quantization must be converted away",
@@ -135,3 +134,19 @@ def unsupported_operator(name: str, file_op: FileOperator) -> Problem:
         value = file_op.custom_name
         entry = _FLEX if value.startswith("Flex") else _CUSTOM.get(value, entry)
     return Problem(entry.reason, name, value, entry.rewrite)
+
+
+def without_legacy(graph: FileSubgraph, problems: Sequence[Problem]) -> Sequence[Problem]:
+    """The problems; those that follow from the uint8 quantization of old files as one."""
+    weights = [
+        tensor.name
+        for operator in graph.operators
+        for tensor in (graph.tensors[index] for index in operator.inputs if index >= 0)
+        if tensor.type_name == "UINT8" and tensor.data is not None and operator.builtin != "DEQUANTIZE"
+    ]
+    others = [problem for problem in problems if problem.value != "uint8"]
+    if not weights or len(others) == len(problems):
+        return problems
+    rule = "weights must be int8: uint8 is TFLite's quantization of before 2019, which TFLM has left, too"
+    hint = "convert the float model again, or quantize its .keras or .h5 file by mcu-quant quantize"
+    return [Problem(rule, weights[0], f"{len(weights)} constants of uint8", hint), *others]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -12,6 +13,7 @@ from mcu_quant.ir import BoundNode
 from mcu_quant.ops.base import Constraint, scale_ratio
 from mcu_quant.ops.binary import NO_ACTIVATION_ON_INT32, ArithmeticAttrs, ArithmeticOperator
 from mcu_quant.ops.broadcast import BROADCASTS
+from mcu_quant.ops.keras import GraphBuilder, KerasLayer
 
 #: Both operands are brought to a common scale with so many fractional bits (TFLM's left_shift).
 LEFT_SHIFTS = {"int8": 20, "int16": 15}
@@ -75,9 +77,17 @@ class Add(ArithmeticOperator):
     attrs_type = ArithmeticAttrs
     float_is_exact = True
     tflite_builtins = ("ADD",)
-    keras_layers = ("Add",)
+    keras_layers = ("Add", "Average")
     options_type = "AddOptions"
     constraints = SUM_CONSTRAINTS
+
+    def from_keras(self, layer: KerasLayer, inputs: Sequence[str], builder: GraphBuilder) -> str:
+        """An average is the sum times 1 / n."""
+        if layer.class_name != "Average":
+            return super().from_keras(layer, inputs, builder)
+        total = super().from_keras(replace(layer, name=f"{layer.name}/sum"), inputs, builder)
+        share = builder.constant(f"{layer.name}/share", np.array([1 / len(inputs)], np.float32))
+        return builder.add("mul", layer.name, self.default_attrs, [total, share])
 
     def combine(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
         return a + b

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mcu_quant.errors import Problem, UnsupportedModelError
 from mcu_quant.ir import BoundNode, Tensor
 from mcu_quant.ops import linear
 from mcu_quant.ops.base import (
@@ -66,6 +67,14 @@ class FullyConnected(linear.LinearOperator):
             hybrid=(hybrid := linear.is_hybrid(node)),
             asymmetric=bool(node.option("AsymmetricQuantizeInputs", False)) if hybrid else True,
         )
+        if node.option("WeightsFormat"):
+            problem = Problem(
+                "weights must be in their usual order",
+                node.name,
+                "WeightsFormat SHUFFLED4x16INT8",
+                "convert the float model again: that order is for phones, and of uint8 models",
+            )
+            raise UnsupportedModelError([problem])
         weights = node.inputs[1]
         return attrs, linear.bias_that_is_implied(node, 0 if weights is None else weights.shape[0])
 

@@ -72,9 +72,15 @@ def _around(shape: Shape, axis: int) -> Shape:
 
 
 def tile(shape: Shape, counts: Sequence[int]) -> Steps:
-    """The whole, so many times along each axis."""
+    """The whole, so many times along each axis. TFLM broadcasts to five axes: two are tiled at once."""
     if len(counts) != len(shape) or min((*counts, 1)) < 1:
         raise ValueError(f"{counts} is no count, 1 or more, for each axis of {shape}")
+    tiled = [axis for axis, count in enumerate(counts) if count > 1]
+    if len(tiled) > 2:
+        first = [count if axis in tiled[:2] else 1 for axis, count in enumerate(counts)]
+        rest = [count if axis in tiled[2:] else 1 for axis, count in enumerate(counts)]
+        between = tuple(size * count for size, count in zip(shape, first, strict=True))
+        return (*tile(shape, first), *tile(between, rest))
     sizes, repeats = [1], [1]
     for size, count in zip(shape, counts, strict=True):
         if count > 1:

@@ -39,7 +39,10 @@ def with_float_regions(graph: Graph, kinds: Mapping[str, Kind]) -> dict[str, Kin
 
 
 def _lacks(node: Node, kind: ActivationType) -> bool:
+    """What is of conditions alone has no numbers to quantize."""
     operator = OPERATORS[node.op]
+    if "float" in operator.absent_forms:
+        return False
     return operator.quantized_in_float or kind.dtype in operator.absent_forms
 
 

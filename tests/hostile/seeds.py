@@ -12,21 +12,27 @@ import numpy as np
 
 from mcu_quant.exporters.tflite import write_tflite
 from tests import tiny_models
+from tests.importers import test_tflite_dilation, test_tflite_lowering
 from tests.importers.keras_writer import functional, input_layer, layer
 from tests.ops.tables import table_cases
+from tests.tflite_models import branches, computed_reshape, constant_condition, loop, rank_condition
 
 #: So many cases of each operator in each form become .tflite files.
 PER_CELL = 1
 
 
 def tflite_files() -> list[bytes]:
-    """One operator each, of every operator and form."""
+    """One operator each, of every operator and form, and what is read as several; branches, loops, a dilation."""
     chosen: dict[tuple[str, str], list[bytes]] = {}
     for case in table_cases():
         files = chosen.setdefault((case.op, case.form), [])
         if len(files) < PER_CELL:
             files.append(write_tflite(case.graph))
-    return [file for files in chosen.values() for file in files]
+    models = [branches(constant_condition(True)), branches(rank_condition), loop(3), computed_reshape()]
+    lowered = {case.builtin: case.file("int8") for case in test_tflite_lowering.CASES}
+    chains = [case.graph("int8")[0] for case in test_tflite_dilation.CASES[:2]]
+    single = (file for files in chosen.values() for file in files)
+    return [*single, *(model.file() for model in models), *lowered.values(), *chains]
 
 
 def keras_files(folder: Path) -> list[bytes]:

@@ -20,7 +20,7 @@ from mcu_quant.ops.relu6 import Relu6Attrs
 from mcu_quant.ops.reshape import ReshapeAttrs
 from mcu_quant.ops.strided_slice import StridedSliceAttrs
 from mcu_quant.ops.tanh import TanhAttrs
-from tests.hunter.build import FUSED, QUANTS, ZERO_POINTS, GraphDraft, draw_output_quant
+from tests.hunter.build import FUSED, LEAST_EXPONENT, QUANTS, ZERO_POINTS, GraphDraft, draw_output_quant
 
 Emitter = Callable[[GraphDraft], Tensor | None]
 #: TFLM broadcasts along at most so many axes.
@@ -95,6 +95,30 @@ def sub(draft: GraphDraft) -> Tensor | None:
 
 def mul(draft: GraphDraft) -> Tensor | None:
     return _arithmetic(draft, "mul", lambda scales: 64 * 64 * math.prod(scales))
+
+
+def squared_difference(draft: GraphDraft) -> Tensor | None:
+    operands = draw_operands(draft)
+    if operands is None:
+        return None
+    quant = draw_output_quant(draft, (64 * max(scales_of(operands))) ** 2)
+    return draft.add("squared_difference", None, operands, quant)
+
+
+def div(draft: GraphDraft) -> Tensor | None:
+    """By constants that are not 0, at ratios of scales that TFLM shifts by less than 32 bits."""
+    x = draft.pick()
+    if x is None or len(x.shape) > MAX_BROADCAST_RANK:
+        return None
+    divisor = draft.draw(QUANTS)
+    data = draft.rng().integers(-128, 128, x.shape[-1:]).astype(np.int8)
+    data[data == divisor.zero_point[0]] = 100 if divisor.zero_point[0] < 0 else -100
+    ratio = 2.0 ** draft.draw(st.integers(7, 14))
+    scale = min(max(x.scale / divisor.scale[0] / ratio, 2.0**LEAST_EXPONENT), 1e30)
+    if not 2**7 <= x.scale / (divisor.scale[0] * scale) < 2**20:
+        return None
+    quant = QuantParams.per_tensor(scale, draft.draw(ZERO_POINTS))
+    return draft.add("div", ArithmeticAttrs(draft.draw(FUSED)), [x, draft.constant(data, divisor)], quant)
 
 
 def _raw(draft: GraphDraft, op: str) -> Tensor | None:
@@ -215,6 +239,8 @@ EMITTERS: dict[str, Emitter] = {
         add,
         sub,
         mul,
+        squared_difference,
+        div,
         minimum,
         maximum,
         concatenation,

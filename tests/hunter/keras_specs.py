@@ -327,7 +327,7 @@ def _rescaling(draw: Draw, shape: tuple[int, ...]) -> Config:
 
 #: What of the layers that normalize is compared with Keras.
 NORMALIZATIONS = ("LayerNormalization", "RMSNormalization", "GroupNormalization")
-_MERGES = ("Add", "Subtract", "Multiply", "Concatenate", "Maximum", "Minimum")
+_MERGES = ("Add", "Subtract", "Multiply", "Concatenate", "Maximum", "Minimum", "Average")
 
 _DRAWS: Mapping[str, DrawConfig] = {
     "Dense": _dense,

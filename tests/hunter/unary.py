@@ -15,8 +15,8 @@ from mcu_quant.ops.relu import ReluAttrs
 from tests.hunter.build import ZERO_POINTS, GraphDraft, draw_output_quant
 
 Emitter = Callable[[GraphDraft], Tensor | None]
-#: Functions that are float alone.
-FUNCTIONS = ("exp", "log", "sqrt", "sin", "cos", "round", "floor", "ceil", "square", "neg", "sign")
+#: Functions that are float alone, and that TFLM has.
+FUNCTIONS = ("exp", "log", "sqrt", "sin", "cos", "round", "floor", "ceil", "square", "neg")
 #: Those of positive numbers: of x * x + 1 here.
 _POSITIVE = ("log", "sqrt")
 #: How far, in steps, values must be from the border of two: another library's functions may differ so much.
@@ -83,17 +83,19 @@ def _is_sharp(values: np.ndarray, quant: QuantParams) -> bool:
     return bool((np.abs(steps % 1.0 - 0.5) > _BORDER).all())
 
 
-def _rescaled(draft: GraphDraft, op: str) -> Tensor | None:
-    x = draft.pick()
-    return None if x is None else draft.add(op, None, [x], draw_output_quant(draft, 40 * x.scale))
-
-
 def abs_(draft: GraphDraft) -> Tensor | None:
-    return _rescaled(draft, "abs")
+    x = draft.pick()
+    return None if x is None else draft.add("abs", None, [x], draw_output_quant(draft, 40 * x.scale))
 
 
 def hard_swish(draft: GraphDraft) -> Tensor | None:
-    return _rescaled(draft, "hard_swish")
+    """Of scales that its products of 16 bits bear."""
+    x = draft.pick()
+    if x is None or not 2.0**-20 < x.scale < 2.0**7:
+        return None
+    quant = draw_output_quant(draft, 40 * x.scale)
+    fits = 2.0**-8 < x.scale / quant.scale[0] < 64
+    return draft.add("hard_swish", None, [x], quant) if fits else None
 
 
 def elu(draft: GraphDraft) -> Tensor | None:

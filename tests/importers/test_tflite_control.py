@@ -15,60 +15,18 @@ from mcu_quant.importers.tflite_calls import MAX_UNROLLED
 from mcu_quant.ops.interpreter import run_graph
 from tests.oracles import litert_ref, tflm
 from tests.tflite_builder import Model, Subgraph, schema
+from tests.tflite_models import (
+    SCALED,
+    SHAPE,
+    arithmetic,
+    branches,
+    constant_condition,
+    input_condition,
+    loop,
+    rank_condition,
+)
 
 Oracle = Callable[[bytes, list[np.ndarray]], list[np.ndarray]]
-
-SHAPE = (1, 4)
-SCALED = {"dtype": "int8", "scale": 0.05, "zero_point": -3}
-
-
-def arithmetic(model: Model, builtin: str, second: int | None = None) -> Subgraph:
-    """A subgraph y = x op c, with c = 20 (or the second, as another input), int8."""
-    graph = Subgraph(model)
-    x = graph.input(f"{builtin}_x", SHAPE, **SCALED)
-    c = graph.constant(f"{builtin}_c", np.full(SHAPE, 20), **SCALED)
-    y = graph.tensor(f"{builtin}_y", SHAPE, **SCALED)
-    graph.op(builtin, [x, c], [y], type=f"{builtin.title()}Options")
-    graph.outputs(y)
-    return graph
-
-
-def branches(condition: Callable[[Subgraph, int], int], recursive: bool = False) -> Model:
-    """y = (x + c if condition else x - c), after a subtraction of its own."""
-    model = Model()
-    main = Subgraph(model)
-    x = main.input("x", SHAPE, **SCALED)
-    y = main.tensor("y", SHAPE, **SCALED)
-    decides = condition(main, x)
-    then, other = arithmetic(model, "ADD"), arithmetic(model, "SUB")
-    if recursive:
-        then.op("IF", [0, 0], [then.tensor("r", SHAPE, **SCALED)], **chosen(then, other))
-    main.op("IF", [decides, x], [y], **chosen(then, other))
-    main.outputs(y)
-    return model
-
-
-def chosen(then: Subgraph, other: Subgraph) -> dict[str, object]:
-    return {"type": "IfOptions", "thenSubgraphIndex": then.index, "elseSubgraphIndex": other.index}
-
-
-def constant_condition(value: bool) -> Callable[[Subgraph, int], int]:
-    return lambda graph, x: graph.constant("decides", [value], "bool")
-
-
-def rank_condition(graph: Subgraph, x: int) -> int:
-    """rank(x) > 1, as a function that takes any rank asks."""
-    rank, one = graph.tensor("rank", (), "int32"), graph.constant("one", 1)
-    decides = graph.tensor("decides", (), "bool")
-    graph.op("RANK", [x], [rank], type="RankOptions")
-    graph.op("GREATER", [rank, one], [decides], type="GreaterOptions")
-    return decides
-
-
-def input_condition(graph: Subgraph, x: int) -> int:
-    zero, decides = graph.constant("zero", [0], **SCALED), graph.tensor("decides", SHAPE, "bool")
-    graph.op("GREATER", [x, zero], [decides], type="GreaterOptions")
-    return decides
 
 
 def samples() -> list[np.ndarray]:
@@ -145,32 +103,6 @@ def test_a_branch_that_does_nothing() -> None:
     model.table.subgraphs[1].operators, model.table.subgraphs[1].outputs = [], [0]
     graph = read_tflite(model.file(), "model")
     np.testing.assert_array_equal(run_graph(graph, samples()), samples())
-
-
-def loop(last: int, step: int = 1, depends: bool = False) -> Model:
-    """for (i = 0; i < last; i += step) x = x + c, as tf.while_loop with a counter."""
-    model = Model()
-    main = Subgraph(model)
-    x = main.input("x", SHAPE, **SCALED)
-    start = main.constant("start", 0)
-    ends = [main.tensor("end", (), "int32"), main.tensor("y", SHAPE, **SCALED)]
-    condition, body = Subgraph(model), Subgraph(model)
-    options = {"condSubgraphIndex": condition.index, "bodySubgraphIndex": body.index}
-    main.op("WHILE", [start, x], ends, type="WhileOptions", **options)
-    main.outputs(ends[1])
-    i, y = condition.input("i", (), "int32"), condition.input("y", SHAPE, **SCALED)
-    go = condition.tensor("go", SHAPE if depends else (), "bool")
-    if depends:
-        condition.op("LESS", [y, condition.constant("top", [100], **SCALED)], [go], type="LessOptions")
-    else:
-        condition.op("LESS", [i, condition.constant("last", last)], [go], type="LessOptions")
-    condition.outputs(go)
-    i, y = body.input("i", (), "int32"), body.input("y", SHAPE, **SCALED)
-    next_i, next_y = body.tensor("next_i", (), "int32"), body.tensor("next_y", SHAPE, **SCALED)
-    body.op("ADD", [i, body.constant("step", step)], [next_i], type="AddOptions")
-    body.op("ADD", [y, body.constant("c", np.full(SHAPE, 20), **SCALED)], [next_y], type="AddOptions")
-    body.outputs(next_i, next_y)
-    return model
 
 
 @pytest.mark.parametrize("count", [1, 2, 5])

@@ -15,6 +15,7 @@ from mcu_quant.ops.folding import MAX_ELEMENTS
 from mcu_quant.ops.interpreter import run_graph
 from tests.oracles import litert_ref, tflm
 from tests.tflite_builder import Model, Subgraph
+from tests.tflite_models import computed_reshape
 
 SHAPE = (1, 2, 3)
 #: Adds nodes that give a known tensor from x and constants; returns it.
@@ -154,21 +155,7 @@ def test_folded(case: str) -> None:
 
 
 def test_a_shape_that_is_computed_from_the_shape() -> None:
-    """tf.shape(x) -> [0] -> pack with -1 -> reshape, of a tensor whose sizes the converter left open."""
-    model = Model()
-    main = Subgraph(model)
-    x = main.input("x", SHAPE, signature=(-1, 2, 3))
-    shape, batch, target = (main.tensor(n, s, "int32") for n, s in (("s", (3,)), ("b", ()), ("t", (2,))))
-    flat = main.tensor("flat", (1, 1), signature=(-1, -1))
-    y = main.tensor("y", (1, 1), signature=(-1, -1))
-    zero, one = main.constant("zero", [0]), main.constant("one", [1])
-    main.op("SHAPE", [x], [shape], type="ShapeOptions", outType=2)
-    main.op("STRIDED_SLICE", [shape, zero, one, one], [batch], type="StridedSliceOptions", shrinkAxisMask=1)
-    main.op("PACK", [batch, main.constant("rest", -1)], [target], type="PackOptions", valuesCount=2)
-    main.op("RESHAPE", [x, target], [flat], type="ReshapeOptions")
-    main.op("ADD", [flat, flat], [y], type="AddOptions")
-    main.outputs(y)
-    graph = read_tflite(model.file(), "model")
+    graph = read_tflite(computed_reshape().file(), "model")
     assert [node.op for node in graph.nodes] == ["reshape", "add"]
     assert graph.tensors["flat"].shape == graph.tensors["y"].shape == (1, 6)
     np.testing.assert_array_equal(run_graph(graph, sample())[0], 2 * sample()[0].reshape(3, 1, 6))

@@ -23,8 +23,8 @@ from mcu_quant.ops.interpreter import run_graph
 from tests.oracles import litert_ref, tflm
 from tests.tflite_files import FileOp, integers, one_operator, outer_shape, tflite_file
 
-#: Whose operands have several types: test_select_v1.py.
-APART = {"SELECT"}
+#: Whose operands have several types, or that have rules of their own: test_select_v1.py, test_add_n.py.
+APART = {"SELECT", "ADD_N"}
 ORACLES = {"TFLM": tflm, "LiteRT": litert_ref}
 QUANTS = {
     "int8": QuantParams.per_tensor(0.05, 127),
@@ -199,6 +199,7 @@ CASES = [
     tile("batch_t", (2, 3), 3, 1),
     tile("one_element_t", (1, 1), 1, 7),
     tile("two_axes_t", (1, 3, 2), 1, 4, 2),
+    tile("three_axes_t", (1, 3, 2, 2), 1, 2, 3, 2),
     tile("rank_5_t", (1, 2, 3, 2, 2), 1, 2, 1, 1, 3),
     space_to_depth("two_s", (1, 4, 6, 3), 2),
     space_to_depth("three_s", (1, 3, 6, 2), 3),
@@ -395,6 +396,16 @@ def test_constants_of_another_scale_are_not_moved(scale: float) -> None:
     else:
         with pytest.raises(UnsupportedModelError, match=r"not constant|same scale"):
             read_tflite(file, "net")
+
+
+def test_nothing_but_a_shape_may_be_empty() -> None:
+    empty, x, y = integers("empty", []), Tensor("x", (1, 3)), Tensor("y", (1, 3))
+    add = FileOp("ADD", [x, empty], [y], {})
+    shape = FileOp("RESHAPE", [Tensor("one", (1, 1)), empty], [Tensor("z", ())])
+    output = FileOp("RELU", [x], [y])
+    for ops, outputs in (([add], [y]), ([output, shape], [y, empty])):
+        with pytest.raises(InvalidModelError, match=r"must not be empty|fit together"):
+            read_tflite(tflite_file(ops, outputs), "net")
 
 
 computed = Tensor("computed", (), "int32")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -93,3 +94,18 @@ def random_triples(seed: int, count: int, *, product: bool = False) -> list[tupl
         zero_points = rng.integers(-128, 128, 3).tolist()
         triples.append(((a, zero_points[0]), (b, zero_points[1]), (y, zero_points[2])))
     return triples
+
+
+def without_0(case: Case) -> Case:
+    """No operand is 0, neither the integer nor the number that it stands for."""
+    inputs, data = [], []
+    samples = iter(case.samples_of_inputs())
+    for tensor in case.inputs:
+        assert tensor is not None
+        values = (next(samples) if tensor.data is None else tensor.data).copy()
+        for zero in (tensor.zero_point, 0, tensor.zero_point):
+            values[values == zero] = zero + 1 if zero < 100 else zero - 1
+        if tensor.data is None:
+            data.append(values)
+        inputs.append(tensor if tensor.data is None else replace(tensor, data=values))
+    return replace(case, inputs=tuple(inputs), data=tuple(data))

@@ -48,6 +48,10 @@ def _arithmetic(op: str, **options: Any) -> list[Case]:
     return [*cases, plain_case("wraps", op, NONE, [FULL, FULL], **options)]
 
 
+def _whole(op: str, **options: Any) -> list[Case]:
+    return plain_shape_cases(op, None, limit=40000, **options)
+
+
 def _select() -> list[Case]:
     """TFLM's SELECT_V2 has no such types."""
     cases = []
@@ -63,7 +67,7 @@ def _select() -> list[Case]:
                 types,
                 oracle="LiteRT",
             ),
-            plain_case(f"channels_{dtype}", "select_v2", None, [(5,), FULL, FULL], types, oracle="LiteRT"),
+            plain_case(f"channels_{dtype}", "select_v2", None, [(1, 5), FULL, FULL], types, oracle="LiteRT"),
             plain_case(
                 f"one_{dtype}", "select_v2", None, [(1,), FULL, (1,)], types, constant=2, oracle="LiteRT"
             ),
@@ -130,6 +134,10 @@ TABLES: dict[str, list[Case]] = {
     "add": _arithmetic("add"),
     "sub": _arithmetic("sub"),
     "mul": _arithmetic("mul"),
+    "div": _arithmetic("div"),
+    "squared_difference": _whole("squared_difference"),
+    "floor_div": _whole("floor_div", oracle="LiteRT"),
+    "floor_mod": _whole("floor_mod", oracle="LiteRT"),
     "minimum": plain_shape_cases("minimum", None),
     "maximum": plain_shape_cases("maximum", None),
     "select_v2": _select(),

@@ -9,6 +9,7 @@ import pytest
 
 from mcu_quant.errors import InvalidModelError, UnsupportedModelError
 from mcu_quant.exporters.tflite import write_tflite
+from mcu_quant.importers.tflite import read_tflite
 from mcu_quant.ir import Tensor
 from mcu_quant.kernels import KERNELS
 from mcu_quant.ops import OPERATORS
@@ -39,6 +40,13 @@ def test_reshape_is_the_same_bytes_as_in_tflm(x: tuple[int, ...], y: tuple[int, 
     assert actual.tobytes() == samples.tobytes()
     (oracle,) = tflm(write_tflite(case.graph()), [samples])
     np.testing.assert_array_equal(actual, oracle)
+
+
+@pytest.mark.parametrize(("x", "y"), SHAPES)
+def test_the_file_says_the_same(x: tuple[int, ...], y: tuple[int, ...]) -> None:
+    """Also of a scalar, whose shape is an empty constant."""
+    (node,) = read_tflite(write_tflite(reshape_case(x, y).graph()), "model").nodes
+    assert node.attrs.shape == y
 
 
 def test_reshape_runs_nothing() -> None:

@@ -7,7 +7,14 @@ import math
 import numpy as np
 
 from mcu_quant.importers.keras_functions.arguments import Arguments, Function, FunctionTable, TensorName
-from mcu_quant.importers.keras_functions.nodes import binary, constant, layer, unary
+from mcu_quant.importers.keras_functions.nodes import (
+    MOST_ELEMENTS,
+    binary,
+    constant,
+    layer,
+    require_few,
+    unary,
+)
 from mcu_quant.importers.keras_layers import ImportBuilder
 from mcu_quant.ops.keras import LayerRefused
 
@@ -218,6 +225,7 @@ def _filled(value: float | None) -> Function:
     def lower(arguments: Arguments, builder: ImportBuilder) -> str:
         fill = _number(value) if value is not None else arguments.constant(1, "fill_value")
         shape = builder.shape(arguments.tensor(0, "x", "input"))
+        require_few(math.prod(shape), MOST_ELEMENTS, "elements of a constant")
         return constant(builder, arguments.name, np.broadcast_to(fill, shape).copy())
 
     return lower

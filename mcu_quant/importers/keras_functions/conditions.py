@@ -15,7 +15,16 @@ from mcu_quant.importers.keras_functions.arguments import (
     TensorName,
     axis_of,
 )
-from mcu_quant.importers.keras_functions.nodes import add, as_float, cast, constant, dtype, reshape
+from mcu_quant.importers.keras_functions.nodes import (
+    MOST_ELEMENTS,
+    add,
+    as_float,
+    cast,
+    constant,
+    dtype,
+    require_few,
+    reshape,
+)
 from mcu_quant.importers.keras_layers import ImportBuilder
 from mcu_quant.ops.keras import LayerRefused
 
@@ -117,6 +126,7 @@ def _one_hot(arguments: Arguments, builder: ImportBuilder) -> str:
     axis = axis_of(arguments.get(2, "axis", default=-1), len(shape) + 1)
     if arguments.get(3, "sparse") or arguments.get(3, "on_value") or arguments.get(3, "off_value"):
         raise LayerRefused("a one-hot code must be dense, of 0 and 1")
+    require_few(classes, MOST_ELEMENTS, "classes")
     column = reshape(builder, f"{name}/reshape", indices, (*shape[:axis], 1, *shape[axis:]))
     places = np.arange(classes).reshape(-1, *[1] * (len(shape) - axis))
     row = builder.constant(f"{name}/places", places.astype(dtype(builder, indices)))

@@ -17,7 +17,15 @@ from mcu_quant.importers.keras_functions.arguments import (
     integers,
     is_integer,
 )
-from mcu_quant.importers.keras_functions.nodes import add, attrs, binary, cast, reshape
+from mcu_quant.importers.keras_functions.nodes import (
+    MOST_PARTS,
+    add,
+    attrs,
+    binary,
+    cast,
+    require_few,
+    reshape,
+)
 from mcu_quant.importers.keras_functions.shapes import sliced
 from mcu_quant.importers.keras_layers import ImportBuilder
 from mcu_quant.ops.keras import LayerRefused
@@ -65,6 +73,7 @@ def _split(arguments: Arguments, builder: ImportBuilder) -> list[str]:
     axis = axis_of(arguments.get(2, "axis", default=0), len(builder.shape(x)))
     parts = arguments.get(1, "num_or_size_splits", "indices_or_sections")
     is_sizes = "num_or_size_splits" in arguments.kwargs and not is_integer(parts)
+    require_few(int(parts) if is_integer(parts) else len(list(parts)), MOST_PARTS, "parts")
     bounds = _bounds(parts, builder.shape(x)[axis], is_sizes)
     return [sliced(builder, name, x, axis, slice(*ends)) for ends in itertools.pairwise(bounds)]
 
@@ -100,14 +109,16 @@ def _array_split(arguments: Arguments, builder: ImportBuilder) -> list[str]:
     x, parts = arguments.tensor(0, "x"), arguments.get(1, "indices_or_sections")
     axis = axis_of(arguments.get(2, "axis", default=0), len(builder.shape(x)))
     if is_integer(parts):
-        lengths = [len(part) for part in np.array_split(np.arange(builder.shape(x)[axis]), int(parts))]
-        parts = np.cumsum(lengths)[:-1].tolist()
+        require_few(int(parts), MOST_PARTS, "parts")
+        length, longer = divmod(builder.shape(x)[axis], int(parts))
+        parts = np.cumsum([length + (index < longer) for index in range(int(parts))])[:-1].tolist()
     return _split(Arguments(arguments.name, [x, parts, axis], {}), builder)
 
 
 def _unstack(arguments: Arguments, builder: ImportBuilder) -> list[str]:
     x = arguments.tensor(0, "value", "x")
     axis = axis_of(arguments.get(2, "axis", default=0), len(builder.shape(x)))
+    require_few(builder.shape(x)[axis], MOST_PARTS, "parts")
     return [sliced(builder, arguments.name, x, axis, index) for index in range(builder.shape(x)[axis])]
 
 
@@ -155,7 +166,9 @@ def _difference(arguments: Arguments, builder: ImportBuilder) -> str:
     """Each entry of an axis less the one before it, n times."""
     x, name = arguments.tensor(0, "a"), arguments.name
     axis = axis_of(arguments.get(2, "axis", default=-1), len(builder.shape(x)))
-    for _ in range(int(arguments.get(1, "n", default=1))):
+    times = int(arguments.get(1, "n", default=1))
+    require_few(times, MOST_PARTS, "differences")
+    for _ in range(times):
         if builder.shape(x)[axis] < 2:
             raise LayerRefused("there must be two entries to differ", value=builder.shape(x))
         later, earlier = (

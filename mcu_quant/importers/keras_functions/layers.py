@@ -21,6 +21,7 @@ from mcu_quant.importers.keras_functions.nodes import binary, layer, unary
 from mcu_quant.importers.keras_functions.reductions import reduce
 from mcu_quant.importers.keras_functions.shapes import padded
 from mcu_quant.importers.keras_layers import ImportBuilder, affine
+from mcu_quant.importers.keras_weights import expected_weights
 from mcu_quant.ops.keras import LayerRefused
 
 #: Luminance of red, green and blue (keras.ops.image.rgb_to_grayscale).
@@ -43,6 +44,23 @@ def _spatial(value: Any, dimensions: int) -> list[int]:
     if len(values) != dimensions or not all(map(is_integer, values)):
         raise LayerRefused("there must be one number for each spatial axis", value=value)
     return [int(entry) for entry in values]
+
+
+def _with_weights(
+    builder: ImportBuilder,
+    class_name: str,
+    name: str,
+    x: str,
+    config: dict[str, Any],
+    weights: list[np.ndarray],
+) -> str:
+    """The layer with these weights, which must be of the shapes that it calls for."""
+    expected = expected_weights(class_name, config, builder.shape(x)) or []
+    shapes = [list(shape) for _, shape in expected]
+    if shapes != [list(array.shape) for array in weights]:
+        seen = [list(array.shape) for array in weights]
+        raise LayerRefused("the weights' shapes must fit the input's", value=f"{seen}, not {shapes}")
+    return builder.layer(class_name, name, [x], config, weights)
 
 
 def _window(arguments: Arguments, dimensions: int) -> dict[str, Any]:
@@ -78,7 +96,7 @@ def _convolution(kind: str) -> Function:
         else:
             config |= {"filters": kernel.shape[-2], "output_padding": arguments.get(99, "output_padding")}
         class_name = f"Conv{dimensions}DTranspose" if kind == "ConvTranspose" else f"{kind}{dimensions}D"
-        return builder.layer(class_name, arguments.name, [x], config, [kernel])
+        return _with_weights(builder, class_name, arguments.name, x, config, [kernel])
 
     return lower
 
@@ -93,7 +111,8 @@ def _separable(arguments: Arguments, builder: ImportBuilder) -> str:
         "depth_multiplier": depthwise.shape[-1],
         "filters": pointwise.shape[-1],
     }
-    return builder.layer(f"SeparableConv{dimensions}D", arguments.name, [x], config, [depthwise, pointwise])
+    class_name = f"SeparableConv{dimensions}D"
+    return _with_weights(builder, class_name, arguments.name, x, config, [depthwise, pointwise])
 
 
 def _pool(kind: str) -> Function:
@@ -136,6 +155,8 @@ def _batch_normalization(arguments: Arguments, builder: ImportBuilder) -> str:
         raise LayerRefused("batch normalization must be over the last axis", value=arguments.get(99, "axis"))
     mean, variance = arguments.constant(1, "mean"), arguments.constant(2, "variance")
     epsilon = arguments.get(5, "epsilon", "variance_epsilon", default=1e-3)
+    if (variance + float(epsilon)).min(initial=1.0) <= 0:
+        raise LayerRefused("the variance must be positive", value=float(variance.min()))
     scale = 1.0 / np.sqrt(variance.astype(np.float64) + float(epsilon))
     if arguments.get(4, "scale") is not None:
         scale = scale * arguments.constant(4, "scale")
@@ -162,7 +183,7 @@ def _normalized(class_name: str, *weights: str) -> Function:
             "center": len(weights) > 1 and arguments.get(2, weights[-1]) is not None,
             "rms_scaling": bool(arguments.get(99, "rms_scaling", default=False)),
         }
-        return builder.layer(class_name, arguments.name, [x], config, given)
+        return _with_weights(builder, class_name, arguments.name, x, config, given)
 
     return lower
 

@@ -29,6 +29,16 @@ def add(
         raise LayerRefused("the shapes must fit the function", value=f"{shapes}: {error}") from error
 
 
+#: Constants that functions make have up to so many elements, and functions so many outputs or repetitions.
+MOST_ELEMENTS, MOST_PARTS = 1 << 24, 1024
+
+
+def require_few(count: int, most: int, what: str) -> None:
+    """Raises LayerRefused, so that no file makes us allocate what it does not hold itself."""
+    if count > most:
+        raise LayerRefused(f"there may be up to {most} {what}", value=count)
+
+
 def attrs(builder: ImportBuilder, op: str, *values: Any) -> Any:
     """The operator's attributes. Raises LayerRefused where there is no such operator."""
     require(builder, op)

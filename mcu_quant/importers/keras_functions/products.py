@@ -81,7 +81,7 @@ def _summed_alone(builder: ImportBuilder, name: str, factor: Factor, others: str
     labels = "".join(label for label in factor.labels if label in others)
     if isinstance(factor.value, TensorName):
         return Factor(reduce(builder, "sum", f"{name}/sum", factor.value, axes, False), labels)
-    return Factor(factor.value.sum(axis=axes), labels)
+    return Factor(np.asarray(factor.value.sum(axis=axes)), labels)
 
 
 def _sizes(builder: ImportBuilder, *factors: Factor) -> dict[str, int]:
@@ -236,6 +236,8 @@ def _tensordot(arguments: Arguments, builder: ImportBuilder) -> str:
     x, y = arguments.operand(0, "a", "x1"), arguments.operand(1, "b", "x2")
     ranks, axes = [_rank(builder, x), _rank(builder, y)], arguments.get(2, "axes", default=2)
     if is_integer(axes):
+        if not 0 <= axes <= min(ranks):
+            raise LayerRefused("a product must be over axes that both have", value=axes)
         pairs = [list(range(ranks[0] - axes, ranks[0])), list(range(axes))]
     else:
         pairs = [integers(entry, "axes") for entry in axes]

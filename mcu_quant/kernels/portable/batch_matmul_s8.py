@@ -5,7 +5,7 @@ from __future__ import annotations
 from mcu_quant.fixed_point import quantize_multiplier
 from mcu_quant.ir import BoundNode
 from mcu_quant.kernels.base import Activation, Core, Kernel, KernelCall
-from mcu_quant.kernels.portable.loop_costs import LINEAR, is_thumb1, row_cycles
+from mcu_quant.kernels.portable.loop_costs import MATRICES, is_thumb1, row_cycles
 from mcu_quant.kernels.portable.matrices import matrix_overlap, matrix_params
 from mcu_quant.ops.batch_matmul import product_ratio, sizes
 
@@ -34,7 +34,9 @@ class BatchMatmulS8(Kernel):
 
     def cycles_in(self, node: BoundNode, core: Core, optimize: str) -> float:
         _, depth, columns = sizes(node)
-        return row_cycles(node.output.elements // columns, depth, columns, LINEAR[is_thumb1(core)][optimize])
+        return row_cycles(
+            node.output.elements // columns, depth, columns, MATRICES[is_thumb1(core)][optimize]
+        )
 
 
 KERNEL = BatchMatmulS8()

@@ -11,7 +11,7 @@ from mcu_quant.kernels.portable.walk import in_place, walk_params
 class BinaryF32(Kernel):
     name = "binary_f32"
     #: In the order of MQ_BINARY_… of binary_f32.h.
-    ops = ("add", "sub", "mul", "minimum", "maximum")
+    ops = ("add", "sub", "mul", "minimum", "maximum", "div", "squared_difference")
     forms = ("float",)
 
     def call(self, node: BoundNode) -> KernelCall:

@@ -10,7 +10,7 @@ from mcu_quant.kernels.portable.walk import in_place, walk_params
 class BinaryS32(Kernel):
     name = "binary_s32"
     #: In the order of MQ_BINARY_S32_… of binary_s32.h.
-    ops = ("add", "sub", "mul", "minimum", "maximum")
+    ops = ("add", "sub", "mul", "minimum", "maximum", "div", "floor_div", "floor_mod", "squared_difference")
     forms = ("plain",)
 
     def call(self, node: BoundNode) -> KernelCall:

@@ -59,6 +59,23 @@ LINEAR: Mapping[bool, Mapping[str, LoopCosts]] = {
         "size": LoopCosts(909, 77, 78, 7.3, 12.4),
     },
 }
+#: Of the products of two matrices, and of transposed convolutions (a row is a tap): fitted on Cortex-M4.
+MATRICES: Mapping[bool, Mapping[str, LoopCosts]] = {
+    True: LINEAR[True],
+    False: {
+        "time": LoopCosts(0, 32, 26, 5.05, 10.9),
+        "balanced": LoopCosts(0, 31, 28, 5.05, 10.9),
+        "size": LoopCosts(0, 42, 40, 6.1, 12.4),
+    },
+}
+TRANSPOSED: Mapping[bool, Mapping[str, LoopCosts]] = {
+    True: LINEAR[True],
+    False: {
+        "time": LoopCosts(460, 34, 4, 4.7, 6),
+        "balanced": LoopCosts(460, 33, 4, 4.7, 6),
+        "size": LoopCosts(560, 42, 8, 5.9, 8),
+    },
+}
 #: An element of a sum.
 SUM: Mapping[bool, Mapping[str, float]] = {
     True: {"time": 197, "balanced": 345, "size": 452},

@@ -5,7 +5,7 @@ from __future__ import annotations
 from mcu_quant.ir import BoundNode
 from mcu_quant.kernels.base import Activation, Core, Kernel, KernelCall
 from mcu_quant.kernels.portable.linear import channel_tables
-from mcu_quant.kernels.portable.loop_costs import LINEAR, is_thumb1
+from mcu_quant.kernels.portable.loop_costs import TRANSPOSED, is_thumb1
 from mcu_quant.kernels.portable.transposed import transposed_cycles, transposed_overlap, transposed_params
 from mcu_quant.ops.base import activation_range
 
@@ -33,7 +33,7 @@ class TransposeConvS8(Kernel):
         return self.cycles_in(node, core, "balanced")
 
     def cycles_in(self, node: BoundNode, core: Core, optimize: str) -> float:
-        return transposed_cycles(node, LINEAR[is_thumb1(core)][optimize])
+        return transposed_cycles(node, TRANSPOSED[is_thumb1(core)][optimize])
 
 
 KERNEL = TransposeConvS8()

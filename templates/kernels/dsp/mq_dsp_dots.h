@@ -38,40 +38,37 @@ static inline void mq_dsp_dots(int32_t *acc,
                                int32_t count,
                                mq_dsp_minus_t minus) {
     int32_t acc0 = acc[0];
-    int32_t k = 0;
+    const int8_t *end = a + (count & ~3);
     if (outputs == 1) {
-        for (; k + 4 <= count; k += 4) {
-            const uint32_t bytes = mq_load_word(a + k);
+        for (; a < end; a += 4, b += 4) {
+            const uint32_t bytes = mq_load_word(a);
             acc0 = mq_dsp_four_products(acc0, mq_sxtab16(minus.a, bytes), mq_sxtab16_ror8(minus.a, bytes),
-                                        minus.b, mq_load_word(b + k));
+                                        minus.b, mq_load_word(b));
         }
-        for (; k < count; k++) {
+        for (int32_t k = 0; k < (count & 3); k++) {
             acc0 = mq_mac(acc0, a[k] + mq_bottom(minus.a), b[k] + mq_bottom(minus.b));
         }
         acc[0] = acc0;
         return;
     }
-    const int8_t *b1 = b + stride;
-    const int8_t *b2 = b1 + stride;
-    const int8_t *b3 = b2 + stride;
     int32_t acc1 = acc[1];
     int32_t acc2 = acc[2];
     int32_t acc3 = acc[3];
-    for (; k + 4 <= count; k += 4) {
-        const uint32_t bytes = mq_load_word(a + k);
+    for (; a < end; a += 4, b += 4) {
+        const uint32_t bytes = mq_load_word(a);
         const uint32_t even = mq_sxtab16(minus.a, bytes);
         const uint32_t odd = mq_sxtab16_ror8(minus.a, bytes);
-        acc0 = mq_dsp_four_products(acc0, even, odd, minus.b, mq_load_word(b + k));
-        acc1 = mq_dsp_four_products(acc1, even, odd, minus.b, mq_load_word(b1 + k));
-        acc2 = mq_dsp_four_products(acc2, even, odd, minus.b, mq_load_word(b2 + k));
-        acc3 = mq_dsp_four_products(acc3, even, odd, minus.b, mq_load_word(b3 + k));
+        acc0 = mq_dsp_four_products(acc0, even, odd, minus.b, mq_load_word(b));
+        acc1 = mq_dsp_four_products(acc1, even, odd, minus.b, mq_load_word(b + stride));
+        acc2 = mq_dsp_four_products(acc2, even, odd, minus.b, mq_load_word(b + 2 * stride));
+        acc3 = mq_dsp_four_products(acc3, even, odd, minus.b, mq_load_word(b + 3 * stride));
     }
-    for (; k < count; k++) {
+    for (int32_t k = 0; k < (count & 3); k++) {
         const int32_t value = a[k] + mq_bottom(minus.a);
         acc0 = mq_mac(acc0, value, b[k] + mq_bottom(minus.b));
-        acc1 = mq_mac(acc1, value, b1[k] + mq_bottom(minus.b));
-        acc2 = mq_mac(acc2, value, b2[k] + mq_bottom(minus.b));
-        acc3 = mq_mac(acc3, value, b3[k] + mq_bottom(minus.b));
+        acc1 = mq_mac(acc1, value, b[k + stride] + mq_bottom(minus.b));
+        acc2 = mq_mac(acc2, value, b[k + 2 * stride] + mq_bottom(minus.b));
+        acc3 = mq_mac(acc3, value, b[k + 3 * stride] + mq_bottom(minus.b));
     }
     acc[0] = acc0;
     acc[1] = acc1;

@@ -14,6 +14,8 @@
 #define MQ_BINARY_MUL 2
 #define MQ_BINARY_MINIMUM 3
 #define MQ_BINARY_MAXIMUM 4
+#define MQ_BINARY_DIV 5
+#define MQ_BINARY_SQUARED_DIFFERENCE 6
 
 typedef struct {
     int32_t rows;           /* of the output */
@@ -39,6 +41,10 @@ MQ_SPECIALISED float mq_binary_f32_of(int32_t operation, float a, float b) {
         return a * b;
     case MQ_BINARY_MINIMUM:
         return b < a ? b : a;
+    case MQ_BINARY_DIV:
+        return a / b;
+    case MQ_BINARY_SQUARED_DIFFERENCE:
+        return (a - b) * (a - b);
     default:
         return b > a ? b : a;
     }
@@ -73,6 +79,13 @@ mq_binary_f32(const mq_binary_f32_params_t *params, const float *first, const fl
             break;
         case MQ_BINARY_MINIMUM:
             mq_binary_f32_row(params, MQ_BINARY_MINIMUM, first + first_at, second + second_at, output);
+            break;
+        case MQ_BINARY_DIV:
+            mq_binary_f32_row(params, MQ_BINARY_DIV, first + first_at, second + second_at, output);
+            break;
+        case MQ_BINARY_SQUARED_DIFFERENCE:
+            mq_binary_f32_row(params, MQ_BINARY_SQUARED_DIFFERENCE, first + first_at, second + second_at,
+                              output);
             break;
         default:
             mq_binary_f32_row(params, MQ_BINARY_MAXIMUM, first + first_at, second + second_at, output);

@@ -13,6 +13,10 @@
 #define MQ_BINARY_S32_MUL 2
 #define MQ_BINARY_S32_MINIMUM 3
 #define MQ_BINARY_S32_MAXIMUM 4
+#define MQ_BINARY_S32_DIV 5
+#define MQ_BINARY_S32_FLOOR_DIV 6
+#define MQ_BINARY_S32_FLOOR_MOD 7
+#define MQ_BINARY_S32_SQUARED_DIFFERENCE 8
 
 typedef struct {
     int32_t rows;           /* of the output */
@@ -25,6 +29,19 @@ typedef struct {
     int32_t operation; /* MQ_BINARY_S32_… */
 } mq_binary_s32_params_t;
 
+/* By 0 it is 0. */
+static inline int32_t mq_binary_s32_quotient(int32_t operation, int32_t a, int32_t b) {
+    if (b == 0 || b == -1) { /* INT32_MIN / -1 wraps */
+        return b == 0 || operation == MQ_BINARY_S32_FLOOR_MOD ? 0 : (int32_t)(0u - (uint32_t)a);
+    }
+    const int32_t rest = a % b;
+    const int32_t below = rest != 0 && (rest < 0) != (b < 0) ? 1 : 0; /* the floor is one lower */
+    if (operation == MQ_BINARY_S32_FLOOR_MOD) {
+        return below ? rest + b : rest;
+    }
+    return operation == MQ_BINARY_S32_FLOOR_DIV ? a / b - below : a / b;
+}
+
 static inline int32_t mq_binary_s32_of(int32_t operation, int32_t a, int32_t b) {
     switch (operation) {
     case MQ_BINARY_S32_ADD:
@@ -35,6 +52,14 @@ static inline int32_t mq_binary_s32_of(int32_t operation, int32_t a, int32_t b) 
         return (int32_t)((uint32_t)a * (uint32_t)b);
     case MQ_BINARY_S32_MINIMUM:
         return mq_min(a, b);
+    case MQ_BINARY_S32_DIV:
+    case MQ_BINARY_S32_FLOOR_DIV:
+    case MQ_BINARY_S32_FLOOR_MOD:
+        return mq_binary_s32_quotient(operation, a, b);
+    case MQ_BINARY_S32_SQUARED_DIFFERENCE: {
+        const uint32_t difference = (uint32_t)a - (uint32_t)b;
+        return (int32_t)(difference * difference);
+    }
     default:
         return mq_max(a, b);
     }
