@@ -1,4 +1,4 @@
-"""Indices that count from the end where they are below 0, as a SavedModel of Keras has them: read as they are.
+"""Indices that count from the end where they are below 0, as SavedModels of Keras have them: read as they are.
 
 Keras computes where(ids < 0, ids + n, ids) in front of a table of n entries. In int8 that would be arithmetic
 on rounded ids; and ids below 0 are refused here, whatever file a model comes from (ops/index_limits.py).

@@ -22,7 +22,7 @@ PER_CELL = 1
 
 
 def tflite_files() -> list[bytes]:
-    """One operator each, of every operator and form, and what is read as several; branches, loops, a dilation."""
+    """One operator each, of every operator and form, and what is read as several; branches, loops."""
     chosen: dict[tuple[str, str], list[bytes]] = {}
     for case in table_cases():
         files = chosen.setdefault((case.op, case.form), [])
