@@ -112,14 +112,13 @@ class BatchMatmul(Operator):
         """Dot: sums over one axis of each of two inputs. The batch, which is 1, stays in front."""
         if len(inputs) != 2:
             raise LayerRefused("Dot must have two inputs", value=len(inputs))
-        if layer.config.get("normalize"):
-            raise LayerRefused("Dot must not normalize", value="normalize=True", hint="normalize=False")
+        normalize = bool(layer.config.get("normalize"))
         shapes = [builder.shape(x) for x in inputs]
         axes = layer.config["axes"]
         pair = [axes, axes] if isinstance(axes, int) else list(axes)
         matrices, rests = [], []
         for index, (x, shape, axis) in enumerate(zip(inputs, shapes, pair, strict=True)):
-            matrix, rest = _as_matrix(f"{layer.name}/{'ab'[index]}", x, axis % len(shape), builder)
+            matrix, rest = _as_matrix(f"{layer.name}/{'ab'[index]}", x, axis % len(shape), normalize, builder)
             matrices.append(matrix)
             rests.append(rest)
         (a, is_last_of_a), (b, is_last_of_b) = matrices
@@ -220,16 +219,23 @@ def _requantized(node: BoundNode, acc: np.ndarray) -> np.ndarray:
     return to_output(y + node.output.zero_point, node.output)
 
 
-def _as_matrix(name: str, x: str, axis: int, builder: GraphBuilder) -> tuple[tuple[str, bool], Shape]:
-    """((x as [1, rest, K] or [1, K, rest], whether it is the first of these), the rest's axes)."""
+def _as_matrix(
+    name: str, x: str, axis: int, normalize: bool, builder: GraphBuilder
+) -> tuple[tuple[str, bool], Shape]:
+    """((x as [1, rest, K] or [1, K, rest], whether it is the first of these), the rest's axes).
+
+    normalize: each sum's values of x over their Euclidean length.
+    """
     shape = builder.shape(x)
     if axis == 0:
         raise LayerRefused("Dot must not be over the batch", value="axis 0")
     others = (*range(axis), *range(axis + 1, len(shape)))
     rest = tuple(shape[other] for other in others[1:])
     is_last = axis == len(shape) - 1
-    if axis not in (1, len(shape) - 1):
+    if not is_last and (axis != 1 or normalize):
         x, is_last = builder.add("transpose", f"{name}/turned", TransposeAttrs((*others, axis)), [x]), True
+    if normalize:
+        x = builder.add("l2_normalization", f"{name}/normalized", None, [x])
     size = shape[axis]
     matrix = (1, math.prod(rest), size) if is_last else (1, size, math.prod(rest))
     return (x if matrix == builder.shape(x) else reshape(builder, name, x, matrix), is_last), rest

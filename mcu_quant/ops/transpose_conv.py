@@ -84,7 +84,7 @@ class TransposeConv(linear.LinearOperator):
     def from_tflite(self, node: TfliteNode) -> tuple[TransposeConvAttrs, tuple[Tensor | None, ...]]:
         size, weights, x, *rest = node.inputs
         attrs = TransposeConvAttrs(
-            output_size=_output_size(node, size),
+            output_size=_output_size(node, size, weights),
             strides=node.sizes("StrideH", "StrideW"),
             padding=node.choice("Padding", PADDINGS),
             activation=node.choice("FusedActivationFunction", ACTIVATIONS),
@@ -210,18 +210,19 @@ def _dtype(tensor: Tensor | None) -> str:
     return "" if tensor is None else tensor.dtype
 
 
-def _output_size(node: TfliteNode, size: Tensor | None) -> tuple[int, int]:
+def _output_size(node: TfliteNode, size: Tensor | None, weights: Tensor | None) -> tuple[int, int]:
     if size is None or size.data is None:
         rule, hint = "the output's shape must be constant", "convert with a fixed batch of 1"
         raise UnsupportedModelError([Problem(rule, node.name, "computed", hint)])
-    batch, height, width, _ = (int(value) for value in size.data.reshape(-1))
+    batch, height, width, channels = (int(value) for value in size.data.reshape(-1))
+    rule = ""
     if min(batch, height, width) < 1:
-        raise InvalidModelError(
-            "the output's shape must be positive",
-            layer=node.name,
-            value=size.data,
-            hint="export the model again",
-        )
+        rule = "the output's shape must be positive"
+    elif weights is not None and channels != weights.shape[0]:
+        rule = "the output's channels must be those of the filters"
+    if rule:
+        value = size.data.reshape(-1).tolist()
+        raise InvalidModelError(rule, layer=node.name, value=value, hint="export the model again")
     return height, width
 
 

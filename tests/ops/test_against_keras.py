@@ -111,12 +111,13 @@ DOTS: dict[str, tuple[tuple[int, ...], tuple[int, ...], Any]] = {
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("normalize", [False, True])
 @pytest.mark.parametrize("name", DOTS)
-def test_dot(name: str) -> None:
+def test_dot(name: str, normalize: bool) -> None:
     keras = pytest.importorskip("keras")
     first, second, axes = DOTS[name]
     inputs = [keras.Input(first), keras.Input(second)]
-    model = keras.Model(inputs, keras.layers.Dot(axes)(inputs))
+    model = keras.Model(inputs, keras.layers.Dot(axes, normalize=normalize)(inputs))
     rng = np.random.default_rng(0)
     x = [rng.normal(size=(3, *shape)).astype(np.float32) for shape in (first, second)]
     expected = np.asarray(model(x))

@@ -5,10 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from mcu_quant.errors import InvalidModelError, UnsupportedModelError
+from mcu_quant.importers.tflite import read_tflite
+from mcu_quant.ir import QuantParams, Tensor
 from mcu_quant.ops.support import node_problems
 from mcu_quant.ops.transpose_conv import TransposeConvAttrs
 from tests.ops.driver import C_CHECKS, CHECKS, Case, check_name, linear_case
 from tests.ops.int16 import as_int16
+from tests.tflite_files import integers, one_operator
 
 OP = "transpose_conv"
 
@@ -84,3 +88,23 @@ def test_many_random_cases() -> None:
         )
         for check in C_CHECKS:
             check(random)
+
+
+REFUSED = {
+    "computed shape": (Tensor("shape", (4,), "int32"), "output's shape must be constant"),
+    "negative shape": (integers("shape", [1, -4, 4, 2]), "output's shape must be positive"),
+    "short shape": (integers("shape", [1, 4]), "must fit together"),
+    "huge shape": (integers("shape", [1, 2**30, 4, 2]), "declared shape"),
+    "channels": (integers("shape", [1, 4, 4, 7]), "channels must be those of the filters"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_files_that_are_refused(name: str) -> None:
+    shape, rule = REFUSED[name]
+    quant = QuantParams.per_tensor(0.1)
+    weights = Tensor.constant("weights", np.ones((2, 1, 1, 3), np.int8), quant)
+    x, y = Tensor("x", (1, 2, 2, 3), "int8", quant), Tensor("y", (1, 4, 4, 2), "int8", quant)
+    options = {"strideH": 2, "strideW": 2}
+    with pytest.raises((InvalidModelError, UnsupportedModelError), match=rule):
+        read_tflite(one_operator("TRANSPOSE_CONV", [shape, weights, x], [y], options), "net")
