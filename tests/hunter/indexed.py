@@ -40,7 +40,8 @@ def gather(draft: GraphDraft) -> Tensor | None:
     axis = draft.draw(st.integers(1, len(x.shape) - 1))
     shape = tuple(draft.draw(st.lists(st.integers(1, 5), min_size=1, max_size=2)))
     indices = _indices(draft, shape, (x.shape[axis],))
-    return draft.add("gather", GatherAttrs(axis, draft.draw(st.integers(0, 1))), [x, indices], x.quant)
+    batch_dims = draft.draw(st.integers(0, 1)) if x.shape[0] == 1 else 0
+    return draft.add("gather", GatherAttrs(axis, batch_dims), [x, indices], x.quant)
 
 
 def gather_nd(draft: GraphDraft) -> Tensor | None:
