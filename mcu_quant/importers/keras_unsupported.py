@@ -6,7 +6,6 @@ from mcu_quant.ops.keras import LayerRefused
 
 _RECURRENT = "recurrent layers are not read yet: Conv1D layers (causal, dilated) over the time axis"
 _ATTENTION = "attention is not read yet: GlobalAveragePooling, or a Multiply with a Sigmoid gate"
-_RELU = "ReLU or LeakyReLU"
 _PREPROCESSING = "do it before the model: feed the data that it gives"
 _THREE = "Conv2D and pooling in 2D over two of the axes, the third as channels"
 
@@ -24,9 +23,6 @@ REWRITES = {
     "GroupedQueryAttention": _ATTENTION,
     "Attention": _ATTENTION,
     "AdditiveAttention": _ATTENTION,
-    "PReLU": _RELU,
-    "ELU": _RELU,
-    "ThresholdedReLU": "ReLU(threshold=…)",
     "Conv3D": _THREE,
     "Conv3DTranspose": _THREE,
     "MaxPooling3D": _THREE,

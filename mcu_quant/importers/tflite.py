@@ -157,6 +157,7 @@ class Reader:
     def bound(self, parameter: Tensor | None, argument: Tensor | None) -> Tensor | None:
         """What goes into a subgraph's input, or out of it into the caller's tensor, with the same meaning."""
         if parameter is None or argument is None:
+            self.require(bool(self.problems), "a subgraph must be given all its inputs", "one is absent")
             return None
         types = parameter.dtype, argument.dtype
         same_type = types[0] == types[1] or types == ("float32", "float16")

@@ -75,7 +75,6 @@ _GROUPS = (
     (_NONE, "Conv2DTranspose, or ZeroPadding2D", "DILATE"),
     (_NONE, "BatchNormalization", "LOCAL_RESPONSE_NORMALIZATION"),
     (_NONE, "reverse the whole axis: x[:, ::-1]", "REVERSE_SEQUENCE"),
-    (_NONE, "Multiply(x, x), SQUARE or SQRT for fixed powers", "POW"),
     (
         "training's stand-ins for quantization must be converted away",
         "convert the trained model with TFLiteConverter's DEFAULT optimization",

@@ -90,6 +90,13 @@ def test_a_branch_without_its_inputs_is_damage() -> None:
         read_tflite(model.file(), "model")
 
 
+def test_an_absent_operand_of_a_loop_is_damage() -> None:
+    model = loop(3)
+    model.table.subgraphs[0].operators[0].inputs = [1, -1]
+    with pytest.raises(InvalidModelError, match="must be given all its inputs"):
+        read_tflite(model.file(), "model")
+
+
 def test_another_scale_inside_is_refused() -> None:
     model = branches(constant_condition(True))
     model.table.subgraphs[1].tensors[0].quantization.scale = [0.1]

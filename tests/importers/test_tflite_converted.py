@@ -102,6 +102,7 @@ def test_variables_are_refused_by_name() -> None:
 
 @pytest.mark.parametrize("kind", ["SimpleRNN", "GRU", "LSTM"])
 def test_recurrent_layers_are_loops_of_known_length(kind: str) -> None:
+    """LiteRT and Keras are the oracles: TFLM gives other values where the tensors of a WHILE grow."""
     keras = pytest.importorskip("keras")
     inputs = keras.Input((5, 2), batch_size=1)
     model = keras.Model(inputs, getattr(keras.layers, kind)(3)(inputs))
