@@ -10,7 +10,7 @@ from mcu_quant.ops.float_binary import FloatBinary
 
 
 class FloorDiv(FloatBinary):
-    """Of floats, the quotient is one of double precision. Of int32: by 0 it is 0, and what does not fit wraps."""
+    """Of floats by way of a quotient in double. Of int32: by 0 it is 0, and what does not fit wraps."""
 
     name = "floor_div"
     plain_form = ("int32",)
