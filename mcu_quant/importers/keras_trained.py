@@ -158,7 +158,8 @@ class _Reader:
             raise ValueError(f"an output of shape {list(shape)}")
         if any(node.name == name for node in self.nodes):
             raise ValueError(f"two nodes are called {name}")
-        dtype = "bool" if OPERATORS[op].quant_rule.output == "raw" else "float32"
+        types = [None if i is None else self.tensors[i].dtype for i in inputs]
+        dtype = OPERATORS[op].output_type(attrs, types)
         output = self._put(Tensor(str(config["output"]), tuple(int(size) for size in shape), dtype))
         self.nodes.append(Node(name, op, attrs, tuple(inputs), (output,)))
         return output

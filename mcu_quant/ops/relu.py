@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -98,7 +98,6 @@ class _Decomposition:
     def with_threshold(self, x: str) -> str:
         threshold = self.constant("threshold", self.threshold)
         below = self.node("greater_equal", None, "below", [threshold, x])
-        self.builder.tensors[below] = replace(self.builder.tensors[below], dtype="bool")
         negative = self.constant("zero", 0.0)
         if self.slope:
             slope = self.constant("slope", self.slope)

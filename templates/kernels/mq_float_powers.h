@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: 0BSD
  *
- * mcu_quant: remainders and powers of float32, as mq_float.h has it: no C library. ARITHMETIC section 13.
+ * mcu_quant: quotients, remainders and powers of float32, without the C library. ARITHMETIC section 13.
  */
 #ifndef MQ_FLOAT_POWERS_H
 #define MQ_FLOAT_POWERS_H
@@ -10,6 +10,16 @@
 /* 2^exponent, exponent in [-126, 127]. */
 static inline float mq_power_of_two_f32(int32_t exponent) {
     return mq_f32_of_bits((uint32_t)(exponent + 127) << 23);
+}
+
+/* The floor of the quotient in double precision: one of single precision may be rounded up to the next integer. */
+static inline float mq_floor_div_f32(float a, float b) {
+    const double quotient = (double)a / (double)b;
+    if (!(quotient < 9007199254740992.0 && quotient > -9007199254740992.0) || (float)quotient == 0.0f) {
+        return quotient < 0.0 && quotient > -1.0 ? -1.0f : (float)quotient; /* an integer, or NaN */
+    }
+    const int64_t whole = (int64_t)quotient;
+    return (float)(whole - (quotient < (double)whole ? 1 : 0));
 }
 
 /* What a division towards zero leaves, exactly: of whole mantissas, bit by bit. */

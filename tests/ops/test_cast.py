@@ -8,10 +8,12 @@ from itertools import product
 import numpy as np
 import pytest
 
+from mcu_quant.deployment import GenerateOptions
 from mcu_quant.ir import BoundNode, Node, QuantParams, Tensor
 from mcu_quant.kernels.portable.cast_f32 import KERNEL
 from mcu_quant.ops.cast import CastAttrs
 from mcu_quant.ops.interpreter import run_node
+from mcu_quant.optimize import optimize
 from tests.kernel_harness import run_kernel
 from tests.ops.driver import Case, activation, c_equals_reference, c_overlapped, check_name, equals_oracle
 from tests.ops.plain import plain_case
@@ -63,6 +65,15 @@ WIDE = [
 @pytest.mark.parametrize("case", [*CASES, *WIDE], ids=str)
 def test_cast(case: Case, check: Callable[[Case], None]) -> None:
     check(case)
+
+
+def test_a_cast_is_optimized_like_any_function_of_one_value() -> None:
+    """It has a range, of what wraps around too; and between equal types it goes."""
+    for case in (case for case in INT16 if case.inputs[0] is not None and case.output_dtype == "int16"):
+        optimize(case.graph(), GenerateOptions())
+    narrowed = next(case for case in INT16 if case.name == "int16_to_int8_line")
+    (found,) = optimize(narrowed.graph(), GenerateOptions()).output_tensors()
+    assert found.value_range is None or found.value_range.low.min() == -128
 
 
 @pytest.mark.parametrize("dtype", ("bool", "int8", "int16", "int32", "int64"))

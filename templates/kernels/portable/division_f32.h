@@ -34,7 +34,7 @@ mq_division_f32(const mq_division_f32_params_t *params, const float *first, cons
         const float *a = first + first_at;
         const float *b = second + second_at;
         for (int32_t column = 0; column < params->columns; column++) {
-            *output++ = params->operation == MQ_DIVISION_FLOOR ? mq_floor_f32(*a / *b)
+            *output++ = params->operation == MQ_DIVISION_FLOOR ? mq_floor_div_f32(*a, *b)
                         : params->operation == MQ_DIVISION_REST ? mq_floor_mod_f32(*a, *b)
                                                                 : mq_pow_f32(*a, *b);
             a += params->first_stride;
