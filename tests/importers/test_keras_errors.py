@@ -49,7 +49,7 @@ def test_every_unsupported_layer_is_listed(tmp_path: Path) -> None:
         layer("LSTM", "memory", "i", units=4),
         layer("Lambda", "code", "memory", function=["4wEAAA==", None, None]),
         layer("Dense", "d", "code", **DENSE),
-        layer("PReLU", "slope", "d"),
+        layer("UnitNormalization9", "slope", "d"),
         {**layer("MyLayer", "mine", "slope"), "module": "my_code", "registered_name": "Custom>MyLayer"},
         layer("TFOpLambda", "fft", [["mine", 0, 0, {}]], function="signal.rfft"),
     ]
@@ -69,14 +69,14 @@ def test_layers_behind_an_unsupported_one_are_looked_at_where_the_file_has_shape
         config = {"shape": shape, "dtype": "float32", "keras_history": [source, 0, 0]}
         return [{"args": [{"class_name": "__keras_tensor__", "config": config}], "kwargs": {}}]
 
-    dense = layer("Dense", "d", None, **{**DENSE, "activation": "mish"})
+    dense = layer("Dense", "d", None, **{**DENSE, "activation": "mosh"})
     layers = [
         input_layer("i", 8, 4),
         {**layer("GRU", "memory"), "inbound_nodes": node("i", None, 8, 4)},
         {**dense, "inbound_nodes": node("memory", None, 4)},
     ]
     error = load(tmp_path, functional(layers, "i", "d"))
-    assert [(p.layer, p.value) for p in error.problems] == [("memory", "GRU"), ("d", "mish")]
+    assert [(p.layer, p.value) for p in error.problems] == [("memory", "GRU"), ("d", "mosh")]
 
 
 def test_lambda_is_refused_by_name(tmp_path: Path) -> None:
