@@ -23,6 +23,7 @@ from mcu_quant.kernels import KERNELS
 from mcu_quant.ops import OPERATORS
 from mcu_quant.ops.base import INTEGER_FORMS, Constraint, Operator
 from mcu_quant.ops.forms import FORMS
+from mcu_quant.ops.keras_activations import COMPOSITIONS
 
 FILE = Path(__file__).resolve().parents[1] / "SUPPORTED_OPS.md"
 
@@ -126,7 +127,8 @@ def _grouped(entries: Mapping[str, tuple[str, str]]) -> list[str]:
 
 
 def _keras_rows() -> dict[str, str]:
-    rows = dict.fromkeys([*HANDLERS, *WRAPPER_CLASSES], "")
+    composed = [f"activation `{name}`" for name in COMPOSITIONS]
+    rows = dict.fromkeys([*HANDLERS, *WRAPPER_CLASSES, *composed], "")
     for operator in OPERATORS.values():
         rows |= dict.fromkeys(operator.keras_layers, operator.name)
         rows |= {f"activation `{name}`": operator.name for name in operator.keras_activations}

@@ -144,5 +144,11 @@ FUNCTIONS: dict[str, Function] = {
     "relu": _unary(lambda attrs, x: ops.maximum(x, 0.0)),
     "relu6": _unary(lambda attrs, x: clamped(x, "relu6")),
     "leaky_relu": _unary(lambda attrs, x: ops.maximum(x, 0.0) + attrs.alpha * ops.minimum(x, 0.0)),
+    "abs": _unary(lambda attrs, x: ops.absolute(x)),
+    "rsqrt": _unary(lambda attrs, x: ops.rsqrt(x)),
+    "elu": _unary(lambda attrs, x: ops.elu(x)),
+    "gelu": _unary(lambda attrs, x: ops.gelu(x, approximate=attrs.approximate)),
+    "hard_swish": _unary(lambda attrs, x: x * clamped(x + 3.0, "relu6") / 6.0),
+    "prelu": _binary(lambda x, alpha: ops.maximum(x, 0.0) + alpha * ops.minimum(x, 0.0)),
     "quantize": _unary(lambda attrs, x: x),
 }
