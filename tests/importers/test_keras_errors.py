@@ -49,13 +49,8 @@ def test_every_unsupported_layer_is_listed(tmp_path: Path) -> None:
         layer("LSTM", "memory", "i", units=4),
         layer("Lambda", "code", "memory", function=["4wEAAA==", None, None]),
         layer("Dense", "d", "code", **DENSE),
-<<<<<<< HEAD
         layer("LocallyConnected1D", "local", "d"),
         {**layer("MyLayer", "mine", "local"), "module": "my_code", "registered_name": "Custom>MyLayer"},
-=======
-        layer("UnitNormalization9", "slope", "d"),
-        {**layer("MyLayer", "mine", "slope"), "module": "my_code", "registered_name": "Custom>MyLayer"},
->>>>>>> k_unary
         layer("TFOpLambda", "fft", [["mine", 0, 0, {}]], function="signal.rfft"),
     ]
     error = load(tmp_path, functional(layers, "i", "fft"))
@@ -74,22 +69,14 @@ def test_layers_behind_an_unsupported_one_are_looked_at_where_the_file_has_shape
         config = {"shape": shape, "dtype": "float32", "keras_history": [source, 0, 0]}
         return [{"args": [{"class_name": "__keras_tensor__", "config": config}], "kwargs": {}}]
 
-<<<<<<< HEAD
     dense = layer("Dense", "d", None, **{**DENSE, "activation": "sparsemax"})
-=======
-    dense = layer("Dense", "d", None, **{**DENSE, "activation": "mosh"})
->>>>>>> k_unary
     layers = [
         input_layer("i", 8, 4),
         {**layer("GRU", "memory"), "inbound_nodes": node("i", None, 8, 4)},
         {**dense, "inbound_nodes": node("memory", None, 4)},
     ]
     error = load(tmp_path, functional(layers, "i", "d"))
-<<<<<<< HEAD
     assert [(p.layer, p.value) for p in error.problems] == [("memory", "GRU"), ("d", "sparsemax")]
-=======
-    assert [(p.layer, p.value) for p in error.problems] == [("memory", "GRU"), ("d", "mosh")]
->>>>>>> k_unary
 
 
 def test_lambda_is_refused_by_name(tmp_path: Path) -> None:
