@@ -117,7 +117,7 @@ def _affine(
 ) -> TensorName | None:
     """x and a constant as an affine map, where one value per channel says it all."""
     shape, (one, zero) = builder.shape(x), np.array([[1.0], [0.0]], np.float32)
-    if value.ndim > len(shape) or not is_per_channel(value, shape[-1]):
+    if len(shape) < 2 or value.ndim > len(shape) or not is_per_channel(value, shape[-1]):
         return None
     maps = {"add": (one, value), "mul": (value, zero), "sub": (one, -value)}
     if op == "sub" and constant_first:
