@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from mcu_quant.importers.frozen_constants import FLOAT_TYPES, FrozenNode
-from mcu_quant.importers.keras_functions import FUNCTIONS, Arguments, call_function
+from mcu_quant.importers.keras_functions import FUNCTIONS, Arguments, TensorName, call_function
 from mcu_quant.importers.keras_functions.arguments import Outputs
 from mcu_quant.importers.keras_layers import ImportBuilder
 from mcu_quant.ops.keras import LayerRefused
@@ -127,8 +127,13 @@ def _resize(interpolation: str) -> Lowering:
 
 
 def _divide_no_nan(node: FrozenNode, builder: ImportBuilder) -> Outputs:
-    """By a constant, which must not be 0."""
-    return call(node, builder, "Divide", node.tensor(0), node.constant(1))
+    """0 where the divisor is 0."""
+    x, y = node.inputs
+    quotient = call(node, builder, "Divide", x, y)
+    if not isinstance(y, TensorName):
+        return quotient
+    is_zero = call(node, builder, "Equal", y, 0.0)
+    return call(node, builder, "Where", TensorName(str(is_zero)), 0.0, TensorName(str(quotient)))
 
 
 def _sum_of_all(node: FrozenNode, builder: ImportBuilder) -> str:

@@ -14,7 +14,8 @@ import numpy as np
 
 from mcu_quant.importers.keras_images import IMAGE_LAYERS
 from mcu_quant.ops import OPERATORS
-from mcu_quant.ops.keras import GraphBuilder, KerasLayer, LayerRefused
+from mcu_quant.ops.keras import GraphBuilder, KerasLayer, LayerRefused, require_channels_last
+from mcu_quant.ops.keras_spatial import dimensions_of
 
 #: Keras takes smaller deviations for this.
 _LEAST_DEVIATION = 1e-7
@@ -176,6 +177,24 @@ def _separable_conv(layer: KerasLayer, inputs: Sequence[str], builder: ImportBui
     )
 
 
+def _adaptive_pooling(layer: KerasLayer, inputs: Sequence[str], builder: ImportBuilder) -> str:
+    """Pooling to a size that divides the input's: then all windows are alike."""
+    require_channels_last(layer.config)
+    (x,) = inputs
+    seen, dimensions = builder.shape(x)[1:-1], dimensions_of(layer)
+    wanted = layer.config["output_size"]
+    sizes = [wanted] * dimensions if isinstance(wanted, int) else list(wanted)
+    if len(sizes) != len(seen) or min(sizes) < 1 or any(a % b for a, b in zip(seen, sizes, strict=True)):
+        raise LayerRefused(
+            "the output's size must divide the input's",
+            value=f"{list(seen)} to {sizes}",
+            hint="AveragePooling or MaxPooling with a fixed pool_size and strides",
+        )
+    window = [size // part for size, part in zip(seen, sizes, strict=True)]
+    config = {"pool_size": window, "strides": window, "padding": "valid", "data_format": "channels_last"}
+    return builder.layer(layer.class_name.removeprefix("Adaptive"), layer.name, [x], config)
+
+
 IDENTITIES = (
     "Dropout",
     "SpatialDropout1D",
@@ -208,4 +227,5 @@ HANDLERS.update(
     Normalization=_normalization,
     SeparableConv1D=_separable_conv,
     SeparableConv2D=_separable_conv,
+    **{f"Adaptive{kind}Pooling{n}D": _adaptive_pooling for kind in ("Max", "Average") for n in (1, 2)},
 )

@@ -46,14 +46,10 @@ REWRITES = {
     **dict.fromkeys(("Layer", "Wrapper", "Pipeline"), "the layers in it, one after the other"),
     **dict.fromkeys(("ConvLSTM3D", "SimpleRNNCell", "StackedRNNCells"), _RECURRENT),
     **dict.fromkeys(("UpSampling3D", "Cropping3D", "Conv3DTranspose"), _THREE),
-    **dict.fromkeys(
-        (f"Adaptive{kind}Pooling{n}D" for kind in ("Max", "Average") for n in (1, 2, 3)),
-        "MaxPooling or AveragePooling with a fixed pool_size and strides",
-    ),
+    **dict.fromkeys(("AdaptiveMaxPooling3D", "AdaptiveAveragePooling3D"), _THREE),
     **dict.fromkeys(("AutoContrast", "ContrastLimitedAdaptiveHistogramEqualization"), _PREPROCESSING),
     **dict.fromkeys(("Equalization", "Solarization", "HashedCrossing"), _PREPROCESSING),
     "MaxNumBoundingBoxes": _PREPROCESSING,
-    "EinsumDense": "Dense, with Reshape and Permute around it",
     "ReversibleEmbedding": "Embedding, and Dense for the way back",
 }
 
@@ -72,7 +68,6 @@ _REASONS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("Fourier transforms have no form", ("Spectrogram",)),
     ("the layer works on images as they are read, not on what a sensor gives", ("Contrast", "Equalization")),
     ("the layer's code is another framework's, and code is never run", ("Jax", "Flax", "Torch", "TFSM")),
-    ("sizes that adapt to the input have no form", ("Adaptive",)),
 )
 _NO_FORM = "there is no form for this layer class"
 

@@ -15,6 +15,7 @@ import numpy as np
 from mcu_quant.errors import InvalidModelError
 from mcu_quant.importers.hdf5 import Hdf5Contents
 from mcu_quant.importers.keras_config import LayerConfig, ModelConfig
+from mcu_quant.importers.keras_equation import einsum_weights
 from mcu_quant.ops.keras_axes import some_axes
 
 LayerPath = tuple[str, ...]
@@ -209,6 +210,8 @@ def expected_weights(
         pointwise = (*(1 for _ in size), channels * multiplier, filters)
         kernels = [("depthwise_kernel", (*size, channels, multiplier)), ("pointwise_kernel", pointwise)]
         return [*kernels, *_bias(config, filters)]
+    if class_name == "EinsumDense":
+        return [*einsum_weights(config, input_shape)]
     if class_name == "Embedding":
         return [("embeddings", (config["input_dim"], config["output_dim"]))]
     if class_name == "PReLU":

@@ -169,6 +169,7 @@ REDUCTIONS = {
     "argmax_axis": Case(lambda o, x: o.argmax(x, axis=1, keepdims=True)),
     "argmin": Case(lambda o, x: o.argmin(x, axis=2)),
     "cumsum": Case(lambda o, x: o.cumsum(x, axis=1)),
+    "mean_scaled": Case(lambda o, x: 1.0 - 2.0 * o.mean(x, axis=[1, 2, 3])),
     "norm": _signal(lambda o, x: o.norm(x, axis=-1)),
     "norm_1": _signal(lambda o, x: o.norm(x, ord=1, axis=-1, keepdims=True)),
     "norm_infinity": _signal(lambda o, x: o.norm(x, ord=float("inf"), axis=1)),

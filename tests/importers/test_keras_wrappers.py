@@ -82,6 +82,22 @@ def functions_of_several() -> Any:
     return keras.Model(x, keras.Sequential([keras.Input((6,)), L.Dense(6), inner, L.Dense(2)])(x))
 
 
+def einsum(equation: str, shape: tuple[int, ...], output: Any, **kwargs: Any) -> Any:
+    def build() -> Any:
+        x = keras.Input(shape)
+        return keras.Model(x, L.EinsumDense(equation, output, **kwargs)(x))
+
+    return build
+
+
+def adaptive(layer: Callable[[], Any], *shape: int) -> Callable[[], Any]:
+    def build() -> Any:
+        x = keras.Input(shape)
+        return keras.Model(x, layer()(x))
+
+    return build
+
+
 MODELS: dict[str, Callable[[], Any]] = {
     "dense": over_time(lambda: L.Dense(3, activation="relu"), *SERIES),
     "conv_2d": over_time(lambda: L.Conv2D(3, 2, strides=2)),
@@ -95,6 +111,13 @@ MODELS: dict[str, Callable[[], Any]] = {
     "network": over_time(small_network),
     "one_step": over_time(lambda: L.Conv2D(3, 2), 1, 4, 4, 2),
     "film": film,
+    "einsum_heads": einsum("btc,cnh->btnh", (6, 4), (None, 2, 3), bias_axes="nh", activation="relu"),
+    "einsum_back": einsum("btnh,nhc->btc", (6, 2, 3), (None, 4), bias_axes="c"),
+    "einsum_dots": einsum("...x,xy->...y", (6, 4), 3, bias_axes="y"),
+    "einsum_own_bias": einsum("bhk,hkd->bhd", (3, 4), (3, 2), bias_axes="hd"),
+    "einsum_part_bias": einsum("btc,cnh->btnh", (6, 4), (None, 2, 3), bias_axes="n"),
+    "adaptive_max_1d": adaptive(lambda: L.AdaptiveMaxPooling1D(3), 6, 2),
+    "adaptive_average_2d": adaptive(lambda: L.AdaptiveAveragePooling2D((3, 2)), 6, 8, 2),
     "spectral_normalization": spectral,
     "dictionaries": dictionaries,
     "several_outputs": several_outputs,

@@ -122,29 +122,18 @@ def _pool(kind: str) -> Function:
         strides = arguments.get(2, "strides")
         steps = size if strides is None else _spatial(strides, dimensions)
         padding = str(arguments.get(3, "padding", default="valid")).lower()
-        return _pooled(builder, f"{kind}Pooling{dimensions}D", arguments.name, x, size, steps, padding)
+        class_name = f"{kind}Pooling{dimensions}D"
+        config = {"pool_size": size, "strides": steps, "padding": padding, "data_format": "channels_last"}
+        return layer(builder, class_name, arguments.name, [x], **config)
 
     return lower
 
 
-def _pooled(
-    builder: ImportBuilder, kind: str, name: str, x: str, size: list[int], strides: list[int], padding: str
-) -> str:
-    config = {"pool_size": size, "strides": strides, "padding": padding, "data_format": "channels_last"}
-    return layer(builder, kind, name, [x], **config)
-
-
 def _adaptive_pool(kind: str) -> Function:
-    """Pooling to a size that divides the input's: then all windows are alike."""
-
     def lower(arguments: Arguments, builder: ImportBuilder) -> str:
         x, dimensions = _images(arguments, builder)
-        wanted, seen = _spatial(arguments.get(1, "output_size"), dimensions), builder.shape(x)[1:-1]
-        if any(size % part for size, part in zip(seen, wanted, strict=True)):
-            raise LayerRefused("the output's size must divide the input's", value=f"{seen} to {wanted}")
-        window = [size // part for size, part in zip(seen, wanted, strict=True)]
-        kind_of_rank = f"{kind}Pooling{dimensions}D"
-        return _pooled(builder, kind_of_rank, arguments.name, x, window, window, "valid")
+        class_name = f"Adaptive{kind}Pooling{dimensions}D"
+        return layer(builder, class_name, arguments.name, [x], output_size=arguments.get(1, "output_size"))
 
     return lower
 

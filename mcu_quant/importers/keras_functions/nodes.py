@@ -11,6 +11,7 @@ import numpy as np
 from mcu_quant.importers.keras_functions.arguments import Operand, TensorName
 from mcu_quant.importers.keras_layers import ImportBuilder, affine, is_per_channel
 from mcu_quant.ops.keras import LayerRefused
+from mcu_quant.ops.moves import Steps
 from mcu_quant.ops.reshape import ReshapeAttrs
 
 #: Keras's merge layers of two operands, by operator: they know the operator's attributes.
@@ -117,12 +118,22 @@ def _affine(
 ) -> TensorName | None:
     """x and a constant as an affine map, where one value per channel says it all."""
     shape, (one, zero) = builder.shape(x), np.array([[1.0], [0.0]], np.float32)
-    if value.ndim > len(shape) or not is_per_channel(value, shape[-1]):
+    if len(shape) < 2 or value.ndim > len(shape) or not is_per_channel(value, shape[-1]):
         return None
     maps = {"add": (one, value), "mul": (value, zero), "sub": (one, -value)}
     if op == "sub" and constant_first:
         maps["sub"] = (-one, value)
     return TensorName(affine(builder, name, x, *maps[op])) if op in maps else None
+
+
+def moved(builder: ImportBuilder, name: str, x: str, steps: Steps) -> TensorName:
+    """x after these steps; reshapes that change nothing are left out."""
+    y = TensorName(x)
+    for op, attributes in steps:
+        if op == "reshape" and builder.shape(y) == attributes.shape:
+            continue
+        y = add(builder, op, name if op != "reshape" else f"{name}/reshape", [y], attributes)
+    return y
 
 
 def reshape(builder: ImportBuilder, name: str, x: str, shape: Sequence[int]) -> TensorName:

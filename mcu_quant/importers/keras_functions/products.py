@@ -42,10 +42,13 @@ class Roles:
     summed: str
 
 
-def contract(builder: ImportBuilder, name: str, x: Factor, y: Factor, output: str) -> TensorName:
+def contract(
+    builder: ImportBuilder, name: str, x: Factor, y: Factor, output: str, bias: np.ndarray | None = None
+) -> TensorName:
     """The sum, over the letters that the output lacks, of products. Raises LayerRefused.
 
     A tensor's first axis is the batch, which must be the output's first. At most one operand is constant.
+    bias: for each index of the axes that y alone has, where y is constant and has no axis of x in the output.
     """
     if isinstance(x.value, np.ndarray):
         x, y = y, x
@@ -59,7 +62,7 @@ def contract(builder: ImportBuilder, name: str, x: Factor, y: Factor, output: st
     if not roles.summed:
         return _elementwise(builder, name, x, y, output)
     if isinstance(y.value, np.ndarray) and not roles.shared:
-        return _dense(builder, name, x, y, roles, output)
+        return _dense(builder, name, x, y, roles, output, bias)
     return _batch_product(builder, name, x, y, roles, output)
 
 
@@ -125,7 +128,15 @@ def _elementwise(builder: ImportBuilder, name: str, x: Factor, y: Factor, output
     return binary(builder, "mul", name, *operands)
 
 
-def _dense(builder: ImportBuilder, name: str, x: Factor, y: Factor, roles: Roles, output: str) -> TensorName:
+def _dense(
+    builder: ImportBuilder,
+    name: str,
+    x: Factor,
+    y: Factor,
+    roles: Roles,
+    output: str,
+    bias: np.ndarray | None,
+) -> TensorName:
     """A constant matrix: each row of x times it."""
     sizes = _sizes(builder, x, y)
     rows = _arranged(builder, name, x, roles.first + roles.summed)
@@ -133,18 +144,21 @@ def _dense(builder: ImportBuilder, name: str, x: Factor, y: Factor, roles: Roles
     assert isinstance(rows, TensorName) and isinstance(kernel, np.ndarray)
     depth = math.prod(sizes[label] for label in roles.summed)
     rows = reshape(builder, f"{name}/rows", rows, [*(sizes[label] for label in roles.first), depth])
-    product = dense(builder, name, rows, kernel.reshape(depth, -1))
+    product = dense(builder, name, rows, kernel.reshape(depth, -1), bias)
     return _finished(builder, name, product, roles.first + roles.second, output, sizes)
 
 
-def dense(builder: ImportBuilder, name: str, x: str, kernel: np.ndarray) -> TensorName:
+def dense(
+    builder: ImportBuilder, name: str, x: str, kernel: np.ndarray, bias: np.ndarray | None = None
+) -> TensorName:
     """The last axis times a matrix [inputs, units]."""
     if builder.shape(x)[-1] != len(kernel):
         raise LayerRefused(
             "the matrix must have a row for each value", value=f"{builder.shape(x)}, {kernel.shape}"
         )
-    config = {"units": kernel.shape[1], "use_bias": False, "activation": None}
-    return TensorName(builder.layer("Dense", name, [x], config, [np.ascontiguousarray(kernel, np.float32)]))
+    config = {"units": kernel.shape[1], "use_bias": bias is not None, "activation": None}
+    weights = [np.ascontiguousarray(kernel, np.float32), *([] if bias is None else [bias])]
+    return TensorName(builder.layer("Dense", name, [x], config, weights))
 
 
 def _batch_product(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,14 +18,14 @@ from mcu_quant.importers.keras_functions.arguments import (
     integers,
     is_integer,
 )
-from mcu_quant.importers.keras_functions.nodes import add, attrs, constant, layer, reshape
+from mcu_quant.importers.keras_functions.nodes import add, attrs, constant, layer, moved, reshape
 from mcu_quant.importers.keras_layers import ImportBuilder, constant_operand
+from mcu_quant.ops import moves
+from mcu_quant.ops.base import Shape
 from mcu_quant.ops.keras import LayerRefused
+from mcu_quant.ops.moves import Steps
 from mcu_quant.ops.pad import PadAttrs
-from mcu_quant.ops.strided_slice import attrs_of
 
-#: As many as TFLM slices.
-MOST_SLICED_AXES = 4
 _X = ("tensor", "input", "inputs", "x", "a", "array", "images")
 
 
@@ -176,26 +176,14 @@ def broadcast(builder: ImportBuilder, name: str, x: str, shape: Sequence[int]) -
     return add(builder, "broadcast_to", name, [x], attrs(builder, "broadcast_to", tuple(shape)))
 
 
-def tile(builder: ImportBuilder, name: str, x: str, axis: int, repeats: int, inner: bool) -> TensorName:
-    """An axis repeated as a whole, or (inner) each of its elements."""
-    shape = builder.shape(x)
-    before, size, after = math.prod(shape[1:axis]), shape[axis], math.prod(shape[axis + 1 :])
-    lone = (1, before * size, 1, after) if inner else (1, before, 1, size * after)
-    wide = (*lone[:2], repeats, lone[3])
-    y = broadcast(builder, name, reshape(builder, f"{name}/reshape", x, lone), wide)
-    return reshape(builder, f"{name}/tiled", y, (*shape[:axis], size * repeats, *shape[axis + 1 :]))
-
-
 def _tile(arguments: Arguments, builder: ImportBuilder) -> str:
     x = arguments.tensor(0, *_X)
     rank = len(builder.shape(x))
     counts = integers(arguments.get(1, "multiples", "repeats"), "repeats")
     if len(counts) > rank or (len(counts) == rank and counts[0] != 1) or min(counts) < 1:
         raise LayerRefused("the repeats must be one for each axis, 1 for the batch", value=counts)
-    for axis, count in enumerate(counts, start=rank - len(counts)):
-        if count > 1:
-            x = tile(builder, arguments.name, x, axis, count, inner=False)
-    return x
+    whole = [*[1] * (rank - len(counts)), *counts]
+    return moved(builder, arguments.name, x, moves.tile(builder.shape(x), whole)) if max(whole) > 1 else x
 
 
 def _repeat(arguments: Arguments, builder: ImportBuilder) -> str:
@@ -204,14 +192,13 @@ def _repeat(arguments: Arguments, builder: ImportBuilder) -> str:
     axis = axis_of(arguments.get(2, "axis"), len(builder.shape(x)))
     if len(counts) != 1 or counts[0] < 1:
         raise LayerRefused("all elements must be repeated as often", value=counts)
-    return tile(builder, arguments.name, x, axis, counts[0], inner=True) if counts[0] > 1 else x
+    steps = moves.repeat(builder.shape(x), counts[0], axis)
+    return moved(builder, arguments.name, x, steps) if counts[0] > 1 else x
 
 
 def reverse(builder: ImportBuilder, name: str, x: str, axes: Sequence[int]) -> TensorName:
     """The order of those axes turned round."""
-    shape = builder.shape(x)
-    index = [slice(None, None, -1 if axis in axes else 1) for axis in range(len(shape))]
-    return add(builder, "strided_slice", name, [x], attrs_of(index, shape))
+    return moved(builder, name, x, moves.flip(builder.shape(x), axes))
 
 
 def _flip(arguments: Arguments, builder: ImportBuilder) -> str:
@@ -258,21 +245,10 @@ def _roll(arguments: Arguments, builder: ImportBuilder) -> str:
 def sliced(builder: ImportBuilder, name: str, x: str, axis: int, part: slice | int) -> TensorName:
     """A part of one axis; without the axis, if the part is a number."""
     shape = builder.shape(x)
-    if len(shape) > MOST_SLICED_AXES:
-        return _sliced_merged(builder, name, x, axis, part)
-    index: list[slice | int] = [slice(None)] * len(shape)
-    index[axis] = part
-    return add(builder, "strided_slice", name, [x], attrs_of(index, shape))
-
-
-def _sliced_merged(builder: ImportBuilder, name: str, x: str, axis: int, part: slice | int) -> TensorName:
-    """Likewise, with all other axes as one before and one after."""
-    shape = builder.shape(x)
-    before, after = shape[1:axis], shape[axis + 1 :]
-    merged = (shape[0], math.prod(before), shape[axis], math.prod(after))
-    y = sliced(builder, name, reshape(builder, f"{name}/merge", x, merged), 2, part)
-    size = () if isinstance(part, int) else (builder.shape(y)[2],)
-    return reshape(builder, f"{name}/split", y, (shape[0], *before, *size, *after))
+    if isinstance(part, int):
+        return moved(builder, name, x, moves.index(shape, axis, part))
+    first, last, _ = part.indices(shape[axis])
+    return moved(builder, name, x, moves.part(shape, axis, first, last - first))
 
 
 def _pad(arguments: Arguments, builder: ImportBuilder) -> str:
@@ -307,14 +283,15 @@ def padded(
     return add(builder, "pad", name, [x, *value], PadAttrs(widths))
 
 
-def _blocks(op: str) -> Function:
+def _blocks(steps: Callable[[Shape, int], Steps]) -> Function:
     """depth_to_space and space_to_depth."""
 
     def lower(arguments: Arguments, builder: ImportBuilder) -> str:
         if arguments.get(2, "data_format") not in (None, "channels_last", "NHWC"):
             raise LayerRefused("the layout must be channels_last", value=arguments.get(2, "data_format"))
         size = int(arguments.get(1, "block_size"))
-        return add(builder, op, arguments.name, [arguments.tensor(0, *_X)], attrs(builder, op, size))
+        x = arguments.tensor(0, *_X)
+        return moved(builder, arguments.name, x, steps(builder.shape(x), size))
 
     return lower
 
@@ -339,6 +316,6 @@ FUNCTIONS: FunctionTable = {
     _rotate: ("Rot90",),
     _roll: ("roll", "compat.v1.manip.roll", "Roll"),
     _pad: ("pad", "compat.v1.pad", "Pad"),
-    _blocks("depth_to_space"): ("nn.depth_to_space", "compat.v1.depth_to_space", "DepthToSpace"),
-    _blocks("space_to_depth"): ("nn.space_to_depth", "compat.v1.space_to_depth", "SpaceToDepth"),
+    _blocks(moves.depth_to_space): ("nn.depth_to_space", "compat.v1.depth_to_space", "DepthToSpace"),
+    _blocks(moves.space_to_depth): ("nn.space_to_depth", "compat.v1.space_to_depth", "SpaceToDepth"),
 }
