@@ -32,6 +32,18 @@ def one_in_four_is_quick(index: int) -> tuple[pytest.MarkDecorator, ...]:
     return () if index % 4 == 0 else (pytest.mark.slow,)
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """`make check` runs every fourth case of a table (a parameter `case`), in every way that a test has."""
+    tables: dict[object, dict[str, int]] = {}
+    for item in items:
+        callspec = getattr(item, "callspec", None)
+        if callspec is not None and "case" in callspec.params:
+            seen = tables.setdefault(getattr(item, "function", None), {})
+            if seen.setdefault(str(callspec.params["case"]), len(seen)) % 4:
+                item.add_marker(pytest.mark.slow)
+
+
 def require_tools(*names: str) -> None:
     """Skip the test (fail it in CI) if one of the programs is not installed."""
     missing = [name for name in names if shutil.which(name) is None]

@@ -22,6 +22,7 @@ from mcu_quant.ops.interpreter import run_graph
 from mcu_quant.passes import prepare
 from mcu_quant.quantize import quantize_integer
 from mcu_quant.quantize_options import QuantizeOptions
+from tests.conftest import one_in_four_is_quick
 from tests.importers.keras_function_cases import CASES, Case
 from tests.keras_models import quantize_input
 from tests.oracles import OracleRefused, litert_ref, tflm
@@ -29,6 +30,7 @@ from tests.oracles import OracleRefused, litert_ref, tflm
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 keras = pytest.importorskip("keras", reason="Keras is not installed (pip install 'mcu-quant[test]')")
 SAMPLES = 24
+NAMES = [pytest.param(name, marks=one_in_four_is_quick(index)) for index, name in enumerate(CASES)]
 #: LiteRT's reference kernels lack CEIL, ROUND, and int8 forms of ELU and CUMSUM; its int8 SUM is not TFLM's,
 #: and makes a 0 to divide by.
 NOT_IN_LITERT = (
@@ -66,7 +68,7 @@ def keras_outputs(name: str, inputs: list[np.ndarray]) -> np.ndarray:
     return np.asarray(model_of(name)(inputs, training=False))
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", NAMES)
 def test_float_graph_is_keras(name: str) -> None:
     samples = inputs_of(CASES[name])
     expected = keras_outputs(name, [x[:, 0] for x in samples])
@@ -78,7 +80,7 @@ def test_float_graph_is_keras(name: str) -> None:
     np.testing.assert_allclose(prepared[:, 0], expected, rtol=2e-5, atol=2e-5)
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", NAMES)
 def test_int8_file_is_the_oracles(name: str) -> None:
     """TFLM's bytes, or LiteRT's where it lacks an operator; and LiteRT runs what we write."""
     samples = inputs_of(CASES[name])

@@ -23,7 +23,6 @@ from mcu_quant.ops.interpreter import run_graph, run_node
 from mcu_quant.ops.support import node_problems
 from mcu_quant.optimize.storage import widen_constants
 from mcu_quant.quantize.floats import quantize_weights
-from tests.conftest import one_in_four_is_quick
 from tests.kernel_harness import run_kernel
 from tests.ops.driver import Case, float_node, may_overlap, operands, real_operands
 from tests.oracles import litert_ref, tflm
@@ -104,8 +103,8 @@ def _cases() -> list[tuple[str, Case]]:
 
 
 CASES = [
-    pytest.param(case, form, id=f"{op}-{case}-{form}", marks=one_in_four_is_quick(index))
-    for index, (op, case) in enumerate(_cases())
+    pytest.param(case, form, id=f"{op}-{case}-{form}")
+    for op, case in _cases()
     for form in (FORMS if op in LINEAR else FORMS[:1])
 ]
 

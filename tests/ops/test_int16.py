@@ -24,7 +24,6 @@ from mcu_quant.ops.logistic import LogisticAttrs
 from mcu_quant.ops.relu import ReluAttrs
 from mcu_quant.ops.support import node_problems
 from mcu_quant.ops.tanh import TanhAttrs
-from tests.conftest import one_in_four_is_quick
 from tests.ops import (
     test_abs,
     test_add,
@@ -145,11 +144,7 @@ TABLES: dict[str, list[Case]] = {
     "transpose": _cases(test_transpose.CASES),
     "transpose_conv": _cases(test_transpose_conv.CASES),
 }
-CASES = [
-    pytest.param(case, id=f"{op}-{case}", marks=one_in_four_is_quick(index))
-    for op, table in TABLES.items()
-    for index, case in enumerate(table)
-]
+CASES = [pytest.param(case, id=f"{op}-{case}") for op, table in TABLES.items() for case in table]
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=check_name)

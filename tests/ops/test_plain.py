@@ -16,7 +16,6 @@ from mcu_quant.ops.pad import PadAttrs
 from mcu_quant.ops.reshape import ReshapeAttrs
 from mcu_quant.ops.softmax import SoftmaxAttrs
 from mcu_quant.ops.support import node_problems
-from tests.conftest import one_in_four_is_quick
 from tests.ops import (
     test_broadcast_to,
     test_cast,
@@ -154,11 +153,7 @@ TABLES: dict[str, list[Case]] = {
     "one_hot": _moved(test_one_hot.CASES),
     "mirror_pad": _moved(test_mirror_pad.CASES),
 }
-CASES = [
-    pytest.param(case, id=f"{op}-{case}", marks=one_in_four_is_quick(index))
-    for op, table in TABLES.items()
-    for index, case in enumerate(table)
-]
+CASES = [pytest.param(case, id=f"{op}-{case}") for op, table in TABLES.items() for case in table]
 
 
 @pytest.mark.parametrize("check", PLAIN_CHECKS, ids=check_name)
