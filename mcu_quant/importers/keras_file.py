@@ -78,7 +78,7 @@ def _load_archive(path: Path) -> Graph:
     try:
         with zipfile.ZipFile(path) as archive:
             document = _json(_config_text(archive, path.name), path.name)
-            version = _version(archive)
+            model = parse_model(document, _version(archive))
             contents = _weights(archive, path.name)
     except DAMAGE as error:
         raise InvalidModelError(
@@ -87,7 +87,6 @@ def _load_archive(path: Path) -> Graph:
             value=error,
             hint="save the model again; the file may be truncated",
         ) from error
-    model = parse_model(document, version)
     return build_graph(model, ArchiveWeights(model, contents), path.stem)
 
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from tests.hostile.seeds import write_seeds
 
 #: Of the files. Those with HDF5 in them are read by a child process each, which takes its time.
-SHARES = {"tflite": 0.6, "npz": 0.2, "keras": 0.15, "h5": 0.05}
+SHARES = {"tflite": 0.64, "npz": 0.2, "keras": 0.12, "h5": 0.04}
 #: Files of one process of atheris, and how often one that was ended by a finding is started again.
 PART, RESTARTS = 1500, 5
 REGRESSIONS = Path(__file__).with_name("regressions")
