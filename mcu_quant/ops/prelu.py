@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from mcu_quant.fixed_point import INT32_MAX, quantize_multiplier, requantize
-from mcu_quant.ir import BoundNode
+from mcu_quant.ir import BoundNode, ValueRange
 from mcu_quant.ops.base import Constraint, QuantRule, TfliteForm, scale_ratio, to_output
 from mcu_quant.ops.binary import BinaryOperator
 from mcu_quant.ops.broadcast import BROADCASTS
@@ -78,6 +78,14 @@ class Prelu(BinaryOperator):
 
     def to_tflite(self, node: BoundNode) -> TfliteForm:
         return TfliteForm("PRELU", 1)
+
+    def value_range(self, node: BoundNode) -> tuple[ValueRange | None, ...]:
+        """With an alpha below 0 outputs fall and then rise: 0, where they turn, counts too."""
+        (known,) = super().value_range(node)
+        if known is None:
+            return (None,)
+        turn = node.output.zero_point
+        return (ValueRange(np.minimum(known.low, turn), np.maximum(known.high, turn)),)
 
     def meaning(self, node: BoundNode, a: np.ndarray, b: np.ndarray) -> np.ndarray:
         return np.where(a >= 0, a, a * b)

@@ -21,13 +21,14 @@ from tests.kernels.guards.armv7m import GUARDS as ARMV7M
 from tests.kernels.guards.dsp import GUARDS as DSP
 from tests.kernels.guards.guard import Guard
 from tests.kernels.guards.int16 import GUARDS as INT16
+from tests.kernels.guards.moves import GUARDS as MOVES
 from tests.kernels.guards.mve import GUARDS as MVE
 from tests.kernels.guards.portable import GUARDS as PORTABLE
 from tests.kernels.guards.portable import NEVER
 from tests.kernels.guards.thumb1 import GUARDS as THUMB1
 from tests.ops.driver import operands, reference
 
-GUARDS = [*THUMB1, *ARMV7M, *DSP, *MVE, *PORTABLE, *INT16]
+GUARDS = [*THUMB1, *ARMV7M, *DSP, *MVE, *PORTABLE, *MOVES, *INT16]
 GUARDED = [(kernel, guard) for guard in GUARDS for kernel in KERNELS if kernel.name in guard.kernels.split()]
 IDS = [f"{kernel.name}-{index}" for index, (kernel, _) in enumerate(GUARDED)]
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
+from mcu_quant.ops.batch_matmul import BatchMatmulAttrs
 from mcu_quant.ops.pooling import Pool2DAttrs
 from mcu_quant.ops.reduction import ReductionAttrs
 from tests.kernels.guards.guard import (
@@ -15,6 +17,7 @@ from tests.kernels.guards.guard import (
     one_ratio,
     with_steep_channel,
 )
+from tests.ops import test_batch_matmul, test_transpose_conv
 from tests.ops.driver import Case, unary_case
 
 _CONVOLUTIONS = "conv_2d_dsp_s8 conv_2d_dsp_fast_s8 conv_2d_dsp_small_s8"
@@ -24,6 +27,10 @@ _PLANAR = "depthwise_planar_s8 depthwise_planar_small_s8"
 
 def _long_rows(units: int, size: int) -> Case:
     return fully_connected((1, size), (units, size))
+
+
+def _product(a: Sequence[int], b: Sequence[int], attrs: BatchMatmulAttrs | None = None) -> Case:
+    return test_batch_matmul.case("guard", tuple(a), tuple(b), attrs or BatchMatmulAttrs())
 
 
 LINEAR = [
@@ -225,4 +232,28 @@ HYBRID = [
     ),
 ]
 
-GUARDS = [*LINEAR, *HYBRID, *DEPTHWISE, *WINOGRAD, *ELEMENTWISE, *POOLING]
+_DEEP = "the first operand must lie in rows of four or more"
+
+PRODUCTS = [
+    Guard(
+        "transpose_conv_s8_dsp",
+        "there must be four input channels or more",
+        test_transpose_conv.case("three", (4, 4), (2, 2), (3, 2, 3), (2, 2, 2, 3)),
+        test_transpose_conv.case("four", (4, 4), (2, 2), (3, 2, 4), (2, 2, 2, 4)),
+    ),
+    Guard("batch_matmul_s8_dsp", _DEEP, _product((1, 4, 3), (1, 3, 5)), _product((1, 4, 4), (1, 4, 5))),
+    Guard(
+        "batch_matmul_s8_dsp",
+        _DEEP,
+        _product((1, 6, 4), (1, 6, 5), BatchMatmulAttrs(adj_x=True)),
+        _product((1, 4, 6), (1, 6, 5)),
+    ),
+    Guard(
+        "batch_matmul_s8_dsp",
+        "too few rows share the second operand to turn it round",
+        _product((1, 3, 4), (1, 4, 5)),
+        _product((1, 4, 4), (1, 4, 5)),
+    ),
+]
+
+GUARDS = [*PRODUCTS, *LINEAR, *HYBRID, *DEPTHWISE, *WINOGRAD, *ELEMENTWISE, *POOLING]
