@@ -15,14 +15,15 @@ from pkgutil import walk_packages
 import atheris
 
 #: What reads files, and what is made of them: the parts of mcu_quant whose branches guide the fuzzer.
-_GUIDING = ("importers", "passes", "quantize", "optimize", "ops", "cli", "pipeline")
+#: (Those that run in child processes import TensorFlow or HDF5.)
+_GUIDING = ("importers", "passes", "quantize", "optimize", "ops", "cli", "pipeline", "npz", "samples")
 
 with atheris.instrument_imports(include=["mcu_quant"]):
-    import mcu_quant
-
-    for _module in walk_packages(mcu_quant.__path__, "mcu_quant."):
-        if _module.name.split(".")[1] in (*_GUIDING, "npz", "samples", "archives"):
-            import_module(_module.name)
+    for _name in _GUIDING:
+        _part = import_module(f"mcu_quant.{_name}")
+        for _module in walk_packages(getattr(_part, "__path__", ()), f"mcu_quant.{_name}."):
+            if not _module.name.endswith("_reader"):
+                import_module(_module.name)
 
 from tests.hostile.judge import MEGABYTES, SECONDS, Target  # noqa: E402
 from tests.hostile.mutate import mutated  # noqa: E402
