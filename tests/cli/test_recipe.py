@@ -158,17 +158,17 @@ def test_options_that_no_layer_has_a_use_for(
 
 
 def test_allow_float(refuses: Refuses, mcu_quant: Run, files: Path, tmp_path: Path) -> None:
-    """A ReLU with a threshold compares, which int16 has no form of."""
-    kernel = np.random.default_rng(4).normal(size=(12, 3)).astype(np.float32)
-    cut = tiny_models.layer("ReLU", "cut", threshold=0.5, max_value=None, negative_slope=0.0)
-    dense = tiny_models.layer("Dense", "dense", units=3, activation="linear", use_bias=False)
+    """A softmax of more classes than int16 bears."""
+    kernel = np.random.default_rng(4).normal(size=(12, 65_536)).astype(np.float32)
+    dense = tiny_models.layer("Dense", "dense", units=65_536, activation="linear", use_bias=False)
+    softmax = tiny_models.layer("Softmax", "cut", axis=-1)
     model = tiny_models.write_sequential(
-        tmp_path / "cut.keras", [None, 12], [dense, cut], {"dense": [kernel]}
+        tmp_path / "cut.keras", [None, 12], [dense, softmax], {"dense": [kernel]}
     )
     output = tmp_path / "cut.tflite"
     arguments = ("quantize", model, "-o", output, "--technique", "int16x8", "--data", files / "x.npz")
     error = refuses(*arguments)
-    assert "cut" in error and "compares no int16" in error and "--allow-float" in error
+    assert "cut" in error and "at most 65535 elements" in error and "--allow-float" in error
     done = mcu_quant(*arguments, "--allow-float", "--json")
     (layer,) = only_json(done)["float_layers"]
     assert layer.startswith("cut") and f"in float32: {layer}" in done.stderr

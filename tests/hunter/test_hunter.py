@@ -203,7 +203,7 @@ def test_a_kernel_that_is_wrong_is_caught_for_its_core(
     assert report.mismatches and report.mismatches[0].startswith(host_name(target))
     for path in regressions.saved(tmp_path):
         case = regressions.load(path)
-        assert isinstance(case, Case) and len(case.graph.nodes) == 1
+        assert isinstance(case, Case) and len(case.graph.nodes) <= 4  # what is one table
         assert regressions.engines(path) == Engines(target)
         check_case(case, Engines(target), Tally())
 
