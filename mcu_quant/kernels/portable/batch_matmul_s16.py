@@ -9,7 +9,7 @@ from mcu_quant.ir import BoundNode
 from mcu_quant.kernels.base import Activation, Core, Kernel, KernelCall
 from mcu_quant.kernels.portable.matrices import matrix_overlap, matrix_params
 from mcu_quant.ops import OPERATORS
-from mcu_quant.ops.batch_matmul import product_ratio
+from mcu_quant.ops.base import product_ratio
 
 
 class BatchMatmulS16(Kernel):
