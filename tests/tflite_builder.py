@@ -59,9 +59,10 @@ class Subgraph:
         self.table.outputs = list(tensors)
 
     def op(self, builtin: str, inputs: Sequence[int], outputs: Sequence[int], **options: Any) -> Any:
-        """options: fields, and `type`, the options' table; `custom`, a custom operator's name."""
+        """options: fields, and `type`, the options' table; `custom`, a custom operator's name; `version`."""
         operator = schema.OperatorT()
-        operator.opcodeIndex = self.model.code(builtin, options.pop("custom", None))
+        custom, version = options.pop("custom", None), options.pop("version", 1)
+        operator.opcodeIndex = self.model.code(builtin, custom, version)
         operator.inputs, operator.outputs = list(inputs), list(outputs)
         type_name = options.pop("type", None)
         if type_name is not None:
@@ -73,6 +74,7 @@ class Subgraph:
             )
             table = getattr(schema, f"{type_name}T")()
             for field, value in options.items():
+                assert hasattr(table, field), f"{type_name} has no {field}"
                 setattr(table, field, value)
             setattr(operator, f"builtinOptions{union}", table)
         self.table.operators.append(operator)
@@ -84,21 +86,25 @@ class Model:
         self.table = schema.ModelT()
         self.table.version, self.table.subgraphs = 3, []
         self.table.buffers, self.table.operatorCodes = [schema.BufferT()], []
-        self.codes: dict[tuple[str, str | None], int] = {}
+        self.codes: dict[tuple[str, str | None, int], int] = {}
 
     def buffer(self, data: bytes) -> int:
         self.table.buffers.append(schema.BufferT())
         self.table.buffers[-1].data = np.frombuffer(data, np.uint8)
         return len(self.table.buffers) - 1
 
-    def code(self, builtin: str, custom: str | None) -> int:
-        if (builtin, custom) not in self.codes:
+    def code(self, builtin: str, custom: str | None, version: int = 1) -> int:
+        if (builtin, custom, version) not in self.codes:
             code = schema.OperatorCodeT()
             code.builtinCode = getattr(schema.BuiltinOperator, builtin)
-            code.deprecatedBuiltinCode, code.version, code.customCode = min(code.builtinCode, 127), 1, custom
-            self.codes[builtin, custom] = len(self.table.operatorCodes)
+            code.deprecatedBuiltinCode, code.version, code.customCode = (
+                min(code.builtinCode, 127),
+                version,
+                custom,
+            )
+            self.codes[builtin, custom, version] = len(self.table.operatorCodes)
             self.table.operatorCodes.append(code)
-        return self.codes[builtin, custom]
+        return self.codes[builtin, custom, version]
 
     def file(self) -> bytes:
         builder = flatbuffers.Builder(1024)

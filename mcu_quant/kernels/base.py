@@ -175,6 +175,11 @@ class Kernel(ABC):
         return self.cycles(node, core)
 
 
+def tensor_arguments(node: BoundNode, inputs: int) -> tuple[Activation, ...]:
+    """The first so many inputs, then the output: what a kernel without tables of its own is called with."""
+    return (*(Activation(node.input(index).name) for index in range(inputs)), Activation(node.output.name))
+
+
 def storage_of(graph: Graph, kernels: Sequence[Kernel]) -> dict[str, str]:
     """For every tensor, the one whose bytes it is: itself, or what an alias kernel was given.
 

@@ -351,6 +351,11 @@ def scale_ratio(numerator: Sequence[float], denominator: float) -> float:
     return ratio / denominator
 
 
+def product_ratio(node: BoundNode) -> float:
+    """scale(first) * scale(second) / scale(output): what a product of two integers is multiplied with."""
+    return scale_ratio((node.input(0).scale, node.input(1).scale), node.output.scale)
+
+
 def least_rescaled(scale: float, dtype: str, factor: float = 1.0) -> float:
     """least_output_scale of what only rescales: an input, below 2**9 or 2**15, is shifted left by less than
     2**21 or 2**15."""

@@ -18,7 +18,7 @@ from mcu_quant.ops.base import (
     TfliteForm,
     TfliteNode,
     align_ranks,
-    scale_ratio,
+    product_ratio,
     to_output,
 )
 from mcu_quant.ops.broadcast import broadcast_shape, merged_axes
@@ -41,10 +41,6 @@ class BatchMatmulAttrs:
 
     adj_x: bool = False
     adj_y: bool = False
-
-
-def product_ratio(node: BoundNode) -> float:
-    return scale_ratio((node.input(0).scale, node.input(1).scale), node.output.scale)
 
 
 class BatchMatmul(Operator):

@@ -12,7 +12,7 @@ from mcu_quant.fixed_point import IntArray
 from mcu_quant.ir import BoundNode, Tensor
 from mcu_quant.ops.base import SAME_SCALE, Constraint, Operator, QuantRule, Shape, TfliteForm, TfliteNode
 from mcu_quant.ops.forms import FORMS, PLAIN_TYPES
-from mcu_quant.ops.pad import Paddings, padded_shape, read_paddings
+from mcu_quant.ops.pad import Paddings, kept_channels, padded_shape, read_paddings
 
 MAX_AXES = 5
 #: In the order of TFLite's MirrorPadMode (schema.fbs): without and with the edge itself in the mirror.
@@ -78,7 +78,7 @@ class MirrorPad(Operator):
         return True
 
     def channel_sources(self, node: BoundNode) -> IntArray | None:
-        return None if any(node.attrs.paddings[-1]) else np.arange(node.output.shape[-1])
+        return kept_channels(node)
 
     def run_float(self, node: BoundNode, inputs: Sequence[np.ndarray | None]) -> tuple[np.ndarray, ...]:
         (x,) = inputs

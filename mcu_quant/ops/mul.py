@@ -9,13 +9,9 @@ import numpy as np
 
 from mcu_quant.fixed_point import INT32_MAX, IntArray, quantize_multiplier, requantize
 from mcu_quant.ir import BoundNode
-from mcu_quant.ops.base import Constraint, scale_ratio
+from mcu_quant.ops.base import Constraint, product_ratio
 from mcu_quant.ops.binary import NO_ACTIVATION_ON_INT32, ArithmeticAttrs, ArithmeticOperator
 from mcu_quant.ops.broadcast import BROADCASTS
-
-
-def product_ratio(node: BoundNode) -> float:
-    return scale_ratio((node.input(0).scale, node.input(1).scale), node.output.scale)
 
 
 def product_multiplier(node: BoundNode) -> tuple[int, int]:

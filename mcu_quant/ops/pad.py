@@ -87,7 +87,7 @@ class Pad(Operator):
         return True
 
     def channel_sources(self, node: BoundNode) -> IntArray | None:
-        return None if any(node.attrs.paddings[-1]) else np.arange(node.output.shape[-1])
+        return kept_channels(node)
 
     def run_float(self, node: BoundNode, inputs: Sequence[np.ndarray | None]) -> tuple[np.ndarray, ...]:
         value = inputs[1] if len(inputs) > 1 else None
@@ -99,6 +99,11 @@ class Pad(Operator):
 
 def padded_shape(shape: Shape, paddings: Paddings) -> Shape:
     return tuple(before + size + after for size, (before, after) in zip(shape, paddings, strict=True))
+
+
+def kept_channels(node: BoundNode) -> IntArray | None:
+    """Operator.channel_sources of what pads: where the channels have no border."""
+    return None if any(node.attrs.paddings[-1]) else np.arange(node.output.shape[-1])
 
 
 def read_paddings(node: TfliteNode) -> Paddings:

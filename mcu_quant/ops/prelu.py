@@ -8,7 +8,7 @@ import numpy as np
 
 from mcu_quant.fixed_point import INT32_MAX, quantize_multiplier, requantize
 from mcu_quant.ir import BoundNode, ValueRange
-from mcu_quant.ops.base import Constraint, QuantRule, TfliteForm, scale_ratio, to_output
+from mcu_quant.ops.base import Constraint, QuantRule, TfliteForm, product_ratio, to_output
 from mcu_quant.ops.binary import BinaryOperator
 from mcu_quant.ops.broadcast import BROADCASTS
 from mcu_quant.ops.forms import FORMS, form_of
@@ -16,13 +16,9 @@ from mcu_quant.ops.keras import GraphBuilder, KerasLayer, LayerRefused
 from mcu_quant.ops.unary import RESCALED_STEPS, rescale_multiplier, rescale_rules
 
 
-def negative_ratio(node: BoundNode) -> float:
-    return scale_ratio((node.input(0).scale, node.input(1).scale), node.output.scale)
-
-
 def negative_multiplier(node: BoundNode) -> tuple[int, int]:
     """(multiplier, shift) of the products with alpha."""
-    return quantize_multiplier(negative_ratio(node))
+    return quantize_multiplier(product_ratio(node))
 
 
 def _products_fit(node: BoundNode) -> bool:
@@ -57,7 +53,7 @@ class Prelu(BinaryOperator):
         Constraint(
             "scale(x) * scale(alpha) / scale(output) must be below 2**15, in int16 below 2**8",
             _products_fit,
-            negative_ratio,
+            product_ratio,
             "calibrate with representative data",
         ),
     )

@@ -346,7 +346,7 @@ def with_outputs(file: bytes, kept: Sequence[int]) -> bytes:
     """The file with only those of its outputs."""
     import flatbuffers
 
-    from tests.tflite_files import schema
+    from tests.tflite_builder import schema
 
     model = schema.ModelT.InitFromPackedBuf(file)
     graph = model.subgraphs[0]

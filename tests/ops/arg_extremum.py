@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from mcu_quant.ir import BoundNode, Node, Tensor
+from mcu_quant.kernels.portable.arg_extremum_f32 import KERNEL
 from mcu_quant.ops.arg_extremum import ArgAttrs
+from mcu_quant.ops.interpreter import run_node
+from tests.kernel_harness import run_kernel
 from tests.ops.driver import Case, c_equals_reference, c_overlapped, equals_oracle, unary_case
 from tests.ops.plain import plain_case
 
@@ -55,3 +59,20 @@ def plain_arg_cases(op: str) -> list[Case]:
             cases.append(plain_case(name, op, ArgAttrs(axis), [shape], dtype, limit=limit, oracle="LiteRT"))
     cases.append(plain_case("int64", op, ArgAttrs(1, "int64"), [(1, 7)], "int32", oracle="LiteRT"))
     return cases
+
+
+def positions_with_nan(op: str) -> list[int]:
+    """What reference and C find in rows with a NaN, as a comparison of one after the other gives it."""
+    rows = [
+        [np.nan, 1, 2],
+        [1, np.nan, 2],
+        [2, np.nan, 1],
+        [-np.inf, np.nan, -np.inf],
+        [np.inf, np.nan, np.inf],
+    ]
+    x = np.array(rows, np.float32).reshape(-1, 1, 3)
+    tensors = Tensor("x", (1, 3)), Tensor("y", (1,), "int32")
+    node = BoundNode(Node("node", op, ArgAttrs(1), ("x",), ("y",)), tensors[:1], tensors[1:])
+    (found,) = run_node(node, [x])
+    np.testing.assert_array_equal(run_kernel(KERNEL, node, [x])[0], found)
+    return [int(position) for position in found.reshape(-1)]

@@ -22,6 +22,7 @@ import numpy as np
 import pytest
 
 from mcu_quant.exporters.tflite import write_tflite
+from mcu_quant.importers.tflite import read_tflite
 from mcu_quant.ir import BoundNode, Graph, Node, QuantParams, Tensor, check
 from mcu_quant.kernels import KERNELS
 from mcu_quant.kernels.base import Kernel
@@ -232,6 +233,12 @@ def c_overlapped(case: Case) -> None:
         pytest.skip("no kernel allows overlap here")
     for kernel in kernels:
         _assert_same(run_kernel(kernel, node, arrays, overlapped=True), reference(case), kernel.name)
+
+
+def same_in_a_file(case: Case) -> None:
+    """A .tflite file says of the operator what the case does."""
+    graph = read_tflite(write_tflite(case.graph()), "model")
+    assert [node.attrs for node in graph.nodes] == [case.attrs]
 
 
 def may_overlap(kernel: Kernel, node: BoundNode) -> bool:

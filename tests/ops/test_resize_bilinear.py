@@ -7,10 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from mcu_quant.exporters.tflite import write_tflite
-from mcu_quant.importers.tflite import read_tflite
 from mcu_quant.ops.support import node_problems
-from tests.ops.driver import CHECKS, Case, check_name
+from tests.ops.driver import CHECKS, Case, check_name, same_in_a_file
 from tests.ops.test_resize_nearest_neighbor import resize_case, resize_cases
 
 # Steps are rounded to 1/1024 pixel, which adds up: at the 13th pixel to 1.6 steps of the 255 of a hard edge.
@@ -27,8 +25,7 @@ def test_resize_bilinear(case: Case, check: Callable[[Case], None]) -> None:
 
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_the_file_says_the_same(case: Case) -> None:
-    graph = read_tflite(write_tflite(case.graph()), "model")
-    assert graph.nodes[0].attrs == case.attrs
+    same_in_a_file(case)
 
 
 def test_steps_that_lead_out_of_the_image_are_refused() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mcu_quant.ir import BoundNode
-from mcu_quant.kernels.base import Activation, Core, Kernel, KernelCall
+from mcu_quant.kernels.base import Core, Kernel, KernelCall, tensor_arguments
 from mcu_quant.ops.mean import mean_multiplier
 from mcu_quant.ops.reduction import element_count, merged_axes
 
@@ -31,7 +31,7 @@ class MeanS8Dsp(Kernel):
             "shift": shift,
             "output_zero_point": node.output.zero_point,
         }
-        return KernelCall(params, (Activation(node.input(0).name), Activation(node.output.name)))
+        return KernelCall(params, tensor_arguments(node, 1))
 
     def cycles(self, node: BoundNode, core: Core) -> float:
         return 1.3 * node.input(0).elements + 30.0 * node.output.elements

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mcu_quant.ir import BoundNode
-from mcu_quant.kernels.base import Activation, Core, Kernel, KernelCall
+from mcu_quant.kernels.base import Core, Kernel, KernelCall, tensor_arguments
 from mcu_quant.kernels.portable.float_params import float_product_cycles
 from mcu_quant.kernels.portable.matrices import matrix_overlap, matrix_params
 
@@ -14,8 +14,7 @@ class BatchMatmulF32(Kernel):
     forms = ("float",)
 
     def call(self, node: BoundNode) -> KernelCall:
-        names = (node.input(0).name, node.input(1).name, node.output.name)
-        return KernelCall(matrix_params(node), tuple(Activation(name) for name in names))
+        return KernelCall(matrix_params(node), tensor_arguments(node, 2))
 
     def overlap(self, node: BoundNode) -> tuple[int | None, ...]:
         return matrix_overlap(node)

@@ -6,10 +6,10 @@ import numpy as np
 
 from mcu_quant.fixed_point import quantize_multiplier, reduced_multiplier
 from mcu_quant.ir import BoundNode
-from mcu_quant.kernels.base import Activation, Core, Kernel, KernelCall
+from mcu_quant.kernels.base import Core, Kernel, KernelCall, tensor_arguments
 from mcu_quant.kernels.portable.matrices import matrix_overlap, matrix_params
 from mcu_quant.ops import OPERATORS
-from mcu_quant.ops.batch_matmul import product_ratio
+from mcu_quant.ops.base import product_ratio
 
 
 class BatchMatmulS16(Kernel):
@@ -21,8 +21,7 @@ class BatchMatmulS16(Kernel):
         multiplier, shift = quantize_multiplier(product_ratio(node))
         reduced = int(reduced_multiplier(np.array(multiplier, np.int64)))
         params = matrix_params(node) | {"multiplier": reduced, "shift": shift}
-        names = (node.input(0).name, node.input(1).name, node.output.name)
-        return KernelCall(params, tuple(Activation(name) for name in names))
+        return KernelCall(params, tensor_arguments(node, 2))
 
     def overlap(self, node: BoundNode) -> tuple[int | None, ...]:
         return matrix_overlap(node)

@@ -7,7 +7,8 @@ from mcu_quant.ir import BoundNode
 from mcu_quant.kernels.base import Activation, Core, Kernel, KernelCall
 from mcu_quant.kernels.portable.loop_costs import MATRICES, is_thumb1, row_cycles
 from mcu_quant.kernels.portable.matrices import matrix_overlap, matrix_params
-from mcu_quant.ops.batch_matmul import product_ratio, sizes
+from mcu_quant.ops.base import product_ratio
+from mcu_quant.ops.batch_matmul import sizes
 
 
 class BatchMatmulS8(Kernel):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mcu_quant.ir import BoundNode
-from mcu_quant.kernels.base import Activation, Core, Kernel, KernelCall
+from mcu_quant.kernels.base import Core, Kernel, KernelCall, tensor_arguments
 from mcu_quant.kernels.portable.float_params import float_bounds
 from mcu_quant.kernels.portable.walk import in_place, walk_params
 
@@ -18,8 +18,7 @@ class BinaryF32(Kernel):
         params = walk_params(node, ("first", "second"))
         params["operation"] = self.ops.index(node.node.op)
         params |= float_bounds(getattr(node.attrs, "activation", "none"))
-        names = (node.input(0).name, node.input(1).name, node.output.name)
-        return KernelCall(params, tuple(Activation(name) for name in names))
+        return KernelCall(params, tensor_arguments(node, 2))
 
     def overlap(self, node: BoundNode) -> tuple[int | None, ...]:
         return in_place(node)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mcu_quant.ir import BoundNode
-from mcu_quant.kernels.base import Activation, KernelCall
+from mcu_quant.kernels.base import KernelCall, tensor_arguments
 from mcu_quant.kernels.portable.cumsum_s8 import CumsumS8, axis_params
 
 
@@ -14,7 +14,7 @@ class CumsumF32(CumsumS8):
     forms = ("float",)
 
     def call(self, node: BoundNode) -> KernelCall:
-        arguments = (Activation(node.input(0).name), Activation(node.output.name))
+        arguments = tensor_arguments(node, 1)
         return KernelCall(axis_params(node), arguments)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from mcu_quant.ir import BoundNode
-from mcu_quant.kernels.base import Activation, Core, Kernel, KernelCall
+from mcu_quant.kernels.base import Core, Kernel, KernelCall, tensor_arguments
 from mcu_quant.kernels.portable.walk import Params
 from mcu_quant.ops.cumsum import sum_multiplier
 
@@ -21,7 +21,7 @@ class CumsumS8(Kernel):
             "shift": shift,
             "output_zero_point": node.output.zero_point,
         }
-        return KernelCall(params, (Activation(node.input(0).name), Activation(node.output.name)))
+        return KernelCall(params, tensor_arguments(node, 1))
 
     def in_place(self, node: BoundNode) -> bool:
         return True

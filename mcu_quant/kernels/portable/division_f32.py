@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mcu_quant.ir import BoundNode
-from mcu_quant.kernels.base import Activation, Core, Kernel, KernelCall
+from mcu_quant.kernels.base import Core, Kernel, KernelCall, tensor_arguments
 from mcu_quant.kernels.portable.walk import in_place, walk_params
 
 
@@ -15,8 +15,7 @@ class DivisionF32(Kernel):
 
     def call(self, node: BoundNode) -> KernelCall:
         params = walk_params(node, ("first", "second")) | {"operation": self.ops.index(node.node.op)}
-        names = (node.input(0).name, node.input(1).name, node.output.name)
-        return KernelCall(params, tuple(Activation(name) for name in names))
+        return KernelCall(params, tensor_arguments(node, 2))
 
     def overlap(self, node: BoundNode) -> tuple[int | None, ...]:
         return in_place(node)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from mcu_quant.ir import BoundNode
-from mcu_quant.kernels.base import Activation, Core, Kernel, KernelCall
+from mcu_quant.kernels.base import Core, Kernel, KernelCall, tensor_arguments
 from mcu_quant.kernels.portable.walk import Params
 from mcu_quant.ops.base import Shape
 from mcu_quant.ops.gather import GatherAttrs
@@ -19,8 +19,7 @@ class GatherS8(Kernel):
 
     def call(self, node: BoundNode) -> KernelCall:
         params = _gather(node) if node.node.op == "gather" else _gather_nd(node)
-        names = (node.input(0).name, node.input(1).name, node.output.name)
-        return KernelCall(params, tuple(Activation(name) for name in names))
+        return KernelCall(params, tensor_arguments(node, 2))
 
     def cycles(self, node: BoundNode, core: Core) -> float:
         indexed = node.attrs.axis + 1 if node.node.op == "gather" else node.input(1).shape[-1]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mcu_quant.ir import BoundNode
-from mcu_quant.kernels.base import Activation, KernelCall
+from mcu_quant.kernels.base import KernelCall, tensor_arguments
 from mcu_quant.kernels.portable.l2_normalization_s8 import L2NormalizationS8, last_rows
 
 
@@ -14,7 +14,7 @@ class L2NormalizationF32(L2NormalizationS8):
     forms = ("float",)
 
     def call(self, node: BoundNode) -> KernelCall:
-        return KernelCall(last_rows(node), (Activation(node.input(0).name), Activation(node.output.name)))
+        return KernelCall(last_rows(node), tensor_arguments(node, 1))
 
 
 KERNEL = L2NormalizationF32()

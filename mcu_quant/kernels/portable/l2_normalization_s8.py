@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mcu_quant.ir import BoundNode
-from mcu_quant.kernels.base import Activation, Core, Kernel, KernelCall
+from mcu_quant.kernels.base import Core, Kernel, KernelCall, tensor_arguments
 from mcu_quant.kernels.portable.walk import Params
 
 
@@ -13,7 +13,7 @@ class L2NormalizationS8(Kernel):
 
     def call(self, node: BoundNode) -> KernelCall:
         params = last_rows(node) | {"input_zero_point": node.input(0).zero_point}
-        return KernelCall(params, (Activation(node.input(0).name), Activation(node.output.name)))
+        return KernelCall(params, tensor_arguments(node, 1))
 
     def overlap(self, node: BoundNode) -> tuple[int | None, ...]:
         """In place: a row is read whole before it is written, and once more element by element."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mcu_quant.ir import BoundNode
-from mcu_quant.kernels.base import Activation, KernelCall
+from mcu_quant.kernels.base import KernelCall, tensor_arguments
 from mcu_quant.kernels.portable.l2_normalization_s8 import last_rows
 from mcu_quant.kernels.portable.log_softmax_s8 import LogSoftmaxS8
 
@@ -15,7 +15,7 @@ class LogSoftmaxF32(LogSoftmaxS8):
     forms = ("float",)
 
     def call(self, node: BoundNode) -> KernelCall:
-        return KernelCall(last_rows(node), (Activation(node.input(0).name), Activation(node.output.name)))
+        return KernelCall(last_rows(node), tensor_arguments(node, 1))
 
 
 KERNEL = LogSoftmaxF32()

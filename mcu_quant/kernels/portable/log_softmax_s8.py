@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mcu_quant.ir import BoundNode
-from mcu_quant.kernels.base import Activation, Core, Kernel, KernelCall
+from mcu_quant.kernels.base import Core, Kernel, KernelCall, tensor_arguments
 from mcu_quant.kernels.portable.l2_normalization_s8 import last_rows
 from mcu_quant.ops.log_softmax import difference_multiplier, inverse_multiplier
 from mcu_quant.ops.softmax import smallest_difference
@@ -23,7 +23,7 @@ class LogSoftmaxS8(Kernel):
             "inverse_multiplier": inverse,
             "inverse_shift": inverse_shift,
         }
-        return KernelCall(params, (Activation(node.input(0).name), Activation(node.output.name)))
+        return KernelCall(params, tensor_arguments(node, 1))
 
     def overlap(self, node: BoundNode) -> tuple[int | None, ...]:
         """In place: a row is read whole before it is written, and once more element by element."""

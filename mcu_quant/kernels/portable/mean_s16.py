@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mcu_quant.ir import BoundNode
-from mcu_quant.kernels.base import Activation, KernelCall
+from mcu_quant.kernels.base import KernelCall, tensor_arguments
 from mcu_quant.kernels.portable.mean_s8 import MeanS8, five_axes, sum_multiplier
 
 
@@ -16,7 +16,7 @@ class MeanS16(MeanS8):
     def call(self, node: BoundNode) -> KernelCall:
         multiplier, shift = sum_multiplier(node)
         params = five_axes(node) | {"multiplier": multiplier, "shift": shift}
-        return KernelCall(params, (Activation(node.input(0).name), Activation(node.output.name)))
+        return KernelCall(params, tensor_arguments(node, 1))
 
 
 KERNEL = MeanS16()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mcu_quant.ir import BoundNode
-from mcu_quant.kernels.base import Activation, Core, Kernel, KernelCall
+from mcu_quant.kernels.base import Core, Kernel, KernelCall, tensor_arguments
 from mcu_quant.kernels.portable.walk import Params
 from mcu_quant.ops import OPERATORS
 from mcu_quant.ops.reduction import MAX_RUNS, SumReduction, element_count, merged_axes
@@ -21,7 +21,7 @@ class MeanS8(Kernel):
             "shift": shift,
             "output_zero_point": node.output.zero_point,
         }
-        return KernelCall(params, (Activation(node.input(0).name), Activation(node.output.name)))
+        return KernelCall(params, tensor_arguments(node, 1))
 
     def cycles(self, node: BoundNode, core: Core) -> float:
         return 6.0 * node.input(0).elements + 30.0 * node.output.elements

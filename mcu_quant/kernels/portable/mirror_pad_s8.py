@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mcu_quant.ir import BoundNode
-from mcu_quant.kernels.base import Activation, Core, Kernel, KernelCall
+from mcu_quant.kernels.base import Core, Kernel, KernelCall, tensor_arguments
 from mcu_quant.ops.mirror_pad import MAX_AXES
 
 
@@ -23,7 +23,7 @@ class MirrorPadS8(Kernel):
                 "element_bytes": element_bytes,
                 "skip_edge": int(node.attrs.mode == "reflect"),
             },
-            (Activation(node.input(0).name), Activation(node.output.name)),
+            tensor_arguments(node, 1),
         )
 
     def cycles(self, node: BoundNode, core: Core) -> float:

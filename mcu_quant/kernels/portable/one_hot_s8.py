@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from mcu_quant.ir import BoundNode
-from mcu_quant.kernels.base import Activation, Core, Kernel, KernelCall
+from mcu_quant.kernels.base import Core, Kernel, KernelCall, tensor_arguments
 
 
 class OneHotS8(Kernel):
@@ -21,8 +21,7 @@ class OneHotS8(Kernel):
             "inner": math.prod(shape[axis:]),
             "element_bytes": node.output.bytes // node.output.elements,
         }
-        names = (*(node.input(index).name for index in range(3)), node.output.name)
-        return KernelCall(params, tuple(Activation(name) for name in names))
+        return KernelCall(params, tensor_arguments(node, 3))
 
     def cycles(self, node: BoundNode, core: Core) -> float:
         return 14.0 * node.output.elements

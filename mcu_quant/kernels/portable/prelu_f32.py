@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mcu_quant.ir import BoundNode
-from mcu_quant.kernels.base import Activation, Core, Kernel, KernelCall
+from mcu_quant.kernels.base import Core, Kernel, KernelCall, tensor_arguments
 from mcu_quant.kernels.portable.walk import in_place, walk_params
 
 
@@ -13,8 +13,7 @@ class PreluF32(Kernel):
     forms = ("float",)
 
     def call(self, node: BoundNode) -> KernelCall:
-        names = (node.input(0).name, node.input(1).name, node.output.name)
-        return KernelCall(walk_params(node, ("x", "alpha")), tuple(Activation(name) for name in names))
+        return KernelCall(walk_params(node, ("x", "alpha")), tensor_arguments(node, 2))
 
     def overlap(self, node: BoundNode) -> tuple[int | None, ...]:
         return (in_place(node)[0], None)

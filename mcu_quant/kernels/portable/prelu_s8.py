@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mcu_quant.ir import BoundNode
-from mcu_quant.kernels.base import Activation, Core, Kernel, KernelCall
+from mcu_quant.kernels.base import Core, Kernel, KernelCall, tensor_arguments
 from mcu_quant.kernels.portable.walk import Params, in_place, walk_params
 from mcu_quant.ops.prelu import negative_multiplier
 from mcu_quant.ops.unary import rescale_multiplier
@@ -14,8 +14,7 @@ class PreluS8(Kernel):
     ops = ("prelu",)
 
     def call(self, node: BoundNode) -> KernelCall:
-        names = (node.input(0).name, node.input(1).name, node.output.name)
-        return KernelCall(_params(node), tuple(Activation(name) for name in names))
+        return KernelCall(_params(node), tensor_arguments(node, 2))
 
     def overlap(self, node: BoundNode) -> tuple[int | None, ...]:
         return (in_place(node)[0], None)

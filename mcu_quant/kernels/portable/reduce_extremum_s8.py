@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from mcu_quant.ir import BoundNode
-from mcu_quant.kernels.base import Activation, Core, Kernel, KernelCall
+from mcu_quant.kernels.base import Core, Kernel, KernelCall, tensor_arguments
 from mcu_quant.kernels.portable.mean_s8 import five_axes
 
 
@@ -15,7 +15,7 @@ class ReduceExtremumS8(Kernel):
 
     def call(self, node: BoundNode) -> KernelCall:
         params = five_axes(node) | {"maximum": int(node.node.op in ("reduce_max", "reduce_any"))}
-        return KernelCall(params, (Activation(node.input(0).name), Activation(node.output.name)))
+        return KernelCall(params, tensor_arguments(node, 1))
 
     def cycles(self, node: BoundNode, core: Core) -> float:
         return 7.0 * node.input(0).elements + 20.0 * node.output.elements

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mcu_quant.ir import BoundNode
-from mcu_quant.kernels.base import Activation, Core, Kernel, KernelCall
+from mcu_quant.kernels.base import Core, Kernel, KernelCall, tensor_arguments
 from mcu_quant.kernels.portable.mean_s8 import five_axes
 
 
@@ -15,7 +15,7 @@ class ReduceF32(Kernel):
 
     def call(self, node: BoundNode) -> KernelCall:
         params = five_axes(node) | {"operation": self.ops.index(node.node.op)}
-        return KernelCall(params, (Activation(node.input(0).name), Activation(node.output.name)))
+        return KernelCall(params, tensor_arguments(node, 1))
 
     def cycles(self, node: BoundNode, core: Core) -> float:
         return 6.0 * node.input(0).elements + 30.0 * node.output.elements

@@ -6,7 +6,7 @@ import numpy as np
 
 from mcu_quant.fixed_point import reduced_multiplier
 from mcu_quant.ir import BoundNode
-from mcu_quant.kernels.base import Activation, Core, Kernel, KernelCall
+from mcu_quant.kernels.base import Core, Kernel, KernelCall, tensor_arguments
 from mcu_quant.kernels.portable.mean_s8 import five_axes
 from mcu_quant.ops.reduce_prod import prod_multiplier
 
@@ -23,7 +23,7 @@ class ReduceProdS8(Kernel):
             "shift": shift,
             "output_zero_point": node.output.zero_point,
         }
-        return KernelCall(params, (Activation(node.input(0).name), Activation(node.output.name)))
+        return KernelCall(params, tensor_arguments(node, 1))
 
     def cycles(self, node: BoundNode, core: Core) -> float:
         return 24.0 * node.input(0).elements + 30.0 * node.output.elements

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mcu_quant.ir import BoundNode
-from mcu_quant.kernels.base import Activation, Core, Kernel, KernelCall
+from mcu_quant.kernels.base import Core, Kernel, KernelCall, tensor_arguments
 from mcu_quant.kernels.portable.resizing import image_sizes, upward_overlap
 from mcu_quant.kernels.portable.walk import Params
 from mcu_quant.ops.resize import spatial_sizes
@@ -17,7 +17,7 @@ class ResizeBilinearS8(Kernel):
     def call(self, node: BoundNode) -> KernelCall:
         params = {"images": node.input(0).shape[0]} | image_sizes(node)
         params |= {"channels": node.output.shape[3]} | self.step_params(node)
-        return KernelCall(params, (Activation(node.input(0).name), Activation(node.output.name)))
+        return KernelCall(params, tensor_arguments(node, 1))
 
     def step_params(self, node: BoundNode) -> Params:
         rows, columns = (steps(node.attrs, *sizes) for sizes in spatial_sizes(node))

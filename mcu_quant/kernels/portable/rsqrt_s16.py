@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mcu_quant.ir import BoundNode
-from mcu_quant.kernels.base import Activation, Core, Kernel, KernelCall
+from mcu_quant.kernels.base import Core, Kernel, KernelCall, tensor_arguments
 from mcu_quant.ops.rsqrt import FRACTION_BITS, root_multiplier
 
 
@@ -20,7 +20,7 @@ class RsqrtS16(Kernel):
             "multiplier": multiplier,
             "shift": shift,
         }
-        return KernelCall(params, (Activation(node.input(0).name), Activation(node.output.name)))
+        return KernelCall(params, tensor_arguments(node, 1))
 
     def overlap(self, node: BoundNode) -> tuple[int | None, ...]:
         return (0,)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mcu_quant.ir import BoundNode
-from mcu_quant.kernels.base import Activation, Core, Kernel, KernelCall
+from mcu_quant.kernels.base import Core, Kernel, KernelCall, tensor_arguments
 from mcu_quant.kernels.portable.walk import element_bytes, in_place, walk_params
 
 
@@ -15,8 +15,7 @@ class Select(Kernel):
     def call(self, node: BoundNode) -> KernelCall:
         params = walk_params(node, ("condition", "chosen", "other"))
         params["element_bytes"] = element_bytes(node.output)
-        names = (*(node.input(index).name for index in range(3)), node.output.name)
-        return KernelCall(params, tuple(Activation(name) for name in names))
+        return KernelCall(params, tensor_arguments(node, 3))
 
     def overlap(self, node: BoundNode) -> tuple[int | None, ...]:
         """In place; of the condition, a byte each, none may be overwritten before it is read."""

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from mcu_quant.ir import BoundNode
-from mcu_quant.kernels.base import Core, KernelCall
+from mcu_quant.kernels.base import Core, KernelCall, tensor_arguments
 from mcu_quant.kernels.portable.strided_copy_s8 import (
     StridedCopyS8,
     along_all_axes,
-    arguments_of,
     walk_of,
 )
 from mcu_quant.ops.mover import path_of
@@ -25,7 +24,7 @@ class StridedCopyS16(StridedCopyS8):
 
     def call(self, node: BoundNode) -> KernelCall:
         path, _ = path_of(node).in_runs()
-        return KernelCall(walk_of(along_all_axes(path)), arguments_of(node))
+        return KernelCall(walk_of(along_all_axes(path)), tensor_arguments(node, 1))
 
     def cycles(self, node: BoundNode, core: Core) -> float:
         return 6.0 * node.output.elements

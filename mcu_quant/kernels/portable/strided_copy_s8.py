@@ -6,7 +6,7 @@ import math
 from typing import ClassVar
 
 from mcu_quant.ir import BoundNode
-from mcu_quant.kernels.base import Activation, Core, Kernel, KernelCall
+from mcu_quant.kernels.base import Core, Kernel, KernelCall, tensor_arguments
 from mcu_quant.kernels.portable.walk import Params, row_params, row_steps
 from mcu_quant.ops.mover import MAX_AXES, Path, path_of
 
@@ -18,7 +18,7 @@ class StridedCopyS8(Kernel):
 
     def call(self, node: BoundNode) -> KernelCall:
         path, run = _in_bytes(node)
-        return KernelCall(walk_of(path) | {"run": run}, arguments_of(node))
+        return KernelCall(walk_of(path) | {"run": run}, tensor_arguments(node, 1))
 
     def overlap(self, node: BoundNode) -> tuple[int | None, ...]:
         """When a run is read, all of the output before its place is written: the worst run decides.
@@ -42,10 +42,6 @@ def walk_of(path: Path) -> Params:
     """begin, rows, columns, sizes, steps and stride."""
     params: Params = {"begin": path.begin} | row_params(path.sizes)
     return params | {"steps": row_steps(path.sizes, path.strides), "stride": path.strides[-1]}
-
-
-def arguments_of(node: BoundNode) -> tuple[Activation, ...]:
-    return Activation(node.input(0).name), Activation(node.output.name)
 
 
 def along_all_axes(path: Path) -> Path:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mcu_quant.ir import BoundNode
-from mcu_quant.kernels.base import Activation, Core, Kernel, KernelCall
+from mcu_quant.kernels.base import Core, Kernel, KernelCall, tensor_arguments
 from mcu_quant.kernels.portable.float_params import float_bounds
 from mcu_quant.kernels.portable.walk import Params
 from mcu_quant.ops.base import CLAMPS
@@ -53,7 +53,7 @@ class UnaryF32(Kernel):
             "high": bounds["activation_max"],
             "slope": node.attrs.alpha if op == "leaky_relu" else 0.0,
         }
-        return KernelCall(params, (Activation(node.input(0).name), Activation(node.output.name)))
+        return KernelCall(params, tensor_arguments(node, 1))
 
     def overlap(self, node: BoundNode) -> tuple[int | None, ...]:
         return (0,)
