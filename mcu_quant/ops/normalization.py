@@ -34,6 +34,10 @@ def layer_normalization(layer: KerasLayer, x: str, builder: GraphBuilder) -> str
         )
     axes = axes_of_samples(config.get("axis", -1), len(shape))
     centered = layer.class_name == "LayerNormalization"
+    if not centered and axes != tuple(range(len(shape) - len(axes), len(shape))):
+        raise LayerRefused(  # Keras (3.15) multiplies its scale with other axes, or fails
+            "RMSNormalization must be over the last axes", value=config.get("axis"), hint="axis=-1"
+        )
     attrs = LayerNormalizationAttrs(axes, float(config.get("epsilon", 1e-3)), centered)
     along = tuple(size if axis in axes else 1 for axis, size in enumerate(shape))
     return _add(layer.name, x, builder, attrs, _gamma_and_beta(layer, centered), along)

@@ -254,8 +254,9 @@ def _normalization(draw: Draw, shape: tuple[int, ...]) -> Config:
 
 
 def _rms_normalization(draw: Draw, shape: tuple[int, ...]) -> Config:
-    config = _normalization(draw, shape)
-    return {"axis": config["axis"], "epsilon": config["epsilon"]}
+    """Over the last axes: Keras fails with others."""
+    first = draw(st.integers(1, len(shape)))
+    return {"axis": list(range(first, len(shape) + 1)), "epsilon": _normalization(draw, shape)["epsilon"]}
 
 
 def _group_normalization(draw: Draw, shape: tuple[int, ...]) -> Config:

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from mcu_quant.exporters.tflite import write_tflite
+from mcu_quant.ops import OPERATORS
 from mcu_quant.ops.interpreter import run_graph
+from mcu_quant.ops.keras import GraphBuilder, KerasLayer, LayerRefused
 from mcu_quant.ops.normalization import LayerNormalizationAttrs
 from mcu_quant.quantize.compositions import lower_compositions
 from tests.oracles import litert_ref
@@ -44,3 +46,11 @@ def test_layer_normalization(
     assert lowered.nodes[-1].name == "norm"
     for y in (*run_graph(graph, [x]), *run_graph(lowered, [x]), *litert_ref(write_tflite(lowered), [x])):
         np.testing.assert_allclose(y, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_rms_normalization_of_other_axes_is_refused() -> None:
+    """Keras multiplies its scale with the last axes, whatever it is over."""
+    builder = GraphBuilder("model", OPERATORS)
+    layer = KerasLayer("norm", "RMSNormalization", {"axis": [1], "epsilon": 1e-6}, (np.ones(4, np.float32),))
+    with pytest.raises(LayerRefused, match="last axes"):
+        OPERATORS["layer_normalization"].from_keras(layer, [builder.input("x", (1, 4, 3))], builder)
