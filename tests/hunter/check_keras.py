@@ -106,7 +106,7 @@ def _require_near(
     inputs = [quantize_samples(t, x) for t, x in zip(quantized.input_tensors(), samples, strict=True)]
     outputs = run_graph(quantized, inputs)
     integers = [t for t in quantized.tensors.values() if t.dtype in ("int8", "uint8") and not t.is_constant]
-    coarsest = max(tensor.scale for tensor in integers)
+    coarsest = max((tensor.scale for tensor in integers), default=0.0)
     for tensor, output, e in zip(quantized.output_tensors(), outputs, expected, strict=True):
         error = (np.abs(real_values(tensor, output) - e).mean() - 2 * coarsest) / max(np.abs(e).max(), 1e-6)
         if not error <= INT8_TOLERANCE:
