@@ -39,3 +39,8 @@ def test_from_0_down_the_output_is_the_smallest(zero_point: int) -> None:
     case = every_input("below", "log", None, (0.05, zero_point), (0.05, -9), oracle="LiteRT")
     equals_oracle(case)
     c_equals_reference(case)
+
+
+def test_c_is_the_reference_where_the_inverse_of_the_output_scale_is_infinite() -> None:
+    """LiteRT casts NaN to an integer there, which C++ leaves undefined."""
+    c_equals_reference(every_input("subnormal", "log", None, (1.0, -128), (1e-40, 0)))
