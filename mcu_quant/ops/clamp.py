@@ -17,7 +17,9 @@ class Clamp(UnaryOperator):
     """Input: x, limited to the bounds of base.CLAMPS and rescaled."""
 
     float_is_exact = True
-    absent_forms = MappingProxyType({"int16": "MINIMUM and MAXIMUM take its place"})
+    absent_forms = MappingProxyType(
+        {"int16": "TFLM and LiteRT have none: MINIMUM and MAXIMUM take its place"}
+    )
     oracles = MappingProxyType({"int8": "LiteRT"})
     constraints = rescale_rules()
 

@@ -45,7 +45,7 @@ class Div(ArithmeticOperator):
     float_is_exact = True
     tflite_builtins = ("DIV",)
     options_type = "DivOptions"
-    absent_forms = MappingProxyType({"int16": "TFLM has none"})
+    absent_forms = MappingProxyType({"int16": "TFLM has none; LiteRT's is not supported"})
     constraints = (
         BROADCASTS,
         NO_ACTIVATION_ON_INT32,

@@ -20,7 +20,7 @@ class FloatFunction(UnaryOperator):
     on every computer. Beyond the function's domain it gives NaN or an infinity, as C does.
     """
 
-    absent_forms = MappingProxyType(dict.fromkeys(INTEGER_FORMS, "float32 between converters"))
+    absent_forms = MappingProxyType(dict.fromkeys(INTEGER_FORMS, "TFLM and LiteRT have none"))
 
     @abstractmethod
     def function(self, x: np.ndarray) -> np.ndarray:

@@ -15,7 +15,7 @@ from mcu_quant.ops.unary import UnaryOperator
 class FloatTable(UnaryOperator):
     """Input: x. int8: round(f(s_in * (q - z_in)) * (1 / s_out)) + z_out, each step in float32."""
 
-    absent_forms = MappingProxyType({"int16": "float32 between converters"})
+    absent_forms = MappingProxyType({"int16": "TFLM and LiteRT have none"})
 
     @abstractmethod
     def function(self, node: BoundNode, x: np.ndarray) -> np.ndarray:
@@ -27,6 +27,8 @@ class FloatTable(UnaryOperator):
 
     def values(self, node: BoundNode, q: IntArray) -> IntArray:
         x = np.float32(node.input(0).scale) * (q - node.input(0).zero_point).astype(np.float32)
-        steps = self.meaning(node, x) * (np.float32(1.0) / np.float32(node.output.scale))
+        with np.errstate(all="ignore"):
+            steps = self.meaning(node, x) * (np.float32(1.0) / np.float32(node.output.scale))
         rounded = np.trunc(steps.astype(np.float64) + np.copysign(0.5, steps))
+        rounded = np.nan_to_num(rounded, nan=-(2.0**31))  # 0 * inf; LiteRT's cast of NaN is undefined
         return np.clip(rounded, -(2.0**31), 2.0**31).astype(np.int64) + node.output.zero_point

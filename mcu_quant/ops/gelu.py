@@ -25,6 +25,7 @@ class GeluAttrs:
 class Gelu(FloatTable):
     name = "gelu"
     attrs_type = GeluAttrs
+    absent_forms = MappingProxyType({"int16": "TFLM has none; LiteRT's table is not supported"})
     oracles = MappingProxyType({"int8": "LiteRT"})  # TFLM has none
     tflite_builtins = ("GELU",)
 

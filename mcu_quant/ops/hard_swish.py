@@ -40,7 +40,7 @@ class HardSwish(UnaryOperator):
     """Input: x. int8: products of 16 bits, each rounded."""
 
     name = "hard_swish"
-    absent_forms = MappingProxyType({"int16": "float32 between converters"})
+    absent_forms = MappingProxyType({"int16": "TFLM and LiteRT have none"})
     tflite_builtins = ("HARD_SWISH",)
     constraints = (
         Constraint(
