@@ -66,6 +66,8 @@ class GraphDraft:
         dtype: str = "int8",
     ) -> Tensor | None:
         """The node's output; None, and no node, where the shape would be empty or too large."""
+        if inputs[0] is None:  # that one was not drawn either
+            return None
         shapes = [tensor.shape for tensor in inputs if tensor is not None]
         (shape,) = OPERATORS[op].output_shapes(attrs, shapes)
         if any(size <= 0 for size in shape) or math.prod(shape) > MAX_ELEMENTS:

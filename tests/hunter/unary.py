@@ -113,8 +113,6 @@ def rsqrt(draft: GraphDraft) -> Tensor | None:
     if x is None:
         return None
     positive = draft.add("relu", ReluAttrs(), [x], QuantParams.per_tensor(x.scale, -128))
-    if positive is None:
-        return None
     return draft.add("rsqrt", None, [positive], draw_output_quant(draft, 0.2 / x.scale**0.5))
 
 
