@@ -10,7 +10,7 @@ from mcu_quant.fixed_point import quantize_multiplier
 from mcu_quant.ir import BoundNode
 from mcu_quant.ops.base import scale_ratio
 from mcu_quant.ops.keras import GraphBuilder, KerasLayer
-from mcu_quant.ops.reduction import SumReduction, element_count, global_pool
+from mcu_quant.ops.reduction import SumReduction, element_count, float_sum, global_pool
 
 
 class Mean(SumReduction):
@@ -22,7 +22,8 @@ class Mean(SumReduction):
         return global_pool(self.name, layer, inputs[0], builder)
 
     def meaning(self, x: np.ndarray, axes: tuple[int, ...]) -> np.ndarray:
-        return np.asarray(x.mean(axis=axes, dtype=np.float32))
+        count = np.prod([x.shape[axis] for axis in axes], dtype=np.int64)
+        return float_sum(x, axes) / np.float32(count)
 
     def multiplier(self, node: BoundNode) -> tuple[int, int]:
         return mean_multiplier(node)

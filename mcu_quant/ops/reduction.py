@@ -28,7 +28,7 @@ from mcu_quant.ops.base import (
 )
 from mcu_quant.ops.forms import FORMS, form_of
 from mcu_quant.ops.keras import GraphBuilder, KerasLayer, require_channels_last
-from mcu_quant.ops.unary import RESCALED_STEPS
+from mcu_quant.ops.unary import RESCALED_STEPS, rescale_multiplier
 
 
 @dataclass(frozen=True)
@@ -97,8 +97,9 @@ class Reduction(Operator):
 
 
 class SumReduction(Reduction):
-    """mean and sum: an exact sum, rescaled once."""
+    """mean and sum: an exact sum, rescaled once. In float, additions in the order of memory, each rounded."""
 
+    float_is_exact = True
     quant_rule = QuantRule()
     constraints = (
         FEW_RUNS,
@@ -107,6 +108,12 @@ class SumReduction(Reduction):
             lambda node: element_count(node) * RESCALED_STEPS[form_of(node)] <= INT32_MAX,
             lambda node: element_count(node),
             "a smaller input",
+        ),
+        Constraint(
+            "scale(input) / scale(output) must be below 2**30",
+            lambda node: form_of(node) == "float" or rescale_multiplier(node)[1] <= 30,
+            lambda node: node.input(0).scale / node.output.scale,
+            "calibrate with representative data",
         ),
     )
 
@@ -138,6 +145,13 @@ class ExtremumReduction(Reduction):
 
     def is_monotone(self, node: BoundNode) -> bool:
         return True
+
+
+def float_sum(x: np.ndarray, axes: tuple[int, ...]) -> np.ndarray:
+    """float32 sums of elements one after the other, as TFLM and C add them; from 0 on, so never -0."""
+    last = np.moveaxis(x, axes, range(-len(axes), 0))
+    rows = last.reshape(*last.shape[: last.ndim - len(axes)], -1)
+    return np.asarray(np.cumsum(rows, axis=-1, dtype=np.float32)[..., -1] + np.float32(0))
 
 
 def reduced_shape(attrs: ReductionAttrs, x: Shape) -> Shape:

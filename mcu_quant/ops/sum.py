@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from mcu_quant.ir import BoundNode
-from mcu_quant.ops.reduction import SumReduction
+from mcu_quant.ops.reduction import SumReduction, float_sum
 from mcu_quant.ops.unary import rescale_multiplier
 
 
@@ -14,7 +14,7 @@ class Sum(SumReduction):
     tflite_builtins = ("SUM",)
 
     def meaning(self, x: np.ndarray, axes: tuple[int, ...]) -> np.ndarray:
-        return np.asarray(x.sum(axis=axes, dtype=np.float32))
+        return float_sum(x, axes)
 
     def multiplier(self, node: BoundNode) -> tuple[int, int]:
         return rescale_multiplier(node)

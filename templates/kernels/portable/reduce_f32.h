@@ -46,14 +46,18 @@ MQ_KERNEL void mq_reduce_f32(const mq_reduce_f32_params_t *params, const float *
         for (int32_t middle = 0; middle < params->middle; middle++) {
             for (int32_t inner = 0; inner < params->inner; inner++) {
                 const float *in = input + middle * middle_elements + inner;
+                /* In the order of memory, each sum rounded: other orders have other roundings. A sum begins
+                 * at 0. */
+                int32_t first = 1;
                 float acc = 0.0f;
                 for (int32_t i = 0; i < params->reduced_1; i++) {
-                    /* A result of its own for each run, so that rounding errors do not add up over all. */
-                    float run = in[i * block];
-                    for (int32_t j = 1; j < params->reduced_2; j++) {
-                        run = mq_reduce_f32_of(params->operation, run, in[i * block + j * params->inner]);
+                    for (int32_t j = 0; j < params->reduced_2; j++) {
+                        const float next = in[i * block + j * params->inner];
+                        const int32_t is_sum = params->operation <= MQ_REDUCE_MEAN;
+                        acc =
+                            first != 0 && is_sum == 0 ? next : mq_reduce_f32_of(params->operation, acc, next);
+                        first = 0;
                     }
-                    acc = i == 0 ? run : mq_reduce_f32_of(params->operation, acc, run);
                 }
                 *output++ = params->operation == MQ_REDUCE_MEAN ? acc / count : acc;
             }
