@@ -183,6 +183,8 @@ def _ask_oracle(checked: Checked, tally: Tally) -> None:
     claims = {OPERATORS[node.node.op].oracles.get(form_of(node)) for node in nodes}
     if forms <= {*FLOAT_FORMS, "plain"} and forms & set(FLOAT_FORMS):
         name = "TFLM" if "TFLM" in claims else "LiteRT"
+    elif claims == {"LiteRT"}:
+        name = "LiteRT"
     elif "LiteRT" in claims:
         tally.engines["none that is not ours"] += 1
         return

@@ -40,6 +40,7 @@ from tests.hunter.floats import float_case
 from tests.hunter.graphs import Case, image_chains, quantized_cases
 from tests.hunter.int16 import int16_case
 from tests.hunter.keras_specs import ModelSpec, model_specs
+from tests.hunter.litert_alone import litert_cases
 from tests.hunter.shrink import shrink_case, shrink_spec
 
 #: A hunt in which more cases than this are passed over sees too little, and fails.
@@ -59,7 +60,7 @@ MOST_OF_A_KIND = 2
 @dataclass(frozen=True)
 class Plan:
     """cases: half of them quantized graphs, half Keras models; a quarter more graphs of int16, an eighth of
-    float.
+    float, and some of what LiteRT has alone.
 
     host_cores and qemu_cores: whose C is run, each batch for one of them in one --optimize mode, in turn.
     turn: how many batches of each kind were before. shares: of all cases, in [0, 1]. ram_share: those with
@@ -109,6 +110,7 @@ def hunt(plan: Plan) -> Report:
         (plan.cases - graphs, _keras_models),
         (graphs // 2, _int16_graphs),
         (graphs // 4, _float_graphs),
+        (graphs // 16, _litert_graphs),
     )
     for count, source in sources:
         try:
@@ -255,6 +257,12 @@ def _float_graphs(hunt: _Hunt, count: int) -> Iterator[Case]:
         if case is not None:
             hunt.report.tally.cases["float graphs"] += 1
             yield case
+
+
+def _litert_graphs(hunt: _Hunt, count: int) -> Iterator[Case]:
+    for case in drawn(litert_cases(), count, hunt.plan.seed):
+        hunt.report.tally.cases["graphs of what LiteRT has alone"] += 1
+        yield case
 
 
 def _keras_models(hunt: _Hunt, count: int) -> Iterator[Case]:

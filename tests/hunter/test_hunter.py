@@ -31,6 +31,7 @@ from tests.hunter.elementwise import BY_THE_WAY
 from tests.hunter.graphs import EMITTERS, Case, quantized_cases
 from tests.hunter.hunt import BATCH, HOST_CORES, QEMU_CORES, Plan, describe, hunt, plans_for
 from tests.hunter.keras_specs import ModelSpec
+from tests.hunter.litert_alone import MAKERS
 
 CASES = 60
 Break = Callable[[pytest.MonkeyPatch], None]
@@ -124,14 +125,10 @@ def test_draws_depend_on_the_seed_alone(monkeypatch: pytest.MonkeyPatch) -> None
     assert one == other != third
 
 
-def test_every_integer_operator_is_hunted() -> None:
-    """Those that TFLM has in int8."""
-    integer = {
-        name
-        for name, op in OPERATORS.items()
-        if op.tflite_builtins and "int8" not in op.absent_forms and "int8" not in op.oracles
-    }
-    assert integer <= {*EMITTERS, *BY_THE_WAY}
+def test_every_operator_is_hunted() -> None:
+    """Of files; pow alone is left to its own cases (its tolerance is wide where results are large)."""
+    operators = {name for name, operator in OPERATORS.items() if operator.tflite_builtins}
+    assert operators - {"pow"} <= {*EMITTERS, *BY_THE_WAY, *MAKERS}
 
 
 def off_by_one_multiplier(monkeypatch: pytest.MonkeyPatch) -> None:
