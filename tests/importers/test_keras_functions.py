@@ -11,21 +11,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mcu_quant.exporters.tflite import write_tflite
 from mcu_quant.importers.keras_functions import FUNCTIONS
 from mcu_quant.importers.keras_functions.unsupported import REASONS
 from mcu_quant.importers.keras_model import load_keras_model
 from mcu_quant.importers.saved_model import load_saved_model
-from mcu_quant.importers.tflite import read_tflite
 from mcu_quant.ir import Graph
 from mcu_quant.ops.interpreter import run_graph
 from mcu_quant.passes import prepare
-from mcu_quant.quantize import quantize_integer
-from mcu_quant.quantize_options import QuantizeOptions
 from tests.conftest import one_in_four_is_quick
 from tests.importers.keras_function_cases import CASES, Case
-from tests.keras_models import quantize_input
-from tests.oracles import OracleRefused, litert_ref, tflm
+from tests.keras_files import assert_int8_file_is_the_oracles
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 keras = pytest.importorskip("keras", reason="Keras is not installed (pip install 'mcu-quant[test]')")
@@ -82,21 +77,8 @@ def test_float_graph_is_keras(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_int8_file_is_the_oracles(name: str) -> None:
-    """TFLM's bytes, or LiteRT's where it lacks an operator; and LiteRT runs what we write."""
-    samples = inputs_of(CASES[name])
-    quantized = quantize_integer(prepare(graph_of(name)), [tuple(samples)], QuantizeOptions())
-    file = write_tflite(quantized)
-    graph = read_tflite(file, "functions")
-    inputs = [quantize_input(t, x) for t, x in zip(graph.input_tensors(), samples, strict=True)]
-    expected = run_graph(graph, inputs)
-    by_litert = None if name in NOT_IN_LITERT else litert_ref(file, inputs)
-    try:
-        actual = tflm(file, inputs)
-    except OracleRefused:
-        assert by_litert is not None
-        actual = by_litert
-    for mine, theirs in zip(expected, actual, strict=True):
-        np.testing.assert_array_equal(mine, theirs)
+    in_litert = name not in NOT_IN_LITERT
+    assert_int8_file_is_the_oracles(graph_of(name), inputs_of(CASES[name]), litert_has_it=in_litert)
 
 
 #: What TensorFlow makes of these cannot be read, or Keras cannot export them.

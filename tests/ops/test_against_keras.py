@@ -10,6 +10,7 @@ import pytest
 
 from mcu_quant.importers.keras_model import load_keras_model
 from mcu_quant.ops.interpreter import run_graph
+from tests.keras_files import assert_int8_file_is_the_oracles
 
 TIME, IMAGE, VOLUME = (13, 4), (9, 8, 6), (3, 4, 5, 2)
 
@@ -128,6 +129,7 @@ def test_dot(name: str, normalize: bool) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", LAYERS)
 def test_layer(name: str) -> None:
+    """The float graph is Keras's; the int8 file gives our bytes in TFLM, and LiteRT runs it."""
     keras = pytest.importorskip("keras")
     shape, build = LAYERS[name]
     model = keras.Sequential([keras.layers.Input(shape), build(keras.layers)])
@@ -139,6 +141,8 @@ def test_layer(name: str) -> None:
         model.layers[-1].finalize_state()
     x = rng.normal(size=(3, *shape)).astype(np.float32)
     expected = np.asarray(model(x, training=False))
-    (actual,) = run_graph(load_keras_model(model), [x[:, None]])
+    graph = load_keras_model(model)
+    (actual,) = run_graph(graph, [x[:, None]])
     assert actual.shape == (3, 1, *expected.shape[1:])
     np.testing.assert_allclose(actual.reshape(expected.shape), expected, rtol=1e-4, atol=1e-5)
+    assert_int8_file_is_the_oracles(graph, [x[:, None]])
