@@ -22,7 +22,7 @@ def assert_int8_file_is_the_oracles(
 ) -> None:
     """TFLM's bytes, or LiteRT's where it lacks an operator; and LiteRT runs what we write.
 
-    graph: float. samples: [N, *shape] of each input. litert_has_it: False where its reference kernels lack it.
+    graph: float. samples: [N, *shape] of each input. litert_has_it: whether its reference kernels do.
     """
     quantized = quantize_integer(prepare(graph), [tuple(samples)], QuantizeOptions())
     file = write_tflite(quantized)
