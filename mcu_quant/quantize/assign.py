@@ -132,7 +132,7 @@ def _demands(graph: Graph, schemes: Schemes, constants: LinearConstants) -> Iter
         kind = INT16 if INT16 in types else INT8
         operator = OPERATORS[node.node.op]
         yield from ((name, operator.least_input_scale(node.attrs, kind.dtype)) for name in inputs)
-        scales = [schemes[name] for name in inputs]
+        scales = [schemes[name] for name, _ in activations(node) if name in inputs]  # of x * x, both
         if is_linear(node):
             x = scales[0]
             needed = least_linear_output_scale(x.scale[0], x.zero_point[0], *constants.get(node, x), kind)

@@ -209,3 +209,22 @@ def test_a_bound_costs_no_precision_and_constants_have_a_scheme_for_each_use() -
     quantized = int16(graph, samples(graph))
     assert quantized.tensors["limited"].scale < 1e-3
     assert_tflm_agrees(quantized)
+
+
+@pytest.mark.parametrize("scale", [0.001, 1.0])
+def test_a_square_of_small_values_has_a_fine_scale(scale: float) -> None:
+    """x * x has one tensor for both operands; both scales count, or the output's is too coarse."""
+    m = Model(4)
+    graph = m.graph(m.node("mul", "square", ArithmeticAttrs(), m.x, m.x))
+    data = samples(graph, scale=scale)
+    quantized, largest = int16(graph, data), np.square(data[0]).max()
+    assert quantized.tensors["square"].scale == pytest.approx(largest / (STEPS - 1), rel=1e-3)
+    assert_tflm_agrees(quantized)
+
+
+def test_a_square_that_shares_its_scale_with_its_operand() -> None:
+    """Concatenated with x, it is of x's scale: no reason to widen that without end."""
+    m = Model(6, 6, 3)
+    square = m.node("mul", "square", ArithmeticAttrs(), m.x, m.x)
+    graph = m.graph(m.node("concatenation", "both", CHANNELS, square, m.x))
+    assert_tflm_agrees(int16(graph, samples(graph)))
