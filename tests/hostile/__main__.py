@@ -22,8 +22,8 @@ SHARES = {"tflite": 0.64, "npz": 0.2, "keras": 0.12, "h5": 0.04}
 #: Files of one process of atheris, and how often one that was ended by a finding is started again.
 PART, RESTARTS = 1500, 5
 REGRESSIONS = Path(__file__).with_name("regressions")
-#: The most memory that a process has taken counts for the program that it turns into, too: a large one (pytest
-#: with TensorFlow) would leave the target no room. A shell, which forks first, forgets it.
+#: The most memory that a process has taken counts for the program that it turns into: a large one would leave
+#: the target no room (pytest with TensorFlow). A shell, which forks first, forgets it.
 _FROM_A_SMALL_PROCESS = ("sh", "-c", '"$@"; exit $?', "sh")
 _ROOT = Path(__file__).resolve().parents[2]
 
