@@ -22,5 +22,10 @@ class Elu(FloatTable):
     def function(self, node: BoundNode, x: np.ndarray) -> np.ndarray:
         return np.where(x < 0, np.expm1(np.minimum(x, 0.0)), x)
 
+    def tabulated(self, node: BoundNode, x: np.ndarray) -> np.ndarray:
+        """TFLM takes 1 from a rounded exponential; for x near 0, little is left."""
+        exponential = np.exp(np.minimum(x, 0).astype(np.float64)).astype(np.float32)
+        return np.where(x < 0, exponential - np.float32(1), x)
+
 
 OPERATOR = Elu()

@@ -25,10 +25,14 @@ class FloatTable(UnaryOperator):
         with np.errstate(all="ignore"):
             return np.asarray(self.function(node, x.astype(np.float64)).astype(np.float32))
 
+    def tabulated(self, node: BoundNode, x: np.ndarray) -> np.ndarray:
+        """float32 to float32: what the table is made of."""
+        return self.meaning(node, x)
+
     def values(self, node: BoundNode, q: IntArray) -> IntArray:
         x = np.float32(node.input(0).scale) * (q - node.input(0).zero_point).astype(np.float32)
         with np.errstate(all="ignore"):
-            steps = self.meaning(node, x) * (np.float32(1.0) / np.float32(node.output.scale))
+            steps = self.tabulated(node, x) * (np.float32(1.0) / np.float32(node.output.scale))
         rounded = np.trunc(steps.astype(np.float64) + np.copysign(0.5, steps))
         rounded = np.nan_to_num(rounded, nan=-(2.0**31))  # 0 * inf; LiteRT's cast of NaN is undefined
         return np.clip(rounded, -(2.0**31), 2.0**31).astype(np.int64) + node.output.zero_point

@@ -15,7 +15,7 @@ from mcu_quant.ops.gelu import GeluAttrs
 from mcu_quant.ops.one_hot import OneHotAttrs
 from mcu_quant.ops.reduction import ReductionAttrs
 from mcu_quant.ops.support import find_problems
-from tests.hunter.build import QUANTS, SEEDS, Draw
+from tests.hunter.build import LEAST_EXPONENT, QUANTS, SEEDS, Draw
 from tests.hunter.graphs import SAMPLES, SHAPES, Case
 
 Operands = tuple[Tensor, ...]
@@ -29,7 +29,8 @@ def _unary(attrs: Callable[[Draw], object]) -> Callable[[Draw, Shape], Drawn]:
     def make(draw: Draw, shape: Shape) -> Drawn:
         x = draw(QUANTS)
         ratio = 2.0 ** draw(st.integers(-3, 3))
-        y = QuantParams.per_tensor(x.scale[0] * ratio, draw(st.integers(-128, 127)))
+        scale = max(x.scale[0] * ratio, 2.0**LEAST_EXPONENT)
+        y = QuantParams.per_tensor(scale, draw(st.integers(-128, 127)))
         return attrs(draw), (Tensor("x", shape, "int8", x),), y, "int8"
 
     return make

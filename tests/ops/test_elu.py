@@ -24,3 +24,9 @@ CASES += [
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_elu(case: Case, check: Callable[[Case], None]) -> None:
     check(case)
+
+
+@pytest.mark.parametrize("check", CHECKS[1:], ids=check_name)
+def test_elu_near_zero(check: Callable[[Case], None]) -> None:
+    """1 taken from a rounded exponential: steps away from the meaning, as TFLM is."""
+    check(every_input("near_zero", "elu", None, (4.13249e-08, -19), (2.06625e-08, 127)))
