@@ -58,7 +58,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--cores", type=_cores, help=f"of {', '.join(CORES)}; these on QEMU too: {', '.join(QEMU_CORES)}"
     )
-    parser.add_argument("--qemu-share", type=float, default=1.0, help="of the cases, on QEMU too")
+    parser.add_argument("--qemu-share", type=float, default=0.25, help="of the cases, on QEMU too")
     parser.add_argument(
         "--keras-share", type=float, default=0.02, help="of the Keras models, run by Keras too"
     )
