@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -82,6 +83,8 @@ def _run(module: str, path: Path, timeout: float, out: BinaryIO, err: BinaryIO) 
 
 
 def _reason(code: int, err: BinaryIO) -> str:
+    if hasattr(signal, "SIGXCPU") and code == -signal.SIGXCPU:
+        return "reading it takes too long for its size"
     size = err.seek(0, os.SEEK_END)
     err.seek(max(0, size - _REASON_BYTES))
     lines = err.read().decode("utf-8", "replace").strip().splitlines()

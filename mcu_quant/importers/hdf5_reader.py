@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import math
 import sys
+from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -17,7 +18,8 @@ import numpy as np
 from mcu_quant.importers.child import REFUSED, Refused, send
 
 MEMORY_BYTES = 3 << 30
-CPU_SECONDS = 120
+#: Damaged files can send HDF5 in circles: so many seconds, and one more for so many bytes.
+CPU_SECONDS, CPU_BYTES = 5, 1 << 24
 MAX_FILE_BYTES = 1 << 30
 #: All arrays together; a microcontroller's model is a thousand times smaller.
 MAX_ARRAY_BYTES = 1 << 29
@@ -31,20 +33,22 @@ _SKIPPED_GROUPS = ("optimizer_weights", "optimizer", "_optimizer")
 _HEADER_BYTES = 1 << 20
 
 
-def limit_process() -> None:
+def limit_process(file_bytes: int) -> None:
     """Bound memory, processor time and what can be written, where the system can."""
     try:
         import resource
     except ImportError:  # Windows: the caller's time-out and the size checks remain.
         return
-    for kind, value in (
-        (resource.RLIMIT_AS, MEMORY_BYTES),
-        (resource.RLIMIT_CPU, CPU_SECONDS),
-        (resource.RLIMIT_FSIZE, MAX_ARRAY_BYTES + MAX_TEXT + _HEADER_BYTES),
-        (resource.RLIMIT_CORE, 0),
+    seconds = CPU_SECONDS + file_bytes // CPU_BYTES
+    output = MAX_ARRAY_BYTES + MAX_TEXT + _HEADER_BYTES
+    for kind, soft, hard in (
+        (resource.RLIMIT_AS, MEMORY_BYTES, MEMORY_BYTES),
+        (resource.RLIMIT_CPU, seconds, seconds + 1),  # the first is a signal that says why
+        (resource.RLIMIT_FSIZE, output, output),
+        (resource.RLIMIT_CORE, 0, 0),
     ):
         with contextlib.suppress(ValueError, OSError):
-            resource.setrlimit(kind, (value, value))
+            resource.setrlimit(kind, (soft, hard))
 
 
 def _is_wanted(attribute: str) -> bool:
@@ -118,7 +122,7 @@ def read(path: str, out: BinaryIO) -> None:
     """Write the contents of the file to out. Raises Refused."""
     import h5py
 
-    limit_process()
+    limit_process(Path(path).stat().st_size)
     contents = Contents()
     try:
         with h5py.File(path, "r") as file:
