@@ -133,8 +133,8 @@ def _is_rounded(constant: Tensor) -> bool:
 
 
 def _rounded(step: Step, real: np.ndarray) -> np.ndarray:
-    """Real values rounded and limited to what the stored tensor can hold."""
-    if not is_quantized(step.stored):
+    """Real values as the stored tensor can hold them: rounded, limited. Conditions and indices stay."""
+    if not is_quantized(step.stored) or real.dtype.kind != "f":
         return real
     return samples.dequantize(samples.quantize(real, step.stored, step.name), step.stored)
 

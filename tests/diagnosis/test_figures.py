@@ -19,6 +19,7 @@ from mcu_quant.ops.interpreter import run_graph
 from mcu_quant.passes import prepare
 from mcu_quant.quantize_options import QuantizeOptions
 from tests.diagnosis.planted import Planted, data
+from tests.passes.float_models import Model
 
 
 def both(per_tensor: bool = True, edge: str = "int8") -> tuple[Graph, Graph]:
@@ -149,3 +150,14 @@ def test_memory_does_not_grow_with_samples() -> None:
 
     peak(100)
     assert peak(2000) < 1.2 * peak(500)
+
+
+def test_a_layer_that_a_condition_steers() -> None:
+    """SELECT_V2's condition is no real value: nothing rounds it."""
+    m = Model(4)
+    above = m.node("greater", "above", None, m.x, m.builder.constant("zero", np.zeros(1)))
+    chosen = m.node("select_v2", "chosen", None, above, m.x, m.constant("other", 4))
+    x = np.random.default_rng(0).normal(size=(20, 4)).astype(np.float32)
+    graph = m.graph(m.dense(chosen, "dense", 3))
+    found = mq.diagnose(mq.FloatModel(graph, "steered"), x)
+    assert "chosen" in [layer.name for layer in found.layers]
