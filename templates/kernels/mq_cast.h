@@ -17,10 +17,10 @@
 
 /* The size of an element of that type, in bytes. */
 MQ_SPECIALISED int32_t mq_cast_bytes(int32_t type) {
-    return type == MQ_CAST_INT64                                 ? 8
-           : type == MQ_CAST_INT32 || type == MQ_CAST_FLOAT32    ? 4
-           : type == MQ_CAST_INT16                               ? 2
-                                                                 : 1;
+    return type == MQ_CAST_INT64                              ? 8
+           : type == MQ_CAST_INT32 || type == MQ_CAST_FLOAT32 ? 4
+           : type == MQ_CAST_INT16                            ? 2
+                                                              : 1;
 }
 
 /* An integer, whatever its type; of a condition 0 or 1. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: 0BSD
  *
- * mcu_quant: relations of two values. The generator makes the other ones by swapping the operands, or by negating.
+ * mcu_quant: relations of two values. The generator makes the other ones by swapping the operands, or by
+ * negating.
  */
 #ifndef MQ_COMPARE_H
 #define MQ_COMPARE_H

@@ -30,7 +30,8 @@ static inline int32_t mq_divide(int32_t a, int32_t b, int32_t multiplier, int32_
     /* A negative number has one value more in as many bits. */
     const int32_t headroom = mq_leading_zeros(negative ? 2u * size_a - 1u : size_a) - 1;
     const int32_t magnitude = (int32_t)(size_a << headroom);
-    const int32_t quotient = mq_high_mul(negative ? (int32_t)(0u - (size_a << headroom)) : magnitude, inverse);
+    const int32_t quotient =
+        mq_high_mul(negative ? (int32_t)(0u - (size_a << headroom)) : magnitude, inverse);
     const int32_t right = 31 - zeros + headroom - shift;
     if (right > 31) {
         return 0;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: 0BSD
  *
- * mcu_quant: functions of one float32, in single precision and integers, without the C library. Each is within
- * a few units in the last place, of the largest value that is near: ARITHMETIC section 13 has the numbers.
+ * mcu_quant: functions of one float32, in single precision and integers, without the C library. Each is
+ * within a few units in the last place, of the largest value that is near: ARITHMETIC section 13 has the
+ * numbers.
  */
 #ifndef MQ_FLOAT_FUNCTIONS_H
 #define MQ_FLOAT_FUNCTIONS_H
@@ -120,8 +121,8 @@ static inline float mq_quadrant_f32(float x, uint32_t *quadrant) {
     if (x < 0.785f) {
         return x;
     }
-    /* x = mantissa 2^exponent. Three words of 2/pi 2^exponent are needed: one of whole quadrants (what is above
-     * it is a multiple of 2^32 quadrants), two of their fraction. */
+    /* x = mantissa 2^exponent. Three words of 2/pi 2^exponent are needed: one of whole quadrants (what is
+     * above it is a multiple of 2^32 quadrants), two of their fraction. */
     const uint32_t bits = mq_bits_of_f32(x);
     const uint64_t mantissa = (bits & 0x007FFFFFu) | 0x00800000u;
     const uint32_t place = (bits >> 23) - 150u + 32u; /* 8 or more */
@@ -151,7 +152,8 @@ static inline float mq_sine_f32(float x, uint32_t turn) {
     const float z = r * r;
     const float sine =
         r + r * z * (-1.0f / 6.0f + z * (1.0f / 120.0f + z * (-1.0f / 5040.0f + z * (1.0f / 362880.0f))));
-    const float cosine = 1.0f + z * (-0.5f + z * (1.0f / 24.0f + z * (-1.0f / 720.0f + z * (1.0f / 40320.0f))));
+    const float cosine =
+        1.0f + z * (-0.5f + z * (1.0f / 24.0f + z * (-1.0f / 720.0f + z * (1.0f / 40320.0f))));
     /* The sine is odd, the cosine even. */
     const uint32_t which = quadrant + turn;
     const float y = (which & 1u) != 0u ? cosine : sine;

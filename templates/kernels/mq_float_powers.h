@@ -12,7 +12,8 @@ static inline float mq_power_of_two_f32(int32_t exponent) {
     return mq_f32_of_bits((uint32_t)(exponent + 127) << 23);
 }
 
-/* The floor of the quotient in double precision: one of single precision may be rounded up to the next integer. */
+/* The floor of the quotient in double precision: one of single precision may be rounded up to the next
+ * integer. */
 static inline float mq_floor_div_f32(float a, float b) {
     const double quotient = (double)a / (double)b;
     if (!(quotient < 9007199254740992.0 && quotient > -9007199254740992.0) || (float)quotient == 0.0f) {

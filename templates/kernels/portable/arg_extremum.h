@@ -8,11 +8,11 @@
 #include "mq_common.h"
 
 typedef struct {
-    int32_t outer;        /* product of the sizes in front of the axis */
-    int32_t size;         /* of the axis */
-    int32_t inner;        /* product of the sizes behind it */
-    int32_t maximum;      /* 1: the largest, 0: the smallest; the first of equals */
-    int32_t index_bytes;  /* of an output: 4 (int32) or 8 (int64) */
+    int32_t outer;         /* product of the sizes in front of the axis */
+    int32_t size;          /* of the axis */
+    int32_t inner;         /* product of the sizes behind it */
+    int32_t maximum;       /* 1: the largest, 0: the smallest; the first of equals */
+    int32_t index_bytes;   /* of an output: 4 (int32) or 8 (int64) */
     int32_t element_bytes; /* of an input: 1 (int8, bool) or 4 (int32) */
 } mq_arg_extremum_params_t;
 
@@ -36,7 +36,8 @@ MQ_KERNEL void mq_arg_extremum(const mq_arg_extremum_params_t *params, const voi
             int32_t best = mq_arg_extremum_load((const uint8_t *)input, params->element_bytes, first);
             int64_t index = 0;
             for (int32_t k = 1; k < params->size; k++) {
-                const int32_t value = mq_arg_extremum_load((const uint8_t *)input, params->element_bytes, first + k * params->inner);
+                const int32_t value = mq_arg_extremum_load((const uint8_t *)input, params->element_bytes,
+                                                           first + k * params->inner);
                 if (params->maximum ? value > best : value < best) {
                     best = value;
                     index = k;

@@ -22,9 +22,9 @@ typedef struct {
 
 /* output [rows][columns], 1 or 0. An operand that is not repeated may lie where the output does. */
 MQ_KERNEL void mq_compare_f32(const mq_compare_f32_params_t *params,
-                         const float *first,
-                         const float *second,
-                         uint8_t *output) {
+                              const float *first,
+                              const float *second,
+                              uint8_t *output) {
     int32_t index[4] = {0, 0, 0, 0};
     int32_t first_at = 0;
     int32_t second_at = 0;

@@ -28,9 +28,9 @@ typedef struct {
 
 /* output [rows][columns], 1 or 0. An operand that is not repeated may lie where the output does. */
 MQ_KERNEL void mq_compare_s8(const mq_compare_s8_params_t *params,
-                         const int8_t *first,
-                         const int8_t *second,
-                         uint8_t *output) {
+                             const int8_t *first,
+                             const int8_t *second,
+                             uint8_t *output) {
     const int32_t unit = (int32_t)1 << 8; /* operands have 8 fractional bits (ARITHMETIC section 6) */
     int32_t index[4] = {0, 0, 0, 0};
     int32_t first_at = 0;

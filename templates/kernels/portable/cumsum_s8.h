@@ -12,8 +12,8 @@ typedef struct {
     int32_t outer;
     int32_t size; /* of the axis */
     int32_t inner;
-    int32_t exclusive; /* 1: an element is no part of its own sum */
-    int32_t reverse;   /* 1: from the end on */
+    int32_t exclusive;  /* 1: an element is no part of its own sum */
+    int32_t reverse;    /* 1: from the end on */
     int32_t multiplier; /* of sums in 2^-19 of the input's steps */
     int32_t shift;
     int32_t output_zero_point;
@@ -29,9 +29,9 @@ MQ_KERNEL void mq_cumsum_s8(const mq_cumsum_s8_params_t *params, const int8_t *i
             int32_t before = 0;
             for (int32_t i = 0; i < params->size; i++) {
                 const int32_t sum = before + input[at] * ((int32_t)1 << 19);
-                output[at] = mq_requantize_to_int8(params->exclusive ? before : sum, params->multiplier,
-                                                   params->shift, params->output_zero_point, INT8_MIN,
-                                                   INT8_MAX);
+                output[at] =
+                    mq_requantize_to_int8(params->exclusive ? before : sum, params->multiplier, params->shift,
+                                          params->output_zero_point, INT8_MIN, INT8_MAX);
                 before = sum;
                 at += step;
             }

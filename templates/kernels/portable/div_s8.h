@@ -35,8 +35,8 @@ mq_div_s8(const mq_div_s8_params_t *params, const int8_t *first, const int8_t *s
         const int8_t *a = first + first_at;
         const int8_t *b = second + second_at;
         for (int32_t column = 0; column < params->columns; column++) {
-            const int32_t quotient = mq_divide(*a - params->first_zero_point, *b - params->second_zero_point, params->output_multiplier,
-                                               params->output_shift);
+            const int32_t quotient = mq_divide(*a - params->first_zero_point, *b - params->second_zero_point,
+                                               params->output_multiplier, params->output_shift);
             *output++ = (int8_t)mq_clamp(quotient + params->output_zero_point, params->activation_min,
                                          params->activation_max);
             a += params->first_stride;

@@ -25,8 +25,10 @@ typedef struct {
 } mq_division_f32_params_t;
 
 /* output [rows][columns]. An operand that is not repeated may lie where the output does. */
-MQ_KERNEL void
-mq_division_f32(const mq_division_f32_params_t *params, const float *first, const float *second, float *output) {
+MQ_KERNEL void mq_division_f32(const mq_division_f32_params_t *params,
+                               const float *first,
+                               const float *second,
+                               float *output) {
     int32_t index[4] = {0, 0, 0, 0};
     int32_t first_at = 0;
     int32_t second_at = 0;
@@ -34,7 +36,7 @@ mq_division_f32(const mq_division_f32_params_t *params, const float *first, cons
         const float *a = first + first_at;
         const float *b = second + second_at;
         for (int32_t column = 0; column < params->columns; column++) {
-            *output++ = params->operation == MQ_DIVISION_FLOOR ? mq_floor_div_f32(*a, *b)
+            *output++ = params->operation == MQ_DIVISION_FLOOR  ? mq_floor_div_f32(*a, *b)
                         : params->operation == MQ_DIVISION_REST ? mq_floor_mod_f32(*a, *b)
                                                                 : mq_pow_f32(*a, *b);
             a += params->first_stride;

@@ -32,8 +32,8 @@ static inline int32_t mq_gather_s8_position(const mq_gather_s8_params_t *params,
 /* table [batches][blocks][block_bytes], indices [batches][count][depth],
  * output [batches][blocks][count][entry_bytes].
  */
-MQ_KERNEL void mq_gather_s8(const mq_gather_s8_params_t *params, const void *table, const int32_t *indices,
-                            void *output) {
+MQ_KERNEL void
+mq_gather_s8(const mq_gather_s8_params_t *params, const void *table, const int32_t *indices, void *output) {
     const uint8_t *from = (const uint8_t *)table;
     uint8_t *to = (uint8_t *)output;
     const size_t entry_bytes = (size_t)params->entry_bytes;

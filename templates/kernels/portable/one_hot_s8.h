@@ -15,8 +15,11 @@ typedef struct {
 } mq_one_hot_s8_params_t;
 
 /* indices [outer][inner], output [outer][depth][inner]; on, off: an element each. */
-MQ_KERNEL void mq_one_hot_s8(const mq_one_hot_s8_params_t *params, const int32_t *indices, const void *on,
-                             const void *off, void *output) {
+MQ_KERNEL void mq_one_hot_s8(const mq_one_hot_s8_params_t *params,
+                             const int32_t *indices,
+                             const void *on,
+                             const void *off,
+                             void *output) {
     uint8_t *to = (uint8_t *)output;
     const size_t bytes = (size_t)params->element_bytes;
     for (int32_t outer = 0; outer < params->outer; outer++) {

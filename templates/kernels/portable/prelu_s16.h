@@ -33,10 +33,9 @@ mq_prelu_s16(const mq_prelu_s16_params_t *params, const int16_t *x, const int8_t
         const int8_t *b = alpha + alpha_at;
         for (int32_t column = 0; column < params->columns; column++) {
             const int32_t value = *a;
-            const int32_t y =
-                value >= 0 ? mq_requantize(value, params->multiplier, params->shift)
-                           : mq_requantize(value * (*b - params->alpha_zero_point),
-                                           params->negative_multiplier, params->negative_shift);
+            const int32_t y = value >= 0 ? mq_requantize(value, params->multiplier, params->shift)
+                                         : mq_requantize(value * (*b - params->alpha_zero_point),
+                                                         params->negative_multiplier, params->negative_shift);
             *output++ = (int16_t)mq_clamp(y, INT16_MIN, INT16_MAX);
             a += params->x_stride;
             b += params->alpha_stride;

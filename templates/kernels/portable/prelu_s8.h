@@ -35,10 +35,9 @@ mq_prelu_s8(const mq_prelu_s8_params_t *params, const int8_t *x, const int8_t *a
         const int8_t *b = alpha + alpha_at;
         for (int32_t column = 0; column < params->columns; column++) {
             const int32_t value = *a - params->x_zero_point;
-            const int32_t y =
-                value >= 0 ? mq_requantize(value, params->multiplier, params->shift)
-                           : mq_requantize(value * (*b - params->alpha_zero_point),
-                                           params->negative_multiplier, params->negative_shift);
+            const int32_t y = value >= 0 ? mq_requantize(value, params->multiplier, params->shift)
+                                         : mq_requantize(value * (*b - params->alpha_zero_point),
+                                                         params->negative_multiplier, params->negative_shift);
             *output++ = (int8_t)mq_clamp(y + params->output_zero_point, INT8_MIN, INT8_MAX);
             a += params->x_stride;
             b += params->alpha_stride;

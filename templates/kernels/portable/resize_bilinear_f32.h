@@ -39,8 +39,8 @@ mq_resize_float_place(int32_t index, float half, float scale, int32_t size) {
 }
 
 /* input [images][input_h][input_w][channels], output [images][output_h][output_w][channels]. */
-MQ_KERNEL void mq_resize_bilinear_f32(const mq_resize_bilinear_f32_params_t *params, const float *input,
-                                      float *output) {
+MQ_KERNEL void
+mq_resize_bilinear_f32(const mq_resize_bilinear_f32_params_t *params, const float *input, float *output) {
     const int32_t channels = params->channels;
     for (int32_t i = 0; i < params->images; i++) {
         for (int32_t y = 0; y < params->output_h; y++) {

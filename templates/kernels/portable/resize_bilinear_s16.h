@@ -21,12 +21,13 @@ typedef struct {
 } mq_resize_bilinear_s16_params_t;
 
 /* input [images][input_h][input_w][channels], output [images][output_h][output_w][channels]. */
-MQ_KERNEL void mq_resize_bilinear_s16(const mq_resize_bilinear_s16_params_t *params, const int16_t *input,
-                                      int16_t *output) {
+MQ_KERNEL void
+mq_resize_bilinear_s16(const mq_resize_bilinear_s16_params_t *params, const int16_t *input, int16_t *output) {
     const int32_t channels = params->channels;
     for (int32_t i = 0; i < params->images; i++) {
         for (int32_t y = 0; y < params->output_h; y++) {
-            const mq_resize_place_t row = mq_resize_place(params->start_h + y * params->step_h, params->input_h);
+            const mq_resize_place_t row =
+                mq_resize_place(params->start_h + y * params->step_h, params->input_h);
             const int16_t *above = input + row.low * params->input_w * channels;
             const int16_t *below = input + row.high * params->input_w * channels;
             for (int32_t x = 0; x < params->output_w; x++) {
@@ -39,8 +40,9 @@ MQ_KERNEL void mq_resize_bilinear_s16(const mq_resize_bilinear_s16_params_t *par
                 const int32_t above_right = (1024 - row.fraction) * column.fraction;
                 const int32_t below_right = row.fraction * column.fraction;
                 for (int32_t c = 0; c < channels; c++) {
-                    const int64_t sum = (int64_t)above[left + c] * above_left + (int64_t)below[left + c] * below_left +
-                                        (int64_t)above[right + c] * above_right + (int64_t)below[right + c] * below_right;
+                    const int64_t sum =
+                        (int64_t)above[left + c] * above_left + (int64_t)below[left + c] * below_left +
+                        (int64_t)above[right + c] * above_right + (int64_t)below[right + c] * below_right;
                     *output++ = (int16_t)((sum + (sum > 0 ? 524288 : -524288)) / 1048576);
                 }
             }

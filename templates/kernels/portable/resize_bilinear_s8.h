@@ -21,12 +21,13 @@ typedef struct {
 } mq_resize_bilinear_s8_params_t;
 
 /* input [images][input_h][input_w][channels], output [images][output_h][output_w][channels]. */
-MQ_KERNEL void mq_resize_bilinear_s8(const mq_resize_bilinear_s8_params_t *params, const int8_t *input,
-                                     int8_t *output) {
+MQ_KERNEL void
+mq_resize_bilinear_s8(const mq_resize_bilinear_s8_params_t *params, const int8_t *input, int8_t *output) {
     const int32_t channels = params->channels;
     for (int32_t i = 0; i < params->images; i++) {
         for (int32_t y = 0; y < params->output_h; y++) {
-            const mq_resize_place_t row = mq_resize_place(params->start_h + y * params->step_h, params->input_h);
+            const mq_resize_place_t row =
+                mq_resize_place(params->start_h + y * params->step_h, params->input_h);
             const int8_t *above = input + row.low * params->input_w * channels;
             const int8_t *below = input + row.high * params->input_w * channels;
             for (int32_t x = 0; x < params->output_w; x++) {

@@ -19,8 +19,11 @@ typedef struct {
 /* input [images][input_h][input_w] and output [images][output_h][output_w] of pixels; rows [output_h] and
  * columns [output_w] of the input, ascending.
  */
-MQ_KERNEL void mq_resize_nearest_s8(const mq_resize_nearest_s8_params_t *params, const void *input,
-                                    const uint16_t *rows, const uint16_t *columns, void *output) {
+MQ_KERNEL void mq_resize_nearest_s8(const mq_resize_nearest_s8_params_t *params,
+                                    const void *input,
+                                    const uint16_t *rows,
+                                    const uint16_t *columns,
+                                    void *output) {
     const uint8_t *image = (const uint8_t *)input;
     uint8_t *to = (uint8_t *)output;
     const size_t pixel = (size_t)params->pixel_bytes;

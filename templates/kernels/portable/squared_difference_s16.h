@@ -26,8 +26,10 @@ typedef struct {
 } mq_squared_difference_s16_params_t;
 
 /* output [rows][columns]. An operand that is not repeated may lie where the output does. */
-MQ_KERNEL void
-mq_squared_difference_s16(const mq_squared_difference_s16_params_t *params, const int16_t *first, const int16_t *second, int16_t *output) {
+MQ_KERNEL void mq_squared_difference_s16(const mq_squared_difference_s16_params_t *params,
+                                         const int16_t *first,
+                                         const int16_t *second,
+                                         int16_t *output) {
     int32_t index[4] = {0, 0, 0, 0};
     int32_t first_at = 0;
     int32_t second_at = 0;
@@ -39,8 +41,7 @@ mq_squared_difference_s16(const mq_squared_difference_s16_params_t *params, cons
             const int32_t y = mq_requantize(*b, params->second_multiplier, params->second_shift);
             const int32_t z =
                 mq_requantize((x - y) * (x - y), params->output_multiplier, params->output_shift);
-            *output++ = (int16_t)mq_clamp(z, params->activation_min,
-                                         params->activation_max);
+            *output++ = (int16_t)mq_clamp(z, params->activation_min, params->activation_max);
             a += params->first_stride;
             b += params->second_stride;
         }

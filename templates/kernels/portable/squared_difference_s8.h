@@ -29,8 +29,10 @@ typedef struct {
 } mq_squared_difference_s8_params_t;
 
 /* output [rows][columns]. An operand that is not repeated may lie where the output does. */
-MQ_KERNEL void
-mq_squared_difference_s8(const mq_squared_difference_s8_params_t *params, const int8_t *first, const int8_t *second, int8_t *output) {
+MQ_KERNEL void mq_squared_difference_s8(const mq_squared_difference_s8_params_t *params,
+                                        const int8_t *first,
+                                        const int8_t *second,
+                                        int8_t *output) {
     const int32_t unit = (int32_t)1 << 7; /* operands have 7 fractional bits (ARITHMETIC section 6) */
     int32_t index[4] = {0, 0, 0, 0};
     int32_t first_at = 0;
