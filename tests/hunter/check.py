@@ -28,7 +28,7 @@ from mcu_quant.verify.compare import compare as compare_outputs
 from mcu_quant.verify.host import HostEngine
 from mcu_quant.verify.qemu import QemuEngine
 from tests.graphs import assert_same_graph
-from tests.hunter.graphs import Case
+from tests.hunter.graphs import Case, run_and_measure
 from tests.oracles import OracleCrashed, OracleRefused, litert_ref, tflm
 
 #: The board whose machine stands for a core on QEMU.
@@ -154,14 +154,8 @@ def check_file(case: Case, tally: Tally) -> Checked | None:
         file = write_tflite(case.graph)
         read = read_tflite(file, case.graph.name)
         _require_same(read, case)
-        sizes = [0.0]
-
-        def observe(name: str, value: np.ndarray) -> None:
-            if value.dtype == np.float32:
-                sizes.append(float(np.abs(value).max(initial=0.0)))
-
-        expected = run_graph(read, case.inputs, observe)
-        checked = Checked(case, TfliteModel("hunted", file, read), expected, max(sizes))
+        expected, largest = run_and_measure(read, case.inputs)
+        checked = Checked(case, TfliteModel("hunted", file, read), expected, largest)
         _ask_oracle(checked, tally)
     tally.operators.update(node.op for node in case.graph.nodes)
     return checked

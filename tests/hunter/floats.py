@@ -11,10 +11,9 @@ import numpy as np
 from mcu_quant.ir import BoundNode, Graph, Node, Tensor, check
 from mcu_quant.ops import OPERATORS
 from mcu_quant.ops.forms import PLAIN_TYPES, form_of
-from mcu_quant.ops.interpreter import run_graph
 from mcu_quant.ops.support import find_problems
 from mcu_quant.quantize.floats import quantize_weights
-from tests.hunter.graphs import SAMPLES, Case
+from tests.hunter.graphs import SAMPLES, Case, run_and_measure
 
 _CONVERTERS = ("quantize", "dequantize")
 #: How weights are stored, by turns.
@@ -35,15 +34,9 @@ def float_case(case: Case) -> Case | None:
     if found is None or find_problems(found) or _is_unstable(found):
         return None
     inputs = tuple(_samples(tensor, rng, given) for tensor, given in _paired(found, case))
-    sizes: list[float] = []
-
-    def observe(name: str, value: np.ndarray) -> None:
-        if value.dtype == np.float32:
-            sizes.append(float(np.abs(value).max(initial=0.0)))
-
     with np.errstate(all="ignore"):
-        run_graph(found, inputs, observe)
-    return Case(found, inputs) if all(size < _LARGEST for size in sizes) else None  # nor NaN
+        _, largest = run_and_measure(found, inputs)
+    return Case(found, inputs) if largest < _LARGEST else None  # nor NaN
 
 
 def float_graph(graph: Graph, rng: np.random.Generator) -> Graph | None:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from mcu_quant.ir import Graph, QuantParams, Tensor
 from mcu_quant.ops import OPERATORS
 from mcu_quant.ops.index_limits import Limits, index_limits
+from mcu_quant.ops.interpreter import run_graph
 from tests.hunter import conditions, elementwise, indexed, moves, products, reductions, unary, windows
 from tests.hunter.build import CHANNELS, QUANTS, SEEDS, Draw, GraphDraft
 
@@ -55,6 +56,17 @@ def quantized_cases(draw: Draw) -> Case:
     graph = draft.graph(draw(st.integers(0, 2)))
     assume(graph.inputs and all(tensor.shape[:1] in ((), (1,)) for tensor in graph.input_tensors()))
     return Case(graph, draw_samples(graph, draw(SEEDS)))
+
+
+def run_and_measure(graph: Graph, inputs: Sequence[np.ndarray]) -> tuple[list[np.ndarray], float]:
+    """run_graph, and the largest |value| of all float32 tensors: 0 without any, NaN where there is one."""
+    sizes = [0.0]
+
+    def observe(name: str, value: np.ndarray) -> None:
+        if value.dtype == np.float32:
+            sizes.append(float(np.abs(value).max(initial=0.0)))
+
+    return run_graph(graph, inputs, observe), float(np.max(sizes))
 
 
 #: Of chains of images: what runs in bands of rows, and what stands between.
