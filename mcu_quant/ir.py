@@ -158,8 +158,8 @@ class BoundNode:
 
     @property
     def output(self) -> Tensor:
-        (tensor,) = self.outputs
-        return tensor
+        """The first output: what the operator is for. Others are states after the run (Graph.states)."""
+        return self.outputs[0]
 
 
 @dataclass(frozen=True)
@@ -176,11 +176,25 @@ class TrainedQuantization:
     per_tensor: bool = False
 
 
+@dataclass(frozen=True, eq=False)
+class State:
+    """A value that lives from one run to the next.
+
+    before, after: the tensors that hold it when a run begins and when it ends, of one shape, dtype and quant,
+    so that a graph with states is a function all the same. initial: before the first run, as that dtype.
+    """
+
+    before: str
+    after: str
+    initial: np.ndarray
+
+
 @dataclass(frozen=True)
 class Graph:
     """nodes are in execution order. tensors: by name, constants included.
 
-    trained: None unless the model was trained with quantization; such a graph needs no passes.
+    states: what is kept from run to run. trained: None unless the model was trained with quantization; such a
+    graph needs no passes.
     """
 
     name: str
@@ -190,6 +204,17 @@ class Graph:
     outputs: tuple[str, ...]
     metadata: Mapping[str, str] = field(default_factory=dict)
     trained: TrainedQuantization | None = None
+    states: tuple[State, ...] = ()
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """What exists before the first node runs, constants apart: the inputs, and states before the run."""
+        return (*self.inputs, *(state.before for state in self.states))
+
+    @property
+    def kept(self) -> tuple[str, ...]:
+        """What is needed after the last node: the outputs, and states after the run."""
+        return (*self.outputs, *(state.after for state in self.states))
 
     def bind(self, node: Node) -> BoundNode:
         return BoundNode(
@@ -225,7 +250,7 @@ class Graph:
 
 
 def _drop_unused_tensors(graph: Graph) -> Graph:
-    used = {*graph.inputs, *graph.outputs}
+    used = {*graph.sources, *graph.kept}
     for node in graph.nodes:
         used.update(name for name in node.inputs if name is not None)
         used.update(node.outputs)
@@ -249,7 +274,8 @@ def check(graph: Graph) -> Graph:
     """
     names = [node.name for node in graph.nodes]
     assert len(names) == len(set(names)), f"node names repeat: {sorted(names)}"
-    known = {*graph.inputs}
+    known = {*graph.sources}
+    assert len(known) == len(graph.sources), "an input or state is there twice"
     for name, tensor in graph.tensors.items():
         _check_tensor(name, tensor)
         if tensor.is_constant:
@@ -260,9 +286,18 @@ def check(graph: Graph) -> Graph:
         for name in node.outputs:
             assert name not in known, f"{node.name} writes {name} a second time"
             known.add(name)
-    for name in graph.outputs:
-        assert name in known, f"output {name} is never written"
+    for name in graph.kept:
+        assert name in known, f"output or state {name} is never written"
+    for state in graph.states:
+        _check_state(graph, state)
     return graph
+
+
+def _check_state(graph: Graph, state: State) -> None:
+    before, after = graph.tensors[state.before], graph.tensors[state.after]
+    assert not before.is_constant, f"{before.name} is a constant"
+    assert (before.shape, before.dtype, before.quant) == (after.shape, after.dtype, after.quant), after.name
+    assert (state.initial.shape, state.initial.dtype.name) == (before.shape, before.dtype), before.name
 
 
 def _check_tensor(name: str, tensor: Tensor) -> None:

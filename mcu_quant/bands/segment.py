@@ -96,13 +96,13 @@ def _inner_graph(graph: Graph, indices: range) -> Graph | None:
     read = {name for node in nodes for name in node.inputs if name is not None}
     inputs = sorted(name for name in read - made if not graph.tensors[name].is_constant)
     outside = {name for i, node in enumerate(graph.nodes) if i not in indices for name in node.inputs}
-    leaving = made & (outside | set(graph.outputs))
+    leaving = made & (outside | set(graph.kept))
     (output,) = nodes[-1].outputs
     if len(inputs) != 1 or leaving != {output} or output in read:
         return None
     if made - read != {output}:
         return None  # a node whose output nothing reads
-    return graph.with_(nodes=nodes, inputs=tuple(inputs), outputs=(output,))
+    return graph.with_(nodes=nodes, inputs=tuple(inputs), outputs=(output,), states=())
 
 
 @dataclass(frozen=True)

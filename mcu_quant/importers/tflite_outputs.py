@@ -10,7 +10,7 @@ from mcu_quant.ir import Graph, Node
 
 def without_dead_nodes(graph: Graph) -> Graph:
     """Without the nodes whose outputs nobody reads, and without tensors that nothing uses."""
-    needed, kept = set(graph.outputs), []
+    needed, kept = set(graph.kept), []
     for node in reversed(graph.nodes):
         if not needed.isdisjoint(node.outputs):
             needed.update(name for name in node.inputs if name is not None)
@@ -23,7 +23,7 @@ def with_names(graph: Graph, names: Sequence[str | None]) -> Graph:
     new = {
         ours: wanted
         for ours, wanted in zip(graph.outputs, names, strict=True)
-        if wanted is not None and wanted not in graph.tensors and ours not in graph.inputs
+        if wanted is not None and wanted not in graph.tensors and ours not in graph.sources
     }
     if not new:
         return graph
@@ -33,7 +33,11 @@ def with_names(graph: Graph, names: Sequence[str | None]) -> Graph:
     }
     nodes = tuple(_renamed(node, new) for node in graph.nodes)
     return replace(
-        graph, nodes=nodes, tensors=tensors, outputs=tuple(new.get(name, name) for name in graph.outputs)
+        graph,
+        nodes=nodes,
+        tensors=tensors,
+        outputs=tuple(new.get(name, name) for name in graph.outputs),
+        states=tuple(replace(state, after=new.get(state.after, state.after)) for state in graph.states),
     )
 
 

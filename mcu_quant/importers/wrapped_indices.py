@@ -30,7 +30,7 @@ def without_wraps(graph: Graph) -> Graph:
         replace(node, inputs=(node.inputs[0], found[node.name])) if node.name in found else node
         for node in graph.nodes
     ]
-    return graph.with_(nodes=_needed(nodes, graph.outputs))
+    return graph.with_(nodes=_needed(nodes, graph.kept))
 
 
 def _wrapped(gather: BoundNode, producers: _BoundNodes) -> str | None:

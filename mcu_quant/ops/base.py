@@ -207,6 +207,9 @@ class Operator(ABC):
     #: The quantizer computes it in float32 although it has integer forms: they are near its meaning for some
     #: inputs alone, and there for the files of others.
     quantized_in_float: ClassVar[bool] = False
+    #: Inputs that are the operator's own state, by position, and the outputs that are it after the run. Every
+    #: kernel changes it in place. Absent (None): each run begins with the state as it is at reset.
+    state_inputs: ClassVar[Mapping[int, int]] = {}
     #: Not of any file: written as several operators once it is known in which arithmetic
     #: (quantize/compositions.py).
     is_composition: ClassVar[bool] = False

@@ -25,7 +25,7 @@ def element_sources(graph: Graph) -> dict[str, str]:
 
     As far back as that goes; itself if there is none.
     """
-    sources = {name: name for name in graph.inputs}
+    sources = {name: name for name in graph.sources}
     for node in graph.bound_nodes():
         found = {sources[name] for name in varying(node)}
         alone = found.pop() if len(found) == 1 and is_of_one_element(node) else None
@@ -77,7 +77,7 @@ class _Chains:
 
     def _made(self) -> set[str]:
         """What exists in memory once tables are: what others read, and what that is computed of."""
-        made = {*self.graph.inputs, *self.graph.outputs}
+        made = {*self.graph.sources, *self.graph.kept}
         for node in reversed(list(self.graph.bound_nodes())):
             for name in node.node.outputs:
                 if name in made and not self._is_table(name):

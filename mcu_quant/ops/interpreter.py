@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, MutableMapping, Sequence
 
 import numpy as np
 
@@ -12,16 +12,49 @@ from mcu_quant.ops.forms import form_of
 from mcu_quant.ops.storage import real_values
 
 Observer = Callable[[str, np.ndarray], None]
+#: What each state of a graph holds, [*shape], by the name of its tensor `before`.
+States = MutableMapping[str, np.ndarray]
+
+
+def initial_states(graph: Graph) -> dict[str, np.ndarray]:
+    """What the states hold before the first run."""
+    return {state.before: state.initial for state in graph.states}
 
 
 def run_graph(
-    graph: Graph, inputs: Sequence[np.ndarray], observe: Observer | None = None
+    graph: Graph,
+    inputs: Sequence[np.ndarray],
+    observe: Observer | None = None,
+    states: States | None = None,
 ) -> list[np.ndarray]:
     """The outputs of any graph: integer nodes give the bits, float nodes what they mean.
 
-    inputs: [N, *shape] of the inputs' dtypes; outputs likewise.
-    observe(tensor name, [N, *shape]) is called for every activation, inputs included.
+    inputs: [N, *shape] of the inputs' dtypes; outputs likewise. Samples are independent, but in a graph with
+    states, where they are runs one after the other.
+    observe(tensor name, [N, *shape]) is called for every activation, inputs and states included; with states
+    N is 1. states: what they hold before the first run, changed to what they hold after the last; the initial
+    ones where it is None.
     """
+    if not graph.states:
+        return _run(graph, graph.inputs, inputs, observe, graph.outputs)
+    held = initial_states(graph) if states is None else states
+    steps = []
+    for index in range(len(inputs[0])):
+        given = [*(x[index : index + 1] for x in inputs), *(held[s.before][None] for s in graph.states)]
+        values = _run(graph, graph.sources, given, observe, graph.kept)
+        steps.append(values[: len(graph.outputs)])
+        held.update((s.before, v[0]) for s, v in zip(graph.states, values[len(steps[-1]) :], strict=True))
+    return [np.concatenate(outputs) for outputs in zip(*steps, strict=True)]
+
+
+def _run(
+    graph: Graph,
+    sources: Sequence[str],
+    inputs: Sequence[np.ndarray],
+    observe: Observer | None,
+    wanted: Sequence[str],
+) -> list[np.ndarray]:
+    """The wanted tensors, from those that are given."""
     values: dict[str, np.ndarray] = {}
     last_use = {name: i for i, node in enumerate(graph.nodes) for name in node.inputs if name is not None}
 
@@ -30,7 +63,7 @@ def run_graph(
         if observe is not None:
             observe(name, value)
 
-    for name, value in zip(graph.inputs, inputs, strict=True):
+    for name, value in zip(sources, inputs, strict=True):
         tensor = graph.tensors[name]
         assert value.shape[1:] == tensor.shape, f"{name}: {value.shape} is not [N, *{tensor.shape}]"
         put(name, value)
@@ -44,9 +77,9 @@ def run_graph(
         for name, value in zip(node.outputs, results, strict=True):
             put(name, value)
         for read in node.inputs:
-            if read in values and last_use[read] == index and read not in graph.outputs:
+            if read in values and last_use[read] == index and read not in wanted:
                 del values[read]
-    return [_output(graph.tensors[name], values, len(inputs[0])) for name in graph.outputs]
+    return [_output(graph.tensors[name], values, len(inputs[0])) for name in wanted]
 
 
 def run_node(node: BoundNode, operands: Sequence[np.ndarray | None]) -> tuple[np.ndarray, ...]:

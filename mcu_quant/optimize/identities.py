@@ -39,8 +39,8 @@ def _without(graph: Graph, node: BoundNode) -> Graph | None:
     """Readers of the output read the input; a graph output keeps its name. None if both have to stay."""
     x, y = node.input(0).name, node.output.name
     old, new = y, x
-    if y in graph.outputs:
-        if x in graph.outputs or x in graph.inputs:
+    if y in graph.kept:
+        if x in graph.kept or x in graph.sources:
             return None
         old, new = x, y
     nodes = tuple(_renamed(other, old, new) for other in graph.nodes if other.name != node.name)

@@ -33,7 +33,7 @@ def tabulate(graph: Graph) -> Graph:
 
 def _without_unread(graph: Graph, nodes: tuple[Node, ...], removable: set[str]) -> tuple[Node, ...]:
     """Without those nodes whose outputs nothing reads any more."""
-    needed = set(graph.outputs)
+    needed = set(graph.kept)
     kept = []
     for node in reversed(nodes):
         if node.name not in removable or needed.intersection(node.outputs):
@@ -45,7 +45,8 @@ def _without_unread(graph: Graph, nodes: tuple[Node, ...], removable: set[str]) 
 def _tabulated(graph: Graph, chain: Chain) -> LookupAttrs:
     """The chain's table: its nodes, run one after the other by the reference on every byte."""
     scalars = {name: _as_scalar(tensor) for name, tensor in graph.tensors.items()}
-    inner = graph.with_(nodes=chain.nodes, tensors=scalars, inputs=(chain.source,), outputs=(chain.target,))
+    edges = {"inputs": (chain.source,), "outputs": (chain.target,), "states": ()}
+    inner = graph.with_(nodes=chain.nodes, tensors=scalars, **edges)
     limits = np.iinfo(graph.tensors[chain.source].dtype)
     every = np.arange(limits.min, limits.max + 1).astype(limits.dtype).reshape(256, 1)
     with np.errstate(all="ignore"):  # beyond an operator's domain NaN counts as 0.0, and infinities saturate

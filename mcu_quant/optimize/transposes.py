@@ -18,7 +18,7 @@ def merge_transposes(graph: Graph) -> Graph:
     if not merged:
         return graph
     nodes = [merged.get(node.name, node) for node in graph.nodes]
-    read = {*graph.outputs, *(name for node in nodes for name in node.inputs)}
+    read = {*graph.kept, *(name for node in nodes for name in node.inputs)}
     kept = (node for node in nodes if node.op != "transpose" or node.outputs[0] in read)
     return graph.with_(nodes=tuple(kept))
 

@@ -6,7 +6,7 @@ from mcu_quant.ir import Graph
 
 
 def remove_dead_nodes(graph: Graph) -> Graph:
-    needed = set(graph.outputs)
+    needed = set(graph.kept)
     kept = []
     for node in reversed(graph.nodes):
         if needed.intersection(node.outputs):

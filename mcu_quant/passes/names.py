@@ -13,7 +13,7 @@ from mcu_quant.ir import Graph, unique_name
 def name_activations(graph: Graph) -> Graph:
     """Outputs of nodes get the node's name; inputs and outputs of the graph, and constants, keep theirs."""
     names = {name: name for name in graph.tensors}
-    written = {name for node in graph.nodes for name in node.outputs} - set(graph.outputs)
+    written = {name for node in graph.nodes for name in node.outputs} - set(graph.kept)
     taken = set(graph.tensors) - written
     for node in graph.nodes:
         for output in written.intersection(node.outputs):

@@ -38,10 +38,10 @@ def _drop(view: View, node: BoundNode) -> Graph | None:
 def drop_identity(view: View, node: BoundNode) -> Graph | None:
     """The graph without a node whose output equals its first input; None if both must exist by name."""
     source, target = node.input(0).name, node.output.name
-    if target not in view.graph.outputs:
+    if target not in view.graph.kept:
         nodes = [_renamed(other, target, source) for other in view.graph.nodes if other.name != node.name]
         return view.graph.with_(nodes=tuple(nodes))
-    if source in view.graph.outputs or source not in view.producers:
+    if source in view.graph.kept or source not in view.producers:
         return None
     nodes = [_renamed(other, source, target) for other in view.graph.nodes if other.name != node.name]
     return view.graph.with_(nodes=tuple(nodes))

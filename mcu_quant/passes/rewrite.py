@@ -30,7 +30,7 @@ class View:
     def only_reader(self, tensor: str) -> BoundNode | None:
         """The node that alone reads the tensor, once; None if others do or it is a graph output."""
         readers = self.readers[tensor]
-        if len(readers) != 1 or tensor in self.graph.outputs or readers[0].inputs.count(tensor) != 1:
+        if len(readers) != 1 or tensor in self.graph.kept or readers[0].inputs.count(tensor) != 1:
             return None
         return self.graph.bind(readers[0])
 

@@ -82,7 +82,7 @@ def pairs(graph: Graph) -> Iterator[Pair]:
         if not is_linear(node) or node.attrs.activation not in ("none", "relu", "relu6"):
             continue
         between, clamped, last = [node.output.name], node.attrs.activation == "relu6", node.output
-        while len(readers[last.name]) == 1 and last.name not in graph.outputs:
+        while len(readers[last.name]) == 1 and last.name not in graph.kept:
             reader = graph.bind(readers[last.name][0])
             if is_linear(reader):
                 if reader.node.inputs.count(last.name) == 1 and _channels_match(reader, last, node.output):

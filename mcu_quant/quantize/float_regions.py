@@ -50,7 +50,7 @@ class _Region:
     """What belongs together: nodes whose outputs have the same source (ops/elementwise.py)."""
 
     def __init__(self, graph: Graph) -> None:
-        self.outputs = graph.outputs
+        self.outputs = graph.kept
         self.sources = element_sources(graph)
         self.producers, self.readers = graph.producers(), graph.consumers()
 

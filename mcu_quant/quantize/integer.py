@@ -39,7 +39,7 @@ def integer_graph(graph: Graph, schemes: Schemes, constants: LinearConstants) ->
     Nodes that stay in float32 keep their constants.
     """
     table, kinds = _Tensors(), constants.kinds
-    kept = {*graph.outputs}
+    kept = {*graph.kept}
     for node in graph.nodes:
         kept.update(name for name in node.inputs if name is not None and kinds.of_node(node.name) is None)
     for tensor in graph.tensors.values():

@@ -15,5 +15,8 @@ class Engine(Protocol):
     def name(self) -> str: ...
 
     def run(self, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
-        """[N, *shape] raw quantized arrays in and out, one for each input and output of the graph."""
+        """[N, *shape] raw quantized arrays in and out, one for each input and output of the graph.
+
+        Samples are independent; in a graph with states they are consecutive runs, the first from reset.
+        """
         ...

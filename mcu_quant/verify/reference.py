@@ -14,7 +14,7 @@ _BATCH_BYTES = 2**24
 
 
 class ReferenceEngine:
-    """run: [N, *shape] raw quantized arrays in and out."""
+    """run: [N, *shape] raw quantized arrays in and out; of a graph with states, runs from reset on."""
 
     name = "reference"
 
@@ -24,6 +24,8 @@ class ReferenceEngine:
         self._batch = max(1, _BATCH_BYTES // (8 * largest))
 
     def run(self, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
+        if self.graph.states:
+            return run_graph(self.graph, inputs)
         starts = range(0, len(inputs[0]), self._batch)
         pieces = [run_graph(self.graph, [x[i : i + self._batch] for x in inputs]) for i in starts]
         return [np.concatenate(outputs) for outputs in zip(*pieces, strict=True)]
