@@ -18,6 +18,8 @@ ARENA_ALIGN = 16
 TENSOR_ALIGN = 4
 #: The arenas that a block may be in. There is a fast one only where --placement asks for it.
 MAIN, FAST = "main", "fast"
+#: Where states are, that live from run to run.
+STATE = "state"
 
 
 @dataclass(frozen=True)
@@ -88,6 +90,8 @@ class MemoryPlan:
     blocks: everything that has a place, with the steps that it is needed for.
     fast_arena_bytes: of the fast arena, 0 if there is one arena. fast: the tensors in it. fast_scratch: the
     nodes whose scratch is. lower_bound and live_bytes are of both.
+    state_bytes: of the state block, 0 for models without states. states: the tensors that are in it;
+    `addresses` has theirs, from its start.
     """
 
     arena_bytes: int
@@ -100,12 +104,16 @@ class MemoryPlan:
     fast_arena_bytes: int = 0
     fast: frozenset[str] = frozenset()
     fast_scratch: frozenset[int] = frozenset()
+    state_bytes: int = 0
+    states: frozenset[str] = frozenset()
 
     @property
     def is_split(self) -> bool:
         return self.fast_arena_bytes > 0
 
     def arena_of(self, tensor: str) -> str:
+        if tensor in self.states:
+            return STATE
         return FAST if tensor in self.fast else MAIN
 
     def scratch_arena(self, node: int) -> str:

@@ -62,6 +62,7 @@ def inspect_deployment(deployment: Deployment) -> dict[str, Any]:
     facts["memory"] = {
         "arena_bytes": plan.arena_bytes,
         "fast_arena_bytes": plan.fast_arena_bytes,
+        "state_bytes": plan.state_bytes,
         "lower_bound": plan.lower_bound,
         "disjoint_bytes": plan.disjoint_bytes,
     }

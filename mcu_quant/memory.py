@@ -46,7 +46,17 @@ def plan_memory(graph: Graph, kernels: Sequence[Kernel], *, keep_input: bool = F
     kernels: one per node. keep_input: no run may overwrite an input of the graph.
     """
     blocks = find_blocks(graph, kernels, keep_input)
-    return describe(graph, blocks, layout(blocks))
+    return with_states(describe(graph, blocks, layout(blocks)), graph, kernels)
+
+
+def with_states(plan: MemoryPlan, graph: Graph, kernels: Sequence[Kernel]) -> MemoryPlan:
+    """The plan with the state block: one state after the other, in the order of the graph."""
+    storage, address = storage_of(graph, kernels), 0
+    where: dict[str, int] = {}
+    for state in graph.states:
+        where |= {name: address for name, root in storage.items() if root == state.before}
+        address += -(-graph.tensors[state.before].bytes // TENSOR_ALIGN) * TENSOR_ALIGN
+    return replace(plan, addresses={**plan.addresses, **where}, state_bytes=address, states=frozenset(where))
 
 
 def layout(blocks: Sequence[Block], *, quick: bool = False) -> list[int]:
@@ -130,7 +140,7 @@ def height(blocks: Sequence[Block], addresses: Sequence[int]) -> int:
 
 
 def find_blocks(graph: Graph, kernels: Sequence[Kernel], keep_input: bool) -> list[Block]:
-    """Every block of the arena. Constants, and tensors that are a constant's bytes, have none."""
+    """Every block of the arena. Constants, what is a constant's bytes, and states have none."""
     storage = storage_of(graph, kernels)
     born, dies = _lifetimes(graph, storage, keep_input)
     names: dict[str, list[str]] = {root: [] for root in born}
@@ -224,6 +234,8 @@ def _allow_overlap(
     for index, (node, kernel) in enumerate(zip(graph.bound_nodes(), kernels, strict=True)):
         if kernel.is_alias or len(node.outputs) != 1:
             continue
+        if storage[node.output.name] not in block_of:
+            continue  # a state
         block = blocks[block_of[storage[node.output.name]]]
         refused = set()
         if kernel.in_place(node) and not node.input(0).is_constant:

@@ -7,7 +7,7 @@ that width beyond. Counted, not timed: the result is always the same.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from mcu_quant.ir import Graph, check
@@ -101,9 +101,10 @@ def _steps(graph: Graph, kernels: Sequence[Kernel], keep_input: bool) -> tuple[l
             readers.get(root, 0),
             root not in lasting,
         )
-        for root in sorted(set(storage.values()))
+        for root in sorted(set(storage.values()) - {state.before for state in graph.states})
         if not graph.tensors[root].is_constant
     }
+    around = _around_writers(graph, kernels, storage)
     steps = []
     for index, (bound, kernel) in enumerate(zip(graph.bound_nodes(), kernels, strict=True)):
         names = [name for name in bound.node.inputs if name is not None]
@@ -111,8 +112,28 @@ def _steps(graph: Graph, kernels: Sequence[Kernel], keep_input: bool) -> tuple[l
         made = tuple(buffers[name] for name in bound.node.outputs if storage[name] == name)
         scratch = kernel.scratch_bytes(bound)
         apart = sum(buffers[root].bytes for root in read) + sum(b.bytes for b in made) + scratch
-        after = sum(1 << maker[name] for name in set(names) if name in maker)
+        after = around[index]
+        for name in names:
+            after |= 1 << maker[name] if name in maker else 0
         source = next((buffers[storage[n]] for n in names if storage[n] in buffers), None)
         saved = max(apart - footprint(bound, kernel), 0) if made else 0
         steps.append(_Step(1 << index, after, scratch, saved, source, made))
     return steps, list(buffers.values())
+
+
+def _around_writers(graph: Graph, kernels: Sequence[Kernel], storage: Mapping[str, str]) -> list[int]:
+    """For each node, bits of those that stay before it: who reads a place, on its side of each new value."""
+    before = [0] * len(graph.nodes)
+    readers: dict[str, list[int]] = {}
+    for index, node in enumerate(graph.nodes):
+        for name in node.inputs:
+            if name is not None:
+                readers.setdefault(storage[name], []).append(index)
+    for index, (node, kernel) in enumerate(zip(graph.nodes, kernels, strict=True)):
+        places = [] if kernel.is_alias else [storage[n] for n in node.outputs if storage[n] != n]
+        for reader in (reader for place in places for reader in readers.get(place, ())):
+            if reader < index:
+                before[index] |= 1 << reader
+            elif reader > index:
+                before[reader] |= 1 << index
+    return before

@@ -14,7 +14,16 @@ from itertools import combinations
 from mcu_quant.deployment import MemoryPlan
 from mcu_quant.ir import Graph
 from mcu_quant.kernels.base import Kernel
-from mcu_quant.memory import Block, describe, find_blocks, height, layout, least_bytes, plan_memory
+from mcu_quant.memory import (
+    Block,
+    describe,
+    find_blocks,
+    height,
+    layout,
+    least_bytes,
+    plan_memory,
+    with_states,
+)
 from mcu_quant.ops import OPERATORS
 
 Indices = frozenset[int]
@@ -34,7 +43,7 @@ def plan_arenas(
         return plan_memory(graph, kernels, keep_input=keep_input)
     blocks = find_blocks(graph, kernels, keep_input)
     fast, addresses = _Split(blocks, _accesses(graph, blocks), fast_bytes).best()
-    plan = describe(graph, blocks, addresses, fast)
+    plan = with_states(describe(graph, blocks, addresses, fast), graph, kernels)
     return replace(plan, arena_bytes=max(plan.arena_bytes, 1), fast_arena_bytes=max(plan.fast_arena_bytes, 1))
 
 

@@ -126,6 +126,8 @@ def _show(facts: dict[str, Any]) -> None:
             rows += [("planned arena (RAM)", f"{memory['arena_bytes']:,} bytes")]
             if fast := memory["fast_arena_bytes"]:
                 rows += [("planned fast arena (RAM)", f"{fast:,} bytes")]
+            if state := memory["state_bytes"]:
+                rows += [("state from run to run (RAM)", f"{state:,} bytes")]
             gap = memory["arena_bytes"] + memory["fast_arena_bytes"] - memory["lower_bound"]
             rows += [
                 ("no arena is below", f"{memory['lower_bound']:,} bytes, {gap:,} less"),

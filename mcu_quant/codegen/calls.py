@@ -12,12 +12,12 @@ from mcu_quant.codegen import literals
 from mcu_quant.codegen.assembly import Assemblies
 from mcu_quant.codegen.names import comment
 from mcu_quant.codegen.tables import Tables
-from mcu_quant.deployment import FAST, MAIN
+from mcu_quant.deployment import FAST, MAIN, STATE
 from mcu_quant.kernels.base import Activation, Argument, Assembly, Constant, KernelCall
 from mcu_quant.sections import Placement
 
-#: Arena → the C pointer to its start.
-POINTERS = {MAIN: "arena", FAST: "fast_arena"}
+#: Arena, or state block → the C pointer to its start.
+POINTERS = {MAIN: "arena", FAST: "fast_arena", STATE: "state"}
 #: Behind a pointer that is passed for scratch of no bytes: from NULL compilers conclude too much, and warn.
 NO_SCRATCH = " /* no scratch */"
 
@@ -71,7 +71,7 @@ class CallWriter:
 
 @dataclass(frozen=True)
 class Place:
-    """An address in an arena, MAIN or FAST."""
+    """An address in an arena, MAIN or FAST, or in the state block, STATE."""
 
     arena: str
     address: int
@@ -91,6 +91,6 @@ class Place:
 
 
 def pointers_in(texts: Iterable[str]) -> tuple[str, ...]:
-    """The pointers to arenas that C expressions use."""
+    """The pointers to arenas and states that C expressions use."""
     words = {word for text in texts for word in re.findall(r"\w+", text)}
     return tuple(pointer for pointer in POINTERS.values() if pointer in words)

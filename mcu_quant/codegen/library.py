@@ -21,9 +21,10 @@ from mcu_quant.codegen.assembly import Assemblies
 from mcu_quant.codegen.bands import BandsText, BandsWriter
 from mcu_quant.codegen.calls import NO_SCRATCH, POINTERS, CallText, CallWriter, Place, pointers_in
 from mcu_quant.codegen.names import UniqueNames, comment, identifier
+from mcu_quant.codegen.states import state_resets
 from mcu_quant.codegen.tables import Table, Tables
 from mcu_quant.codegen.templates import environment
-from mcu_quant.deployment import ARENA_ALIGN, Deployment
+from mcu_quant.deployment import ARENA_ALIGN, STATE, Deployment
 from mcu_quant.ir import BoundNode, Tensor
 from mcu_quant.kernels.base import Kernel, storage_of
 from mcu_quant.ops import OPERATORS
@@ -119,6 +120,10 @@ class Layer:
         return pointers_in(texts)
 
     @property
+    def uses_state(self) -> bool:
+        return POINTERS[STATE] in self.pointers
+
+    @property
     def calls(self) -> tuple[tuple[str, CallText], ...]:
         """(C function, the kernel's call in it), none where nothing has to run."""
         if self.bands is not None:
@@ -194,6 +199,8 @@ def _context(deployment: Deployment, headers: dict[str, str]) -> dict[str, Any]:
         "arena_bytes": deployment.plan.arena_bytes,
         "fast_arena_bytes": deployment.plan.fast_arena_bytes,
         "arena_align": ARENA_ALIGN,
+        "state_bytes": deployment.plan.state_bytes,
+        "resets": state_resets(deployment, tables),
         "scratch_bytes": deployment.plan.scratch_bytes,
         "largest_layer": deployment.plan.largest_layer,
         "largest_layer_bytes": deployment.plan.used_bytes(deployment.plan.largest_layer),
@@ -216,7 +223,8 @@ def _context(deployment: Deployment, headers: dict[str, str]) -> dict[str, Any]:
 
 def _build_number(context: dict[str, Any]) -> str:
     """Names one generation's content, so that its files notice when they are mixed with another's."""
-    content = {key: context[key] for key in context if key not in ("tables", "fast_arena_bytes")}
+    apart = ("tables", "fast_arena_bytes", "state_bytes", "resets")
+    content = {key: context[key] for key in context if key not in apart}
     content["tables"] = [
         (t.symbol, t.c_type, t.section, hashlib.sha256(t.data.tobytes()).hexdigest())
         for t in context["tables"]
@@ -226,6 +234,8 @@ def _build_number(context: dict[str, Any]) -> str:
             context["fast_arena_bytes"],
             [p.base for p in context["inputs"] + context["outputs"]],
         )
+    if context["state_bytes"]:
+        content["state"] = (context["state_bytes"], context["resets"])
     return "0x" + hashlib.sha256(repr(sorted(content.items())).encode()).hexdigest()[:8] + "u"
 
 

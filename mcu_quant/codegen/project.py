@@ -91,14 +91,17 @@ def render_sources(
     models = [_model_facts(deployment) for deployment in deployments]
     sections = placed_sections(board, deployments)
     main, fast = deployments[0].options.placement.arena_sections
-    arenas = [("memory", "ARENA_BYTES", main), ("fast_memory", "FAST_ARENA_BYTES", fast)]
+    arenas = [("memory", "ARENA_BYTES", main, models)]
+    arenas += [("fast_memory", "FAST_ARENA_BYTES", fast, models)] if deployments[0].plan.is_split else []
+    stateful = [model for model in models if model["state_bytes"]]
+    arenas += [("state_memory", "STATE_BYTES", RAM_SECTION, stateful)] if stateful else []
     context = {
         "board": board,
         "models": models,
         "model": models[0],
         "sections": sections,
         "arena_sections": (main, fast),
-        "arenas": arenas if deployments[0].plan.is_split else arenas[:1],
+        "arenas": arenas,
         "memories": _memories(board, deployments),
     }
     files = {name: _render(board, f"{name}.j2", context) for name in programs}
@@ -171,7 +174,11 @@ def _model_facts(deployment: Deployment) -> dict[str, Any]:
         "align": ARENA_ALIGN,
         "arena_bytes": deployment.plan.arena_bytes,
         "fast_arena_bytes": deployment.plan.fast_arena_bytes,
-        "argument_type": f"const {deployment.name}_arenas_t *" if deployment.plan.is_split else "void *",
+        "state_bytes": deployment.plan.state_bytes,
+        "argument_types": [
+            f"const {deployment.name}_arenas_t *" if deployment.plan.is_split else "void *",
+            *(["void *"] if deployment.plan.state_bytes else []),
+        ],
         "inputs": [_tensor_facts(i, tensor) for i, tensor in enumerate(graph.input_tensors())],
         "outputs": _output_facts(deployment),
     }

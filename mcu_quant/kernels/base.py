@@ -16,6 +16,7 @@ import numpy as np
 
 from mcu_quant.ir import BoundNode, Graph
 from mcu_quant.ops import OPERATORS
+from mcu_quant.ops.copy import COPY
 
 
 @dataclass(frozen=True)
@@ -181,12 +182,19 @@ def tensor_arguments(node: BoundNode, inputs: int) -> tuple[Activation, ...]:
 
 
 def storage_of(graph: Graph, kernels: Sequence[Kernel]) -> dict[str, str]:
-    """For every tensor, the one whose bytes it is: itself, or what an alias kernel was given.
+    """For every tensor, the one whose place it has: itself, what an alias kernel was given, or a state.
 
-    kernels: one per node. A tensor may turn out to be a constant's bytes.
+    kernels: one per node. A tensor may turn out to be a constant's bytes. A state after the run is where it
+    was before, also one that is copied there at last (optimize/states.py).
     """
     storage = {name: name for name in graph.tensors}
+    stored = {state.after: state.before for state in graph.states}
     for node, kernel in zip(graph.bound_nodes(), kernels, strict=True):
         if kernel.is_alias:
             storage[node.output.name] = storage[node.input(0).name]
+        for position, output in OPERATORS[node.node.op].state_inputs.items():
+            if (state := node.optional_input(position)) is not None:
+                storage[node.outputs[output].name] = storage[state.name]
+        if node.node.op == COPY.name and node.output.name in stored:
+            storage[node.output.name] = stored[node.output.name]
     return storage

@@ -38,6 +38,7 @@ _MODULES = (
     "minimum",
     "maximum",
     "concatenation",
+    "copy",
     "logistic",
     "tanh",
     "relu",

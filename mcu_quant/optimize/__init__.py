@@ -8,6 +8,7 @@ from mcu_quant.optimize.constant_channels import remove_constant_channels
 from mcu_quant.optimize.constant_filters import clear_constant_filters
 from mcu_quant.optimize.identities import remove_identities
 from mcu_quant.optimize.ranges import annotate_ranges
+from mcu_quant.optimize.states import place_states
 from mcu_quant.optimize.storage import widen_constants
 from mcu_quant.optimize.tables import tabulate
 from mcu_quant.optimize.transposes import merge_transposes
@@ -33,4 +34,4 @@ def optimize(graph: Graph, options: GenerateOptions) -> Graph:
             if rewritten is not graph:
                 graph = annotate_ranges(check(rewritten))
         changed = graph is not before
-    return graph
+    return place_states(graph) if graph.states else graph

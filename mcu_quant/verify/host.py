@@ -28,7 +28,7 @@ class HostEngine:
 
     compiler: a command; $CC, cc, gcc or clang by default. flags: after the default ones. sanitize: run
     under the address and undefined-behaviour sanitizers, in a process of its own, with arenas of the
-    exact size. An arena holds other garbage before every sample.
+    exact size. An arena holds other garbage before every sample. Each `run` begins with a reset of states.
     Raises ToolMissingError without a compiler; EngineFailedError if code does not compile or run.
     """
 
@@ -46,6 +46,7 @@ class HostEngine:
         self._outputs = deployment.graph.output_tensors()
         plan = deployment.plan
         self._arenas = [plan.arena_bytes, *([plan.fast_arena_bytes] if plan.is_split else [])]
+        self._arenas += [plan.state_bytes] if plan.state_bytes else []
         self._sanitize = sanitize
         self._directory = tempfile.TemporaryDirectory(prefix="mcu_quant_", ignore_cleanup_errors=True)
         self._path = Path(self._directory.name)
@@ -106,6 +107,7 @@ def _render_driver(deployment: Deployment, sanitize: bool) -> dict[str, str]:
         "name": deployment.name,
         "macro": deployment.name.upper(),
         "is_split": deployment.plan.is_split,
+        "has_state": deployment.plan.state_bytes > 0,
         "inputs": [tensor.bytes for tensor in deployment.graph.input_tensors()],
         "outputs": [tensor.bytes for tensor in deployment.graph.output_tensors()],
         "export": "__declspec(dllexport) " if _WINDOWS else "",

@@ -127,12 +127,13 @@ def check_ram(board: Board, deployment: Deployment) -> None:
     arenas = arena_bytes_in(deployment, RAM_SECTION)
     if RAM_SECTION in deployment.options.placement.sections:
         copies = sum(table.bytes for table in library_tables(deployment) if table.section == RAM_SECTION)
-    needed = arenas + board.stack_bytes + copies
+    needed = arenas + plan.state_bytes + board.stack_bytes + copies
     if needed <= board.ram_bytes:
         return
     index = max(range(len(plan.live_bytes)), key=lambda i: plan.live_bytes[i])
     raise DoesNotFitError(
         f"arena ({arenas} bytes) and stack ({board.stack_bytes})"
+        + (f" and state ({plan.state_bytes})" if plan.state_bytes else "")
         + (f" and weights placed in {RAM_SECTION} ({copies})" if copies else "")
         + f" must fit {board.name}, which has {board.ram_bytes} bytes of RAM",
         layer=deployment.name,

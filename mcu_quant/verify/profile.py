@@ -222,7 +222,13 @@ def _report(
     deployment: Deployment, board: Board, counts: Counts, cycles: Cycles | None, sizes: ImageSizes
 ) -> dict[str, Any]:
     arena = deployment.plan.arena_bytes
-    ram = arena + deployment.plan.fast_arena_bytes + sizes.static_bytes + counts.stack_bytes
+    ram = (
+        arena
+        + deployment.plan.fast_arena_bytes
+        + deployment.plan.state_bytes
+        + sizes.static_bytes
+        + counts.stack_bytes
+    )
     return {
         "schema": 1,
         "model": deployment.name,
@@ -234,6 +240,7 @@ def _report(
         "memory": {
             "arena_bytes": arena,
             "fast_arena_bytes": deployment.plan.fast_arena_bytes,
+            "state_bytes": deployment.plan.state_bytes,
             "static_bytes": sizes.static_bytes,
             "stack_bytes": counts.stack_bytes,
             "ram_bytes": ram,

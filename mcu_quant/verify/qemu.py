@@ -54,7 +54,8 @@ class QemuEngine:
         samples = len(inputs[0])
         for array, tensor in zip(inputs, graph.input_tensors(), strict=True):
             assert array.shape == (samples, *tensor.shape) and array.dtype == tensor.dtype, tensor.name
-        parts = np.array_split(np.arange(samples), max(1, min(self._processes, samples)))
+        processes = 1 if graph.states else self._processes
+        parts = np.array_split(np.arange(samples), max(1, min(processes, samples)))
         with ThreadPoolExecutor(len(parts)) as pool:
             jobs = [pool.submit(self._run_part, image, [x[part] for x in inputs]) for part in parts]
             outputs = b"".join(job.result() for job in jobs)

@@ -13,7 +13,7 @@ from mcu_quant.ops.mover import MAX_AXES, Path, path_of
 
 class StridedCopyS8(Kernel):
     name = "strided_copy_s8"
-    ops = ("strided_slice", "transpose", "broadcast_to")
+    ops = ("strided_slice", "transpose", "broadcast_to", "copy")
     forms: ClassVar[tuple[str, ...]] = ("int8", "int16", "float", "plain")
 
     def call(self, node: BoundNode) -> KernelCall:
