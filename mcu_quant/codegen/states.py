@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mcu_quant.codegen.names import comment
-from mcu_quant.codegen.tables import Table, Tables
+from mcu_quant.codegen.tables import Tables
 from mcu_quant.deployment import Deployment
 
 

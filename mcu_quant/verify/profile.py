@@ -221,14 +221,8 @@ def _exact(timer: Timer, fine: int, coarse: int) -> int:
 def _report(
     deployment: Deployment, board: Board, counts: Counts, cycles: Cycles | None, sizes: ImageSizes
 ) -> dict[str, Any]:
-    arena = deployment.plan.arena_bytes
-    ram = (
-        arena
-        + deployment.plan.fast_arena_bytes
-        + deployment.plan.state_bytes
-        + sizes.static_bytes
-        + counts.stack_bytes
-    )
+    plan = deployment.plan
+    arena, fast, state = plan.arena_bytes, plan.fast_arena_bytes, plan.state_bytes
     return {
         "schema": 1,
         "model": deployment.name,
@@ -239,11 +233,11 @@ def _report(
         "modelled_cycles": None if cycles is None else cycles.cycles,
         "memory": {
             "arena_bytes": arena,
-            "fast_arena_bytes": deployment.plan.fast_arena_bytes,
-            "state_bytes": deployment.plan.state_bytes,
+            "fast_arena_bytes": fast,
+            "state_bytes": state,
             "static_bytes": sizes.static_bytes,
             "stack_bytes": counts.stack_bytes,
-            "ram_bytes": ram,
+            "ram_bytes": arena + fast + state + sizes.static_bytes + counts.stack_bytes,
         },
         "flash": {
             "code_bytes": sizes.code_bytes,

@@ -24,7 +24,7 @@ STEPS = 200
 
 
 def smoothing() -> Graph:
-    """mean = x / 2 + mean / 2, rounded; the last x is kept, too, and so is a row that begins as 1 2 3 4 5 6."""
+    """mean = x / 2 + mean / 2, rounded; the last x is kept, too, and a row that begins as 1 2 3 4 5 6."""
     half, quant = QuantParams.per_tensor(0.5), QuantParams.per_tensor(1.0, -3)
     tensors = {name: Tensor(name, (1, 4, 6), "int8", quant) for name in ("x", "mean", "last", "row", "new")}
     tensors |= {name: Tensor(name, (1, 4, 6), "int8", half) for name in ("sum",)}
