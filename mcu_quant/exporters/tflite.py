@@ -10,6 +10,7 @@ import numpy as np
 
 from mcu_quant.errors import Problem, UnsupportedModelError
 from mcu_quant.exporters.constants import with_biases, with_dequantized_constants
+from mcu_quant.exporters.states import variable_tensors
 from mcu_quant.ir import BoundNode, Graph, QuantParams, Tensor
 from mcu_quant.ops import OPERATORS
 from mcu_quant.ops.base import TfliteForm
@@ -54,8 +55,11 @@ class _Writer:
         self.builder = flatbuffers.Builder(1 << 16)
         self.buffers: list[bytes] = [b""]  # by schema.fbs, buffer 0 is empty and means "no data"
         self.buffer_of: dict[bytes, int] = {}
-        self.tensors = list(graph.tensors.values())
+        #: Values of variable tensors, to the name of the tensor: the file has one for all of them.
+        self.variables = variable_tensors(graph)
+        self.tensors = [t for t in graph.tensors.values() if self.variables.get(t.name, t.name) == t.name]
         self.index_of = {tensor.name: index for index, tensor in enumerate(self.tensors)}
+        self.index_of |= {name: self.index_of[first] for name, first in self.variables.items()}
         self.codes: list[tuple[int, int]] = []
 
     def file(self) -> bytes:
@@ -139,6 +143,7 @@ class _Writer:
             Name=self.builder.CreateString(tensor.name),
             Quantization=None if tensor.quant is None else self.quantization(tensor.quant),
             HasRank=True,
+            IsVariable=tensor.name in self.variables,
         )
 
     def quantization(self, quant: QuantParams) -> int:
@@ -164,7 +169,7 @@ class _Writer:
             "Operator",
             OpcodeIndex=self.codes.index(code),
             Inputs=self.indices([*first, *constants, *rest]),
-            Outputs=self.indices(node.node.outputs),
+            Outputs=self.indices(name for name in node.node.outputs if name not in self.variables),
             BuiltinOptionsType=getattr(self.schema.BuiltinOptions, type_name),
             BuiltinOptions=options,
         )

@@ -25,6 +25,7 @@ from mcu_quant.importers.tflite_file import (
 from mcu_quant.importers.tflite_lowering import LOWERINGS, lowering_of
 from mcu_quant.importers.tflite_outputs import with_names, without_dead_nodes
 from mcu_quant.importers.tflite_shapes import plain_values, without_empty
+from mcu_quant.importers.tflite_states import VariableTensors
 from mcu_quant.importers.tflite_tensors import read_tensor
 from mcu_quant.importers.tflite_unsupported import FIXED_BATCH, unsupported_operator, without_legacy
 from mcu_quant.ir import Graph, Tensor, check
@@ -69,6 +70,9 @@ class Reader:
     constants: dict[tuple[int, int], Tensor | None] = field(default_factory=dict)
     unrolled: int = 0
 
+    def __post_init__(self) -> None:
+        self.variables = VariableTensors(self.draft)
+
     @property
     def problems(self) -> list[Problem]:
         return self.draft.problems
@@ -88,7 +92,8 @@ class Reader:
         for name in (*inputs, *outputs):
             shape = self.draft.tensors[name].shape
             self.require(0 not in shape, "inputs and outputs must not be empty", name)
-        graph = Graph(self.name, tuple(self.draft.nodes), self.draft.tensors, inputs, outputs)
+        states = self.variables.states()
+        graph = Graph(self.name, tuple(self.draft.nodes), self.draft.tensors, inputs, outputs, states=states)
         return check(with_names(without_dead_nodes(graph), names))
 
     def check_signatures(self) -> None:
@@ -106,6 +111,8 @@ class Reader:
             return None
         self.draft.tensors[name] = tensor
         self.draft.declared[name] = file_tensor
+        if file_tensor.is_variable:
+            self.variables.add(tensor)
         return tensor
 
     def check_inputs(self, scope: Scope) -> None:
@@ -148,6 +155,10 @@ class Reader:
     def inner(self, index: int, place: int) -> Tensor | None:
         """A tensor of a called subgraph: constants are shared by all calls."""
         file_tensor = self.file.subgraphs[index].tensors[place]
+        if file_tensor.is_variable:
+            rule, hint = "branches and loops must keep no state", "the layer with state outside of them"
+            self.problems.append(Problem(rule, file_tensor.name, "a variable tensor", hint))
+            return None
         if file_tensor.data is None:
             return self.tensor(file_tensor, place)
         if (index, place) not in self.constants:
@@ -181,6 +192,10 @@ class Reader:
         if missing or not outputs or len(outputs) < len(file_op.outputs):
             # A tensor of it is among the problems already; the operator itself may be another.
             self.problems.extend([] if file_op.builtin in READ else [unsupported_operator(name, file_op)])
+            return
+        if any(scope.subgraph.tensors[i].is_variable for i in file_op.outputs):
+            rule, hint = "tensors that keep state must be an operator's own", "a variable (VAR_HANDLE)"
+            self.problems.append(Problem(rule, name, "an output that is a variable tensor", hint))
             return
         node = TfliteNode(name, file_op.builtin, file_op.options, inputs, outputs)
         try:
@@ -220,7 +235,10 @@ class Reader:
             attrs, kept = operator.from_tflite(node)
             if self.has_real_weights(scope, file_op):
                 attrs = replace(attrs, hybrid=False)
-            self.draft.node(node.name, operator.name, attrs, kept, node.outputs)
+            changed = self.variables.changed(node.name, operator.name, kept)
+            self.draft.node(node.name, operator.name, attrs, kept, (*node.outputs, *changed.values()))
+            for position, tensor in changed.items():
+                scope.values[file_op.inputs[position]] = tensor
         else:
             self.problems.append(unsupported_operator(node.name, file_op))
         return [self.draft.tensors[tensor.name] for tensor in node.outputs]

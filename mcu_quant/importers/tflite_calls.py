@@ -22,10 +22,11 @@ CALLEES: Mapping[str, Callable[[Any], tuple[int, ...]]] = {
 
 
 def live_operators(subgraph: FileSubgraph) -> Iterator[tuple[int, FileOperator]]:
-    """(position, operator) of those that the outputs need, and of those that have an effect but no output."""
+    """(position, operator) of those that the outputs need, and those that have an effect beside."""
     needed, live = set(subgraph.outputs), []
     for index, operator in reversed(list(enumerate(subgraph.operators))):
-        if not operator.outputs or not needed.isdisjoint(operator.outputs):
+        keeps_state = any(i >= 0 and subgraph.tensors[i].is_variable for i in operator.inputs)
+        if keeps_state or not operator.outputs or not needed.isdisjoint(operator.outputs):
             needed.update(operator.inputs)
             live.append((index, operator))
     return reversed(live)

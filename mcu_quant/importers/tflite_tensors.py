@@ -60,8 +60,8 @@ def _tensor_problem(name: str, tensor: FileTensor) -> Problem | None:
         return Problem("tensors must be dense", name, "sparsity", "convert without EXPERIMENTAL_SPARSITY")
     if tensor.type_name == "FLOAT16" and tensor.data is None:
         return Problem("what is computed must not be float16", name, "FLOAT16", "float32 activations")
-    if tensor.is_variable:
-        return Problem("tensors that keep state are not supported", name, "variable", "a model without state")
+    if tensor.is_variable and tensor.data is not None:
+        return Problem("a variable tensor must begin as zeros", name, "a buffer", "convert the model again")
     return None
 
 

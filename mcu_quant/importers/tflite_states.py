@@ -1,0 +1,67 @@
+"""States of a .tflite file in variable tensors: what an operator keeps from run to run for itself.
+
+Each use of a variable tensor is of the value that it has there: the graph has a tensor for each value.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from mcu_quant.errors import Problem
+from mcu_quant.importers.tflite_draft import Draft
+from mcu_quant.ir import State, Tensor
+from mcu_quant.ops import OPERATORS
+
+
+@dataclass
+class VariableTensors:
+    """latest: the value that each variable tensor has by now, by the name of the first."""
+
+    draft: Draft
+    latest: dict[str, str] = field(default_factory=dict)
+    #: Names of values, to the name of the first of their variable tensor.
+    first: dict[str, str] = field(default_factory=dict)
+
+    def add(self, tensor: Tensor) -> None:
+        self.latest[tensor.name] = tensor.name
+        self.first[tensor.name] = tensor.name
+
+    def has(self, tensor: Tensor | None) -> bool:
+        return tensor is not None and tensor.name in self.first
+
+    def changed(self, name: str, op: str, inputs: tuple[Tensor | None, ...]) -> dict[int, Tensor]:
+        """New values, by position of the input, for the variable tensors that a node of that name changes.
+
+        Raises nothing: an input that should be a variable tensor and is none is among the problems then.
+        """
+        found: dict[int, Tensor] = {}
+        for position in OPERATORS[op].state_inputs:
+            tensor = inputs[position] if position < len(inputs) else None
+            if tensor is None:
+                continue
+            if not self.has(tensor):
+                rule, hint = "what the operator keeps must be in a variable tensor", "export the model again"
+                self.draft.problems.append(Problem(rule, name, tensor.name, hint))
+                continue
+            first = self.first[tensor.name]
+            after = self.draft.unique(f"{first}/after", self.draft.tensors)
+            new = Tensor(after, tensor.shape, tensor.dtype, tensor.quant)
+            self.draft.tensors[after] = found[position] = new
+            self.latest[first], self.first[after] = after, first
+        return found
+
+    def states(self) -> tuple[State, ...]:
+        """At reset a variable tensor is real 0: its zero_point, as TFLM and LiteRT begin."""
+        read = {name for node in self.draft.nodes for name in node.inputs}
+        return tuple(
+            State(name, after, _at_reset(self.draft.tensors[name]))
+            for name, after in self.latest.items()
+            if name in read or after != name
+        )
+
+
+def _at_reset(tensor: Tensor) -> np.ndarray:
+    zero_point = tensor.zero_point if tensor.quant is not None else 0
+    return np.full(tensor.shape, zero_point, tensor.dtype)
