@@ -97,6 +97,7 @@ def render_sources(
     arenas += [("state_memory", "STATE_BYTES", RAM_SECTION, stateful)] if stateful else []
     context = {
         "board": board,
+        "timer": board.qemu_timer,
         "models": models,
         "model": models[0],
         "sections": sections,
@@ -107,7 +108,7 @@ def render_sources(
     files = {name: _render(board, f"{name}.j2", context) for name in programs}
     for deployment in deployments:
         files |= {f"model/{name}": text for name, text in render_library(deployment).items()}
-    for name, source in {**_BOARD_FILES, "timer.c": board.timer.source}.items():
+    for name, source in {**_BOARD_FILES, "timer.c": board.qemu_timer.source}.items():
         files[f"board/{name}"] = _render(board, source, context)
     return files
 

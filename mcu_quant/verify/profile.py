@@ -113,7 +113,7 @@ def count_instructions(
         raise EngineFailedError(
             "two runs of one image must agree", layer=f"{deployment.name} on {board.name}"
         )
-    exact = [_exact(board.timer, a, b) for a, b in zip(fine.ticks, coarse.ticks, strict=True)]
+    exact = [_exact(board.qemu_timer, a, b) for a, b in zip(fine.ticks, coarse.ticks, strict=True)]
     call, first, second, *hooked = exact
     if first != second:
         raise EngineFailedError(

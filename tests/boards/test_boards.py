@@ -56,8 +56,16 @@ BAD_FILES = {
     "unknown core": ('"cortex-m4"', '"cortex-m9"', "known Cortex-M.*cortex-m9"),
     "generic is no chip": ('"cortex-m4"', '"generic"', "known Cortex-M"),
     "a key too many": ("clock_hz", "clock_mhz = 25\nclock_hz", "no such key.*clock_mhz"),
-    "a number as text": ("25_000_000\n\n[qemu]", '"fast"\n\n[qemu]', "clock_hz must be an integer"),
-    "a flag as number": ("25_000_000\n\n[qemu]", "true\n\n[qemu]", "clock_hz must be an integer"),
+    "a number as text": (
+        "clock_hz = 25_000_000\nclock =",
+        'clock_hz = "fast"\nclock =',
+        "clock_hz must be an integer",
+    ),
+    "a flag as number": (
+        "clock_hz = 25_000_000\nclock =",
+        "clock_hz = true\nclock =",
+        "clock_hz must be an integer",
+    ),
     "regions overlap": ("0x20000000", "0x00200000", "must not overlap"),
     "beyond 4 GiB": ("0x20000000", "0xFFFFFF00", "below 4 GiB"),
     "unaligned": ("0x20000000", "0x20000001", "aligned to 8"),

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from mcu_quant.boards import list_boards, load_board
+from mcu_quant.boards import load_board, qemu_boards
 from mcu_quant.codegen.certificate import render_certificate
 from mcu_quant.codegen.library import library_tables, render_library
 from mcu_quant.codegen.project import compile_flags
@@ -84,7 +84,7 @@ ALL = PUBLISHED if os.environ.get("MQ_ALL_CERTIFICATES") else ()
 
 @pytest.mark.qemu
 @pytest.mark.parametrize("optimize", ["time", "balanced", "size"])
-@pytest.mark.parametrize("board_name", list_boards())
+@pytest.mark.parametrize("board_name", qemu_boards())
 @pytest.mark.parametrize("name", ALL)
 def test_published_models(name: str, board_name: str, optimize: str, shared: Path) -> None:
     board = load_board(board_name)

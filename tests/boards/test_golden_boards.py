@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mcu_quant.boards import list_boards, load_board
+from mcu_quant.boards import load_board, qemu_boards
 from mcu_quant.errors import DoesNotFitError
 from mcu_quant.verify.compare import compare
 from mcu_quant.verify.qemu import QemuEngine
@@ -21,7 +21,7 @@ TOO_LARGE = {
 @pytest.mark.qemu
 @pytest.mark.slow
 @pytest.mark.parametrize("name", PUBLISHED)
-@pytest.mark.parametrize("board_name", list_boards())
+@pytest.mark.parametrize("board_name", qemu_boards())
 def test_golden_samples(name: str, board_name: str, shared: Path) -> None:
     board = load_board(board_name)
     model = published(shared, name)

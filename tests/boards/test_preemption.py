@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mcu_quant.boards import Board, list_boards, load_board
+from mcu_quant.boards import Board, load_board, qemu_boards
 from mcu_quant.codegen.project import render_sources
 from mcu_quant.verify.image import link_images
 from mcu_quant.verify.qemu import emulate
@@ -33,7 +33,7 @@ def preempt(board: Board, folder: Path, *macros: str) -> tuple[int, int]:
 
 
 @pytest.mark.qemu
-@pytest.mark.parametrize("board_name", list_boards())
+@pytest.mark.parametrize("board_name", qemu_boards())
 def test_a_model_in_an_interrupt_preempts_another(board_name: str, tmp_path: Path) -> None:
     preemptions, wrong = preempt(load_board(board_name), tmp_path)
     assert preemptions >= RUNS

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mcu_quant.boards import Timer, list_boards, load_board
+from mcu_quant.boards import Timer, load_board, qemu_boards
 from mcu_quant.codegen.project import OPTIMIZE_FLAGS
 from mcu_quant.errors import EngineFailedError
 from mcu_quant.ops.interpreter import run_graph
@@ -49,7 +49,7 @@ int main(void) {
 
 
 @pytest.mark.qemu
-@pytest.mark.parametrize("board_name", list_boards())
+@pytest.mark.parametrize("board_name", qemu_boards())
 def test_loops_of_known_length_are_counted_exactly(board_name: str, tmp_path: Path) -> None:
     board = load_board(board_name)
     readings = []
@@ -154,7 +154,7 @@ def test_any_layers_add_up_and_none_is_negative() -> None:
 
 @pytest.mark.qemu
 @pytest.mark.parametrize("optimize", OPTIMIZE_FLAGS)
-@pytest.mark.parametrize("board_name", list_boards())
+@pytest.mark.parametrize("board_name", qemu_boards())
 def test_a_tiny_models_profile(board_name: str, optimize: str) -> None:
     board = load_board(board_name)
     model = tiny_model()

@@ -14,7 +14,7 @@ import pytest
 
 import mcu_quant as mq
 from mcu_quant import pipeline
-from mcu_quant.boards import Board, list_boards, load_board
+from mcu_quant.boards import Board, load_board, qemu_boards
 from mcu_quant.codegen.project import OPTIMIZE_FLAGS, pack_samples, render_project, unpack_samples
 from mcu_quant.errors import DoesNotFitError, InvalidInputError
 from mcu_quant.ir import Tensor
@@ -52,7 +52,7 @@ def test_a_project_has_the_files_that_design_promises() -> None:
 
 
 @pytest.mark.qemu
-@pytest.mark.parametrize("board_name", list_boards())
+@pytest.mark.parametrize("board_name", qemu_boards())
 def test_make_and_make_run_on_every_board_in_a_path_with_spaces(board_name: str, tmp_path: Path) -> None:
     board = load_board(board_name)
     folder = write(tmp_path / "a path with spaces", render_project(board, [deploy(tiny_model(), board)]))

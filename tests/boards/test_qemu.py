@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mcu_quant.boards import Board, list_boards, load_board
+from mcu_quant.boards import Board, load_board, qemu_boards
 from mcu_quant.codegen.project import render_sources
 from mcu_quant.errors import DoesNotFitError, EngineFailedError, ToolMissingError
 from mcu_quant.ops.interpreter import run_graph
@@ -32,7 +32,7 @@ def run_program(board: Board, source: str, folder: Path, *arguments: str, timeou
 
 @pytest.mark.qemu
 @pytest.mark.parametrize("optimize", ["time", "balanced", "size"])
-@pytest.mark.parametrize("board_name", list_boards())
+@pytest.mark.parametrize("board_name", qemu_boards())
 def test_a_tiny_model_gives_the_bytes_of_the_reference(board_name: str, optimize: str) -> None:
     board = load_board(board_name)
     model = tiny_model()
@@ -81,7 +81,7 @@ def test_a_hang_is_a_time_out_with_a_clear_error(tmp_path: Path) -> None:
 
 
 @pytest.mark.qemu
-@pytest.mark.parametrize("board_name", list_boards())
+@pytest.mark.parametrize("board_name", qemu_boards())
 def test_a_fault_reports_registers_and_ends(board_name: str, tmp_path: Path) -> None:
     with pytest.raises(EngineFailedError, match=r"status 1; it printed: fault: r0=.* pc=[0-9a-f]{8} "):
         run_program(load_board(board_name), FAULT, tmp_path)
