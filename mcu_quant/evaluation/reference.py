@@ -7,7 +7,7 @@ from typing import Any
 
 from mcu_quant.ir import Graph
 from mcu_quant.passes import prepare
-from mcu_quant.quantize.repair import equalize
+from mcu_quant.quantize.repair import settled
 from mcu_quant.quantize_options import QuantizeOptions
 
 
@@ -17,8 +17,6 @@ def reference_graph(graph: Graph) -> Graph:
 
 
 def rounded_graph(graph: Graph, options: QuantizeOptions, samples: Iterable[Any]) -> Graph:
-    """The reference with channels as equalization scales them: the same outputs, other numbers between."""
+    """The reference as it is calibrated: the same outputs, other numbers between (equalization, masks)."""
     reference = reference_graph(graph)
-    if reference.trained is not None or "equalize" not in options.repairs:
-        return reference
-    return equalize(reference, samples, options.per_tensor, None)
+    return reference if reference.trained is not None else settled(reference, samples, options)

@@ -7,6 +7,7 @@ from typing import Any
 
 from mcu_quant.errors import InvalidModelError, McuQuantError, Problem, UnsupportedModelError
 from mcu_quant.importers import keras_einsum  # noqa: F401 - adds its layer to HANDLERS
+from mcu_quant.importers.keras_attention import CALLED_LAYERS, operands
 from mcu_quant.importers.index_inputs import with_index_inputs
 from mcu_quant.importers.keras_config import (
     Call,
@@ -27,7 +28,12 @@ from mcu_quant.importers.keras_order import execution_order
 from mcu_quant.importers.keras_time import ANY_RANK, RESHAPES, reshaped_steps, stacked_steps, steps_of
 from mcu_quant.importers.keras_trained import build_trained_graph, is_trained_model
 from mcu_quant.importers.keras_unsupported import custom_layer, lambda_layer, unsupported_layer
-from mcu_quant.importers.keras_weights import LayerPath, WeightSource, checked_weights
+from mcu_quant.importers.keras_weights import (
+    LayerPath,
+    WeightSource,
+    checked_weights,
+    fitting_weights,
+)
 from mcu_quant.importers.shapes import MAX_ELEMENTS, input_problem
 from mcu_quant.importers.wrapped_indices import without_wraps
 from mcu_quant.ir import Graph
@@ -135,6 +141,8 @@ class _Importer:
             _refuse_by_class(layer)
             if layer.operation or layer.class_name in FUNCTION_LAYERS:
                 return self._function(layer, index, values, here)
+            if layer.class_name in CALLED_LAYERS:
+                return self._called(layer, index, values, here)
             inputs = [self._value(ref, values, layer) for ref in _read_tensors(call)]
             if not inputs:
                 raise LayerRefused("a layer must be called on a tensor", hint="layer(x)")
@@ -200,6 +208,8 @@ class _Importer:
         A stand-in is never run: it is there so that the layers after it are looked at too.
         """
         key = (ref.layer, ref.node, ref.tensor)
+        if key not in values and values.get((ref.layer, ref.node, 0), "") is None:
+            values[key] = None  # of a refused layer, more than the first output
         if key not in values:
             raise InvalidModelError(
                 "a layer must read outputs that exist", layer=ref.layer, value=f"output {ref.tensor}"
@@ -239,13 +249,43 @@ class _Importer:
         config, class_name = document["config"], document["class_name"]
         return self._builder.layer(class_name, f"{label}/{config.get('name', class_name)}", [x], config)
 
+    def _called(
+        self, layer: LayerConfig, index: int, values: _Values, path: LayerPath
+    ) -> Sequence[str | None]:
+        """A layer whose call has several tensors and options."""
+        arguments = self._arguments(layer, index, values, path)
+        if arguments is None:
+            return [None]
+        label, called = "/".join(path), CALLED_LAYERS[layer.class_name]
+        arguments = called.named(arguments)
+        shapes = [self._builder.shape(x) for x in operands(arguments)]
+        weights = fitting_weights(called.weights(layer.config, shapes), label, self._weights.of(path))
+        outputs = called.lower(
+            KerasLayer(label, layer.class_name, layer.config, weights), arguments, self._builder
+        )
+        for output in outputs:
+            self._require_size(output)
+        return outputs
+
     def _function(
         self, layer: LayerConfig, index: int, values: _Values, path: LayerPath
     ) -> Sequence[str | None]:
+        arguments = self._arguments(layer, index, values, path)
+        if arguments is None:
+            return [None]
+        outputs = lower_function(layer, arguments, self._builder)
+        for output in outputs:
+            self._require_size(output)
+        return outputs
+
+    def _arguments(
+        self, layer: LayerConfig, index: int, values: _Values, path: LayerPath
+    ) -> Arguments | None:
+        """A call's arguments, with an operation's config; None where a tensor among them is lost."""
         call = layer.calls[index]
         for ref in call.refs():
             if self._value(ref, values, None) is None:
-                return [None]
+                return None
 
         def resolved(value: Any) -> Any:
             if isinstance(value, TensorRef):
@@ -254,11 +294,7 @@ class _Importer:
 
         recorded = layer.config if layer.operation else {}
         kwargs = {key: resolved(value) for key, value in {**recorded, **call.kwargs}.items()}
-        arguments = Arguments("/".join(path), [resolved(value) for value in call.args], kwargs)
-        outputs = lower_function(layer, arguments, self._builder)
-        for output in outputs:
-            self._require_size(output)
-        return outputs
+        return Arguments("/".join(path), [resolved(value) for value in call.args], kwargs)
 
 
 def _read_tensors(call: Call) -> list[TensorRef]:

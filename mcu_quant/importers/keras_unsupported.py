@@ -5,7 +5,6 @@ from __future__ import annotations
 from mcu_quant.ops.keras import LayerRefused
 
 _RECURRENT = "recurrent layers are not read yet: Conv1D layers (causal, dilated) over the time axis"
-_ATTENTION = "attention is not read yet: GlobalAveragePooling, or a Multiply with a Sigmoid gate"
 _PREPROCESSING = "do it before the model: feed the data that it gives"
 _THREE = "Conv2D and pooling in 2D over two of the axes, the third as channels"
 
@@ -19,10 +18,6 @@ REWRITES = {
     "Bidirectional": _RECURRENT,
     "LSTMCell": _RECURRENT,
     "GRUCell": _RECURRENT,
-    "MultiHeadAttention": _ATTENTION,
-    "GroupedQueryAttention": _ATTENTION,
-    "Attention": _ATTENTION,
-    "AdditiveAttention": _ATTENTION,
     "Conv3D": _THREE,
     "Conv3DTranspose": _THREE,
     "MaxPooling3D": _THREE,
@@ -59,7 +54,6 @@ _REASONS: tuple[tuple[str, tuple[str, ...]], ...] = (
         "layers that keep state over time have no form yet",
         ("LSTM", "GRU", "RNN", "Bidirectional", "StackedRNNCells", "ConvLSTM"),
     ),
-    ("attention has no form yet", ("Attention",)),
     ("windows in three dimensions have no form", ("3D",)),
     (
         "text, tables and statistics of the data set are no part of a network on a microcontroller",

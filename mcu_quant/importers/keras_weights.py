@@ -23,6 +23,10 @@ WeightShape = tuple[str, tuple[int, ...]]
 
 #: Containers of a model's layers in model.weights.h5: Keras from 2.14 on, Keras 2.12 and 2.13.
 _CONTAINERS = ("layers", "_layer_checkpoint_dependencies")
+#: Classes that Keras exports under another name than their own, after which files name groups.
+_CLASSES = {"GroupQueryAttention": "GroupedQueryAttention"}
+#: Layers inside attention layers, in the order in which Keras lists their weights.
+ATTENTION_PARTS = ("query_dense", "key_dense", "gate_dense", "value_dense", "output_dense")
 
 
 class WeightSource(Protocol):
@@ -51,8 +55,12 @@ class ArchiveWeights:
         self._locate(model, (), "")
 
     def of(self, path: LayerPath) -> list[np.ndarray]:
-        variables = self._variables.get(self._groups.get(path, ""), {})
-        return [variables[index] for index in sorted(variables)]
+        group = self._groups.get(path)
+        if group is None:
+            return []
+        inner = {name.lstrip("_"): name for name in self._children.get(group, ())}
+        groups = [group, *(f"{group}/{inner[part]}" for part in ATTENTION_PARTS if part in inner)]
+        return [array for part in groups for _, array in sorted(self._variables.get(part, {}).items())]
 
     def _locate(self, model: ModelConfig, path: LayerPath, group: str) -> None:
         for container in _CONTAINERS:
@@ -105,7 +113,9 @@ class LegacyWeights:
         chosen = names
         if len(path) > 1:
             exact = [name for name in names if scopes[name][-len(path) :] == path]
-            chosen = exact or [name for name in names if scopes[name][-1:] == path[-1:]]
+            inside = [name for name in names if scopes[name][-len(path) - 1 : -1] == path]
+            last = [name for name in names if scopes[name][-1:] == path[-1:]]
+            chosen = exact or inside or last or [name for name in names if scopes[name][-2:-1] == path[-1:]]
         return [self._array(f"{group}/{name}", path) for name in chosen]
 
     def _array(self, name: str, path: LayerPath) -> np.ndarray:
@@ -139,6 +149,7 @@ class ModelWeights:
 
 def _snake_case(class_name: str) -> str:
     """Keras's name for a class: DepthwiseConv2D is depthwise_conv2d, ReLU is re_lu."""
+    class_name = _CLASSES.get(class_name, class_name)
     return re.sub(r"(?<=.)(?=[A-Z][a-z])|(?<=[a-z])(?=[A-Z])", "_", class_name).lower()
 
 
@@ -147,8 +158,13 @@ def checked_weights(
 ) -> tuple[np.ndarray, ...]:
     """The weights as float32, of the shapes that the layer's config and input call for, and finite."""
     expected = expected_weights(layer.class_name, layer.config, input_shape)
-    if expected is None:
-        return ()
+    return () if expected is None else fitting_weights(expected, label, weights)
+
+
+def fitting_weights(
+    expected: Sequence[WeightShape], label: str, weights: Sequence[np.ndarray]
+) -> tuple[np.ndarray, ...]:
+    """The weights of layer `label` as float32, of those shapes, and finite. Raises InvalidModelError."""
     if len(weights) != len(expected):
         listed = ", ".join(name for name, _ in expected) or "none"
         raise InvalidModelError(

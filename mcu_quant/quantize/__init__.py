@@ -30,7 +30,7 @@ from mcu_quant.quantize.float_regions import lacks_forms
 from mcu_quant.quantize.floats import quantize_float
 from mcu_quant.quantize.kinds import Kinds
 from mcu_quant.quantize.mixed import quantize_mixed
-from mcu_quant.quantize.repair import check_repairs, equalize
+from mcu_quant.quantize.repair import check_repairs, settled
 from mcu_quant.quantize.settle import check_calibration, integers
 from mcu_quant.quantize.trained import require_trained, trained_ranges
 from mcu_quant.quantize_options import USUAL, QuantizeOptions
@@ -70,8 +70,7 @@ def quantize_integer(
     check_quantizable(graph)
     check_calibration(options.calibration, kind.dtype)
     check_repairs(options.repairs, samples)
-    if "equalize" in options.repairs:
-        graph = equalize(graph, samples, options.per_tensor, progress)
+    graph = settled(graph, samples, options, progress)
     ranges = calibrate(graph, samples, method=options.calibration, progress=progress)
     constants = LinearConstants(options.per_tensor, options.weights_calibration, Kinds(kind))
     return _with_edges(integers(graph, ranges, constants, samples, options.repairs, progress), kind, options)

@@ -16,7 +16,7 @@ from mcu_quant.quantize.edges import convert_inputs, convert_outputs
 from mcu_quant.quantize.float_regions import with_float_regions
 from mcu_quant.quantize.floats import with_float_weights
 from mcu_quant.quantize.kinds import Kind
-from mcu_quant.quantize.repair import check_repairs, equalize
+from mcu_quant.quantize.repair import check_repairs, settled
 from mcu_quant.quantize.seams import Edges, with_seams
 from mcu_quant.quantize.settle import check_calibration, integers
 from mcu_quant.quantize_options import QuantizeOptions
@@ -47,8 +47,7 @@ def quantize_mixed(
         if INT16 in needed:
             check_calibration(options.calibration, INT16.dtype)
         check_repairs(options.repairs, samples)
-        if "equalize" in options.repairs:
-            graph = equalize(graph, samples, options.per_tensor, progress)
+        graph = settled(graph, samples, options, progress)
         ranges = calibrate(graph, samples, method=options.calibration, progress=progress)
     quantized = _quantized(graph, ranges, kinds, edges, samples, options, progress)
     if options.allow_float:

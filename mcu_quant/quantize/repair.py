@@ -16,6 +16,8 @@ from mcu_quant.ir import Graph
 from mcu_quant.quantize import samples as sampling
 from mcu_quant.quantize.calibration import Progress, observe_all
 from mcu_quant.quantize.equalize import PeakFinder, equalized, pairs
+from mcu_quant.quantize.masks import with_bounded_masks
+from mcu_quant.quantize_options import QuantizeOptions
 
 #: Samples that layerwise repairs use at most, spread over all that there are.
 REPAIR_SAMPLES = 256
@@ -40,6 +42,16 @@ def equalize(graph: Graph, samples: Iterable[Any], per_tensor: bool, progress: P
     finder = PeakFinder(graph)
     observe_all(graph, samples, finder.observe, progress, sampling.count(graph, samples))
     return equalized(graph, finder.peaks, per_tensor)
+
+
+def settled(
+    graph: Graph, samples: Iterable[Any], options: QuantizeOptions, progress: Progress | None = None
+) -> Graph:
+    """The float graph as it is calibrated: with near masks, and equalized if the options say so."""
+    graph = with_bounded_masks(graph, samples, progress)
+    if "equalize" in options.repairs:
+        graph = equalize(graph, samples, options.per_tensor, progress)
+    return graph
 
 
 def repair_inputs(graph: Graph, samples: Iterable[Any]) -> list[np.ndarray]:

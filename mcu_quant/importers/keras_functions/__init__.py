@@ -10,6 +10,7 @@ from mcu_quant.importers.keras_config import LayerConfig
 from mcu_quant.importers.keras_functions import (
     activations,
     arithmetic,
+    attention,
     conditions,
     indexing,
     layers,
@@ -33,7 +34,7 @@ __all__ = [
 
 FUNCTION_LAYERS = ("TFOpLambda", "SlicingOpLambda")
 
-_MODULES = (arithmetic, conditions, activations, reductions, shapes, indexing, layers, products)
+_MODULES = (arithmetic, conditions, activations, reductions, shapes, indexing, layers, products, attention)
 #: By TensorFlow symbol (Keras 2) and by operation class (Keras 3).
 FUNCTIONS: dict[str, Function] = {
     symbol: function

@@ -164,7 +164,9 @@ def dense(
 def _batch_product(
     builder: ImportBuilder, name: str, x: Factor, y: Factor, roles: Roles, output: str
 ) -> TensorName:
-    """A matrix product for each index of the shared axes. Operands that lie so already are not moved."""
+    """A matrix product for each index of the shared axes. Operands that lie so already are not moved; others
+    are moved to rows of what is summed, as kernels read them.
+    """
     batch = x.labels[0]
     if batch not in roles.shared:  # a constant that is the same for the batch, which has one sample
         assert isinstance(y.value, np.ndarray)
@@ -176,7 +178,7 @@ def _batch_product(
         math.prod(sizes[label] for label in labels) for labels in (roles.first, roles.second, roles.summed)
     )
     adjoint_x = x.labels == roles.shared + roles.summed + roles.first
-    adjoint_y = y.labels == roles.shared + roles.second + roles.summed
+    adjoint_y = y.labels != roles.shared + roles.summed + roles.second
     inputs = []
     for factor, free, size, adjoint, first in (
         (x, roles.first, rows, adjoint_x, True),

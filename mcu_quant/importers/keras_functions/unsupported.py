@@ -17,7 +17,6 @@ _SCATTER = "no operator writes at computed places"
 _FUNCTION = "no operator computes this function; Dense layers or a table can approximate it"
 _NAN = "activations are never NaN or infinite here: the function without nan does the same"
 _MAKER = "constants are made by NumPy or by the function outside the model"
-_NEXT = "attention is not read yet"
 _ENCODE = "do it before the model: feed the data that it gives"
 
 _REASONS = {
@@ -42,7 +41,6 @@ _REASONS = {
     "NanToNum Isfinite Isinf Isnan Isneginf Isposinf Isclose AllClose IsIn",
     _MAKER: "Arange Full Geomspace Linspace Logspace Meshgrid EmptyLike Diag Diagflat Tril Triu Vander "
     "Ndim Size",
-    _NEXT: "DotProductAttention",
     _ENCODE: "MultiHot",
     "no operator computes this; build it from matmul, multiply, sum and slices": "CDist Correlate Cross "
     "Cumprod DivideNoNan Fmod Heaviside Kron Logaddexp Logaddexp2 Diagonal Trace Trapezoid Outer Vdot",
