@@ -1,4 +1,4 @@
-"""Keras's attention layers. They are called on several tensors, with options of the call, as functions are."""
+"""Keras's attention layers. Like functions, they are called on several tensors and with options."""
 
 from __future__ import annotations
 
@@ -26,6 +26,8 @@ from mcu_quant.importers.keras_weights import WeightShape
 from mcu_quant.ops.base import Shape
 from mcu_quant.ops.keras import KerasLayer, LayerRefused
 
+#: A layer inside: its name, the sizes that it sums over, the sizes that it gives.
+_Part = tuple[str, Shape, Shape]
 #: Adds the layer's nodes; returns its outputs. Raises LayerRefused.
 Lowering = Callable[[KerasLayer, Arguments, ImportBuilder], list[str]]
 
@@ -50,16 +52,15 @@ class CalledLayer:
 def operands(arguments: Arguments) -> tuple[TensorName, TensorName, TensorName]:
     """(query, value, key) of named arguments; the key is the value where it is not given."""
     kwargs = arguments.kwargs
-    given = kwargs.get("inputs") or [kwargs.get(name) for name in ("query", "value", "key")]
-    query, value, key = [*given, None, None][:3] if isinstance(given, list) else (given, None, None)
-    key = value if key is None else key
-    if not all(isinstance(x, TensorName) for x in (query, value, key)):
+    listed = kwargs.get("inputs") or [kwargs.get(name) for name in ("query", "value", "key")]
+    given = [x for x in listed if isinstance(x, TensorName)] if isinstance(listed, list) else []
+    if len(given) not in (2, 3) or not all(isinstance(x, TensorName) for x in listed[:2]):
         raise LayerRefused(
             "attention must be called on a query and a value that are computed from an input",
-            value=f"{sum(isinstance(x, TensorName) for x in (query, value))} tensors",
+            value=f"{len(given)} tensors",
             hint="layer(query, value), or Attention()([query, value])",
         )
-    return query, value, key
+    return given[0], given[1], given[-1]
 
 
 def _mask(arguments: Arguments, config: Mapping[str, Any], steps: int, keys: int) -> np.ndarray | None:
@@ -94,7 +95,12 @@ def _results(arguments: Arguments, output: str, weights: str) -> list[str]:
 
 
 def _projection(
-    builder: ImportBuilder, name: str, x: str, weights: Sequence[np.ndarray], summed: int, activation: str | None = None
+    builder: ImportBuilder,
+    name: str,
+    x: str,
+    weights: Sequence[np.ndarray],
+    summed: int,
+    activation: str | None = None,
 ) -> TensorName:
     """EinsumDense over the last `summed` axes of x."""
     letters = "bcdefghij"[: len(builder.shape(x))]
@@ -230,7 +236,7 @@ def _multi_head_weights(config: Mapping[str, Any], shapes: Sequence[Shape]) -> l
     of_value = config.get("value_dim") or size
     given = config.get("output_shape") or [query]
     outputs = [given] if isinstance(given, int) else list(given)
-    parts = [("query", (query,), (heads, size)), ("key", (key,), (heads, size))]
+    parts: list[_Part] = [("query", (query,), (heads, size)), ("key", (key,), (heads, size))]
     parts += [("gate", (query,), (heads, of_value))] if config.get("use_gate") else []
     parts += [("value", (value,), (heads, of_value)), ("output", (heads, of_value), tuple(outputs))]
     return _kernels_and_biases(config, parts)
@@ -239,15 +245,13 @@ def _multi_head_weights(config: Mapping[str, Any], shapes: Sequence[Shape]) -> l
 def _grouped_query_weights(config: Mapping[str, Any], shapes: Sequence[Shape]) -> list[WeightShape]:
     query, value, key = (shape[-1] for shape in shapes)
     size, heads, of_keys = (config[k] for k in ("head_dim", "num_query_heads", "num_key_value_heads"))
-    parts = [("query", (query,), (heads, size)), ("key", (key,), (of_keys, size))]
+    parts: list[_Part] = [("query", (query,), (heads, size)), ("key", (key,), (of_keys, size))]
     parts += [("gate", (query,), (heads, size))] if config.get("use_gate") else []
     parts += [("value", (value,), (of_keys, size)), ("output", (heads, size), (query,))]
     return _kernels_and_biases(config, parts)
 
 
-def _kernels_and_biases(
-    config: Mapping[str, Any], parts: Sequence[tuple[str, Shape, Shape]]
-) -> list[WeightShape]:
+def _kernels_and_biases(config: Mapping[str, Any], parts: Sequence[_Part]) -> list[WeightShape]:
     has_bias = config.get("use_bias", True)
     listed = [
         ((f"{name} kernel", (*inner, *outer)), (f"{name} bias", outer) if has_bias else None)

@@ -7,8 +7,8 @@ from typing import Any
 
 from mcu_quant.errors import InvalidModelError, McuQuantError, Problem, UnsupportedModelError
 from mcu_quant.importers import keras_einsum  # noqa: F401 - adds its layer to HANDLERS
-from mcu_quant.importers.keras_attention import CALLED_LAYERS, operands
 from mcu_quant.importers.index_inputs import with_index_inputs
+from mcu_quant.importers.keras_attention import CALLED_LAYERS, operands
 from mcu_quant.importers.keras_config import (
     Call,
     LayerConfig,

@@ -1,7 +1,7 @@
-"""Masked scores (-1e9 where an attention must not look) brought near the others, so that integers can hold both.
+"""Masked scores (-1e9 where an attention must not look) brought near the others: integers can hold both then.
 
-A score of `distance` below its row's largest weighs exp(-distance) in softmax. With distance = ln(256 n), all n
-keys of a row that are masked weigh less together than one step of softmax in int8, 1/256.
+A score of `distance` below its row's largest weighs exp(-distance) in softmax. With distance = ln(256 n), all
+n keys of a row that are masked weigh less together than one step of softmax in int8, 1/256.
 """
 
 from __future__ import annotations

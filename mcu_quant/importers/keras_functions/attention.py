@@ -123,7 +123,8 @@ def attend_heads(
     shapes = [builder.shape(x) for x in (query, key, value)]
     if any(len(shape) != 4 for shape in shapes) or shapes[1][1:3] != shapes[2][1:3]:
         raise LayerRefused("queries, keys and values must be [steps, heads, size]", value=shapes)
-    (_, steps, heads, size), (_, keys, groups, _) = shapes[:2]
+    steps, heads, size = shapes[0][1:]
+    keys, groups = shapes[1][1:3]
     if heads % groups:
         raise LayerRefused("the heads of keys must divide those of queries", value=f"{groups} and {heads}")
     factors = Factor(key, "bsnd"), Factor(value, "bsne")
@@ -143,10 +144,9 @@ def _of_groups(mask: np.ndarray | None, groups: int) -> np.ndarray | None:
     """A mask that broadcasts to [1, heads, T, S] as one for [1, groups, T, heads of a group, S]."""
     if mask is None:
         return None
-    mask = mask.reshape((1,) * (4 - mask.ndim) + mask.shape)
-    heads, *rest = mask.shape[1:]
-    split = mask.reshape(1, groups, heads // groups, *rest) if heads > 1 else mask[:, None]
-    return split.swapaxes(2, 3)
+    sizes = (1,) * (4 - mask.ndim) + mask.shape
+    heads = (groups, sizes[1] // groups) if sizes[1] > 1 else (1, 1)
+    return mask.reshape(1, *heads, *sizes[2:]).swapaxes(2, 3)
 
 
 def _dot_product_attention(arguments: Arguments, builder: ImportBuilder) -> str:
