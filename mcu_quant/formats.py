@@ -1,8 +1,8 @@
-"""Formats: whom the generated C is for, besides a compiler. Adding one touches only templates/formats/<format>/.
+"""Formats: what comes with generated C. Adding one touches only templates/formats/<format>/.
 
-format.toml describes the format. library/ and project/ have the files that come with the C of models for a core, and with
-a firmware project for a board; `__package__` in their names is the library's name. A format without project/ gives a
-library for a board too, one for the board's core.
+format.toml describes the format. library/ has the files that come with the C of models for a core, project/
+those of a firmware project for a board; `__package__` in their names is the library's name. A format without
+project/ gives a library for a board too, one for the board's core.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ _LONGEST_NAME = 63
 
 @dataclass(frozen=True)
 class Format:
-    """One format. description: of what it writes. models: the directory of the generated C in a library.
+    """One format. description: what it writes. models: the directory of the generated C in a library.
 
-    next: what to do with a library; next_project: with a project. {output} and {package} stand for the
-    directory and the library's name. files: its directory in templates/formats.
+    next: what to do with a library; next_project: with a project. {output}, {absolute} and {package} stand
+    for the directory, its absolute path and the library's name. files: its directory in templates/formats.
     """
 
     name: str
@@ -56,10 +56,12 @@ class Format:
     def advice(self, output: Path, package: str, *, for_board: bool) -> str:
         """What to do next with that directory, to be pasted; "" if there is nothing to say."""
         text = self.next_project if for_board and self.has_project else self.next
-        return text.format(output=shlex.quote(output.as_posix()), package=package)
+        return text.format(
+            output=shlex.quote(output.as_posix()), absolute=output.absolute().as_posix(), package=package
+        )
 
     def templates(self, kind: str) -> list[str]:
-        """The templates of "library" or "project", as paths in its directory, sorted; [] if it has no such kind."""
+        """The templates of "library" or "project": paths in that directory, sorted; [] without it."""
         paths = (self.files / kind).rglob("*.j2")
         return sorted(path.relative_to(self.files / kind).as_posix() for path in paths)
 
@@ -83,10 +85,12 @@ def load_format(name: str) -> Format:
 
 
 def library_name(models: Sequence[str]) -> str:
-    """What a library of those models is called unless the user says it. Raises InvalidInputError if that is too long."""
+    """What a library of those models is called by default. Raises InvalidInputError if it is too long."""
     name = "_".join(models)
     if len(name) > _LONGEST_NAME:
         raise InvalidInputError(
-            f"the name of a library must have at most {_LONGEST_NAME} letters", value=name, hint="--name SHORTER"
+            f"the name of a library must have at most {_LONGEST_NAME} letters",
+            value=name,
+            hint="--name SHORTER",
         )
     return name

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -46,7 +45,8 @@ def _context(
     sources = [name for name in files if name.endswith((".c", ".S"))]
     return {
         "package": package,
-        "symbol": re.sub(r"\W", "_", f"MCU_QUANT_{package}".upper()),
+        "target": f"mcu_quant_{package}",
+        "symbol": f"MCU_QUANT_{package}".upper(),
         "version": mcu_quant.__version__,
         "core": deployments[0].core.name,
         "cpu_flags": deployments[0].core.gcc_flags,

@@ -1,8 +1,9 @@
 """A firmware project for a board: what an engineer copies into a product, and what QEMU runs.
 
-Everything is under one directory: Makefile (or what the format has instead), README.md, main.c, validate.c,
-model/ (the library), board/ (start-up, port, timer, linker script). templates/firmware has the common files, the
-format those of its build system; a file of the same name in boards/<name>/ takes its place.
+Everything is under one directory: Makefile (or what the format has instead), README.md, main.c,
+validate.c, model/ (the library), board/ (start-up, port, timer, linker script). templates/firmware has
+the common files, the format those of its build system; a file of the same name in boards/<name>/ takes
+its place.
 """
 
 from __future__ import annotations

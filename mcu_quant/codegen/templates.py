@@ -14,8 +14,9 @@ from mcu_quant.resources import directory
 def environment(kind: str, *, before: Path | None = None, escape: bool = False) -> Environment:
     """One for the process: it keeps the compiled templates.
 
-    kind: the directory in templates/; names from templates/ on are good, too. before: one whose files take the place of those there. escape: the
-    output is XML. Filter `hex`: an address as C has it.
+    kind: the directory in templates/; names that begin with such a directory are good, too. before: a
+    directory whose files take the place of those there. escape: the output is XML. Filter `hex`: an address
+    as C has it.
     """
     places = [str(directory("templates") / kind), str(directory("templates"))]
     made = Environment(

@@ -161,9 +161,7 @@ def render(
     return {**render_package(form, deployments, package)}
 
 
-def _render_project(
-    board: Board, deployments: Sequence[Deployment], form: Format
-) -> dict[str, str | bytes]:
+def _render_project(board: Board, deployments: Sequence[Deployment], form: Format) -> dict[str, str | bytes]:
     from mcu_quant.codegen.project import render_project, render_vectors
     from mcu_quant.samples import default_inputs
 
