@@ -1,4 +1,4 @@
-"""Building a generated project with its own Makefile, as its user would."""
+"""Building a generated project with its own Makefile or CMakeLists.txt, as its user would."""
 
 from __future__ import annotations
 
@@ -26,18 +26,22 @@ class Image:
 
 
 def build_project(directory: Path) -> list[Image]:
-    """Run make there; its output goes to stderr.
+    """Run make or CMake there; its output goes to stderr.
 
     Raises ToolMissingError, DoesNotFitError if the linker says so, InvalidInputError.
     """
-    if not (directory / "Makefile").is_file() or not read_manifest(directory).get("board"):
+    commands = _commands(directory)
+    if not commands or not read_manifest(directory).get("board"):
         raise InvalidInputError(
             "the directory must be a generated firmware project",
             layer=str(directory),
             hint="mcu-quant generate MODEL.tflite --board BOARD -o DIRECTORY",
         )
     find_tool("arm-none-eabi-gcc")
-    status, messages = _make([find_tool("make"), "-C", str(directory), f"-j{os.cpu_count() or 1}"])
+    status, messages = 0, ""
+    for command in commands:
+        if not status:
+            status, messages = _run([find_tool(command[0]), *command[1:]])
     overflow = overflow_of(messages)
     if status and overflow:
         raise DoesNotFitError(
@@ -50,13 +54,24 @@ def build_project(directory: Path) -> list[Image]:
         raise InvalidInputError(
             "the project does not build",
             layer=str(directory),
-            value=f"make ended with {status}",
+            value=f"{commands[0][0]} ended with {status}",
             hint="read the compiler's messages above; a project as generated builds without warnings",
         )
     return [read_image(path) for path in sorted((directory / "build").glob("*.elf"))]
 
 
-def _make(command: list[str]) -> tuple[int, str]:
+def _commands(directory: Path) -> list[list[str]]:
+    """What builds it; none if it is no project."""
+    jobs = f"-j{os.cpu_count() or 1}"
+    if (directory / "Makefile").is_file():
+        return [["make", "-C", str(directory), jobs]]
+    if (directory / "CMakeLists.txt").is_file():
+        build = str(directory / "build")
+        return [["cmake", "-S", str(directory), "-B", build], ["cmake", "--build", build, jobs]]
+    return []
+
+
+def _run(command: list[str]) -> tuple[int, str]:
     """Exit status, and what it wrote to stderr, which is shown as it comes like the rest."""
     sys.stderr.flush()
     messages = []

@@ -112,7 +112,7 @@ def require_all() -> None:
     missing = [
         f"{finding.tool.name}: {finding.how}"
         for finding in doctor.examine_all()
-        if not finding.complete and finding.tool.name != "C compiler"
+        if not finding.complete and not finding.tool.optional and finding.tool.name != "C compiler"
     ]
     modules = [name for name in ("keras", "tensorflow", "sklearn") if importlib.util.find_spec(name) is None]
     if modules:

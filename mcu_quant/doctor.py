@@ -101,6 +101,19 @@ TOOLS = (
         },
     ),
     Tool(
+        "cmake",
+        "builds projects of `generate --format cmake`",
+        ("cmake",),
+        {
+            "debian": "sudo apt-get install cmake",
+            "fedora": "sudo dnf install cmake",
+            "macos": "brew install cmake",
+            "windows": "winget install Kitware.CMake",
+            "other": "install CMake, 3.16 or later",
+        },
+        optional=True,
+    ),
+    Tool(
         "C compiler",
         "compiles generated code for this computer (the host engine), and what counts cycles in `profile`",
         ("gcc", "clang", "cc"),

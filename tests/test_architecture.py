@@ -22,7 +22,7 @@ RANKS: tuple[tuple[str, ...], ...] = (
     ("kernels",),
     ("deployment",),
     ("bands",),
-    ("boards",),
+    ("boards", "formats"),
     (
         "importers",
         "exporters",

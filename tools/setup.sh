@@ -21,6 +21,7 @@ tools_test=(
     "gcc:gcc libc6-dev:gcc"
     "g++:g++:g++"
     "clang:clang:clang"
+    "cmake:cmake:CMake (3.16 or later)"
 )
 case $level in
 demo) tools=("${tools_demo[@]}") ;;

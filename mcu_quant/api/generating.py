@@ -93,6 +93,7 @@ def generate(
     target: str | None = None,
     name: str | None = None,
     force: bool = False,
+    format: str = "make",
     optimize: str = "balanced",
     kernels: str = "auto",
     keep_constant_channels: bool = False,
@@ -102,6 +103,7 @@ def generate(
 ) -> Generated:
     """Write a C library for a core (target) or a firmware project for a board into output_dir.
 
+    format: what comes with the C ("make", "cmake", "arduino", …), as --format on the command line.
     optimize ("time", "balanced", "size") to ram (the arena's limit in bytes): as on the command line.
     placement: the TOML file of --placement, or its table: layer name or pattern → linker section.
     """
@@ -116,13 +118,14 @@ def generate(
         raise InvalidInputError(
             "give either a board or a target core", value=f"board={board}, target={target}"
         )
+    form = pipeline.format_named(format)
     path = output_path(output_dir)
     check_directory(path, force=force)
     chosen = None if board is None else pipeline.board_named(board)
     core = pipeline.core_named(chosen.core if chosen is not None else str(target))
     deployment = pipeline.deploy(loaded.model, core, options, prefix, chosen)
-    facts = pipeline.manifest_facts([deployment], chosen)
-    write_directory(path, pipeline.render([deployment], chosen), facts, force=force)
+    facts = pipeline.manifest_facts([deployment], chosen, form)
+    write_directory(path, pipeline.render([deployment], chosen, form), facts, force=force)
     return Generated(path, deployment, loaded.model, board)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
 from typing import Any
 
@@ -10,14 +9,29 @@ import click
 
 from mcu_quant.cli import _options as options
 from mcu_quant.cli._output import note, note_fitting, print_json, print_table
+from mcu_quant.formats import USUAL, library_name, list_formats, load_format
 
 
 @click.command("generate")
 @click.argument("models", metavar="MODEL...", nargs=-1, required=True, type=options.PATH)
 @click.option("--target", metavar="CORE", help="Write a C library for this core (generic, cortex-m4, …).")
 @click.option("--board", help="Write a whole firmware project for this board; `mcu-quant boards` lists them.")
+@click.option(
+    "--format",
+    "format_name",
+    type=click.Choice(list_formats()),
+    default=USUAL,
+    show_default=True,
+    help="What is written beside the C. "
+    + "; ".join(f"{name}: {load_format(name).description}" for name in list_formats())
+    + ".",
+)
 @click.option("-o", "--output", type=options.PATH, required=True, help="The directory to write.")
-@click.option("--name", help="The C prefix (one model only); else made from the file's name.")
+@click.option(
+    "--name",
+    help="The C prefix, else made from the file's name. Of several models in a --format that is a library, "
+    "the library's name, else made of theirs.",
+)
 @options.generating
 @options.quantizing
 @options.FORCE
@@ -26,6 +40,7 @@ def command(
     models: tuple[Path, ...],
     target: str | None,
     board: str | None,
+    format_name: str,
     output: Path,
     name: str | None,
     generating: dict[str, Any],
@@ -40,9 +55,10 @@ def command(
 
     if (target is None) == (board is None):
         raise click.UsageError("give either --target CORE or --board BOARD")
+    form = load_format(format_name)
     if name is not None:
-        if len(models) > 1:
-            raise click.UsageError("--name is for one model")
+        if len(models) > 1 and not form.names_library(for_board=board is not None):
+            raise click.UsageError("--name is for one model, or for a library")
         check_c_name(name)
     if generating["placement"] is not None and len(models) > 1:
         raise click.UsageError("--placement is for one model")
@@ -51,15 +67,15 @@ def command(
     core = pipeline.core_named(target or chosen.core)  # type: ignore[union-attr]
     deployments = [
         pipeline.deploy(
-            options.load_integer_model(path, quantizing, name),
+            options.load_integer_model(path, quantizing, name if len(models) == 1 else None),
             core,
             options.generate_options(generating),
             board=chosen,
         )
         for path in models
     ]
-    facts = pipeline.manifest_facts(deployments, chosen)
-    files = pipeline.render(deployments, chosen)
+    facts = pipeline.manifest_facts(deployments, chosen, form)
+    files = pipeline.render(deployments, chosen, form, name)
     write_directory(output, files, facts, force=force)
     for deployment in deployments:
         note_fitting(deployment.fitting(), deployment.name)
@@ -72,7 +88,6 @@ def command(
         ("model", "layers", "arena bytes"),
         ((d.name, len(d.graph.nodes), d.plan.arena_bytes) for d in deployments),
     )
-    note(
-        f"{output}: {len(files)} files"
-        + ("" if board is None else f"; build it with `mcu-quant build {shlex.quote(str(output))}`")
-    )
+    package = name or library_name([deployment.name for deployment in deployments])
+    advice = form.advice(output, package, for_board=chosen is not None)
+    note(f"{output}: {len(files)} files" + (f"; {advice}" if advice else ""))

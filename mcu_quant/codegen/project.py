@@ -1,14 +1,15 @@
 """A firmware project for a board: what an engineer copies into a product, and what QEMU runs.
 
-Everything is under one directory: Makefile, README.md, main.c, validate.c, model/ (the library),
-board/ (start-up, port, timer, linker script). templates/firmware has the common files; a file of the
-same name in boards/<name>/ takes its place.
+Everything is under one directory: Makefile (or what the format has instead), README.md, main.c,
+validate.c, model/ (the library), board/ (start-up, port, timer, linker script). templates/firmware has
+the common files, the format those of its build system; a file of the same name in boards/<name>/ takes
+its place.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from mcu_quant.codegen.library import library_tables, render_library
 from mcu_quant.codegen.literals import C_TYPES, real
 from mcu_quant.codegen.templates import environment
 from mcu_quant.deployment import ARENA_ALIGN, Deployment
+from mcu_quant.formats import USUAL, Format, load_format
 from mcu_quant.ir import Tensor
 from mcu_quant.ops.interpreter import run_graph
 from mcu_quant.ops.tolerance import output_tolerances
@@ -61,34 +63,42 @@ def qemu_arguments(board: Board) -> list[str]:
     return [word for words in (f"-M {board.qemu}", *QEMU_ARGUMENTS) for word in words.split()]
 
 
-def render_project(board: Board, deployments: Sequence[Deployment]) -> dict[str, str]:
-    """Relative path → text of the whole project. The deployments are for the board's core."""
+def render_project(
+    board: Board, deployments: Sequence[Deployment], form: Format | None = None
+) -> dict[str, str]:
+    """Relative path → text of the whole project. The deployments are for the board's core.
+
+    form: a format that has projects, by default that of make.
+    """
+    form = form or load_format(USUAL)
     files = render_sources(board, deployments, ("main.c", "validate.c"))
-    sources = sorted(path for path in files if path.endswith((".c", ".S")))
-    objects = {
-        folder: [f"build/{p[:-2]}.o" for p in sources if p.startswith(folder)]
-        for folder in ("model/", "board/")
-    }
     context = {
         "board": board,
-        "models": [_model_facts(deployment) for deployment in deployments],
+        "models": [model_facts(deployment) for deployment in deployments],
         "optimize": OPTIMIZE_FLAGS[deployments[0].options.optimize],
         "warnings": WARNINGS,
         "c_flags": C_FLAGS,
         "link_flags": LINK_FLAGS,
         "qemu_arguments": qemu_arguments(board),
-        "model_objects": objects["model/"],
-        "board_objects": objects["board/"],
+        "model_sources": _sources(files, "model/"),
+        "board_sources": _sources(files, "board/"),
         "sections": placed_sections(board, deployments),
     }
-    return files | {name: _render(board, f"{name}.j2", context) for name in ("Makefile", "README.md")}
+    kind = f"formats/{form.name}/project"
+    for template in form.templates("project"):
+        files[template.removesuffix(".j2")] = _render(board, template, context, kind)
+    return files
+
+
+def _sources(files: Mapping[str, str], folder: str) -> list[str]:
+    return sorted(path for path in files if path.startswith(folder) and path.endswith((".c", ".S")))
 
 
 def render_sources(
     board: Board, deployments: Sequence[Deployment], programs: Sequence[str]
 ) -> dict[str, str]:
     """model/, board/ and those of "main.c", "validate.c" and "profile.c" (which is of the first model)."""
-    models = [_model_facts(deployment) for deployment in deployments]
+    models = [model_facts(deployment) for deployment in deployments]
     sections = placed_sections(board, deployments)
     main, fast = deployments[0].options.placement.arena_sections
     arenas = [("memory", "ARENA_BYTES", main, models)]
@@ -157,8 +167,8 @@ def unpack_samples(data: bytes, tensors: Sequence[Tensor]) -> list[np.ndarray]:
     ]
 
 
-def _render(board: Board, template: str, context: dict[str, Any]) -> str:
-    firmware = environment("firmware", before=board.files)
+def _render(board: Board, template: str, context: dict[str, Any], kind: str = "firmware") -> str:
+    firmware = environment(kind, before=board.files)
     if template.endswith(".j2"):
         return firmware.get_template(template).render(context)
     assert firmware.loader is not None
@@ -166,12 +176,13 @@ def _render(board: Board, template: str, context: dict[str, Any]) -> str:
     return source
 
 
-def _model_facts(deployment: Deployment) -> dict[str, Any]:
+def model_facts(deployment: Deployment) -> dict[str, Any]:
     """What the templates say of a model, in the order of its C interface."""
     graph = deployment.graph
     return {
         "name": deployment.name,
         "macro": deployment.name.upper(),
+        "fingerprint": deployment.fingerprint,
         "align": ARENA_ALIGN,
         "arena_bytes": deployment.plan.arena_bytes,
         "fast_arena_bytes": deployment.plan.fast_arena_bytes,

@@ -14,10 +14,11 @@ from mcu_quant.resources import directory
 def environment(kind: str, *, before: Path | None = None, escape: bool = False) -> Environment:
     """One for the process: it keeps the compiled templates.
 
-    kind: the directory in templates/. before: one whose files take the place of those there. escape: the
-    output is XML. Filter `hex`: an address as C has it.
+    kind: the directory in templates/; names that begin with such a directory are good, too. before: a
+    directory whose files take the place of those there. escape: the output is XML. Filter `hex`: an address
+    as C has it.
     """
-    places = [str(directory("templates") / kind)]
+    places = [str(directory("templates") / kind), str(directory("templates"))]
     made = Environment(
         loader=FileSystemLoader([*([str(before)] if before else []), *places]),
         undefined=StrictUndefined,

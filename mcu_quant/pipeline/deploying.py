@@ -13,6 +13,7 @@ from mcu_quant.sections import RAM, Placement, check_placement
 
 if TYPE_CHECKING:
     from mcu_quant.boards import Board
+    from mcu_quant.formats import Format
 
 #: Kernels are chosen again so often where weights share a memory with the arena: what they leave of it
 #: depends on the kernels.
@@ -127,29 +128,47 @@ def require_ram(name: str, arena_bytes: int, ram: int | None) -> None:
         )
 
 
-def render(deployments: Sequence[Deployment], board: Board | None = None) -> dict[str, str | bytes]:
+def format_named(name: str) -> Format:
+    from mcu_quant.formats import load_format
+
+    return load_format(name)
+
+
+def render(
+    deployments: Sequence[Deployment],
+    board: Board | None = None,
+    form: Format | None = None,
+    package: str | None = None,
+) -> dict[str, str | bytes]:
     """The files of a C library, or with a board those of a firmware project and its test vectors.
 
-    Raises InvalidInputError for names that clash, DoesNotFitError for models that cannot fit the board.
+    form: the format, by default that of make; one without projects gives a library for the board's core.
+    package: the library's name, by default made of the models'. Raises InvalidInputError for names that
+    clash, DoesNotFitError for models that cannot fit the board.
     """
+    from mcu_quant.formats import USUAL
+
+    form = form or format_named(USUAL)
     _require_distinct([deployment.name for deployment in deployments])
     if board is not None:
-        from mcu_quant.codegen.project import render_project, render_vectors
-        from mcu_quant.samples import default_inputs
         from mcu_quant.verify.image import check_fits
 
         check_fits(board, deployments)
-        project: dict[str, str | bytes] = {**render_project(board, deployments)}
-        for deployment in deployments:
-            project |= render_vectors(deployment, default_inputs(deployment.graph, 4))
-        return project
-    from mcu_quant.codegen.library import render_library
+        if form.has_project:
+            return _render_project(board, deployments, form)
+    from mcu_quant.codegen.packages import render_package
 
-    files: dict[str, str | bytes] = {}
+    return {**render_package(form, deployments, package)}
+
+
+def _render_project(board: Board, deployments: Sequence[Deployment], form: Format) -> dict[str, str | bytes]:
+    from mcu_quant.codegen.project import render_project, render_vectors
+    from mcu_quant.samples import default_inputs
+
+    project: dict[str, str | bytes] = {**render_project(board, deployments, form)}
     for deployment in deployments:
-        for file, text in render_library(deployment).items():
-            assert files.setdefault(file, text) == text, f"two models render {file} differently"
-    return files
+        project |= render_vectors(deployment, default_inputs(deployment.graph, 4))
+    return project
 
 
 def _require_distinct(names: Sequence[str]) -> None:
@@ -166,15 +185,19 @@ def _require_distinct(names: Sequence[str]) -> None:
             taken[claim] = name
 
 
-def manifest_facts(deployments: Sequence[Deployment], board: Board | None) -> dict[str, object]:
+def manifest_facts(
+    deployments: Sequence[Deployment], board: Board | None, form: Format | None = None
+) -> dict[str, object]:
     """What a generated directory says of itself: no dates, no paths."""
     from mcu_quant import __version__
+    from mcu_quant.formats import USUAL
 
     models = [
         {"name": d.name, "fingerprint": d.fingerprint, "arena_bytes": d.plan.arena_bytes} for d in deployments
     ]
     return {
         "tool": __version__,
+        "format": USUAL if form is None else form.name,
         "board": None if board is None else board.name,
         "core": deployments[0].core.name,
         "options": deployments[0].options.canonical(),

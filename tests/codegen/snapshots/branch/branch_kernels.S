@@ -6,8 +6,10 @@
  * Options: --target cortex-m4 --optimize balanced --kernels auto
  */
 
+#if defined(__arm__) /* elsewhere the file is empty, and the C is used */
     .syntax unified
     .thumb
+#endif
 
 /* mq_dsp_expand_function_t; the same in C: mq_dsp_expand_twin */
 #if defined(__ARM_FEATURE_DSP)
