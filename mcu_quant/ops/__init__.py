@@ -14,6 +14,7 @@ _MODULES = (
     "depthwise_conv_2d",
     "transpose_conv",
     "batch_matmul",
+    "unidirectional_sequence_lstm",
     "max_pool_2d",
     "average_pool_2d",
     "mean",

@@ -96,6 +96,19 @@ class WeightRule:
 
 
 @dataclass(frozen=True)
+class Product:
+    """Constant weights of an operator that has several: int8, symmetric, one scale for all of them.
+
+    weights, bias: positions among the inputs. factor: of the input that they multiply; None: they multiply the
+    first output, of the step before. The bias is int32 (int64 beside int16) with scale s_factor * s_w.
+    """
+
+    weights: int
+    factor: int | None
+    bias: int | None = None
+
+
+@dataclass(frozen=True)
 class QuantRule:
     """How the quantizer treats an operator (LiteRT 8-bit specification; NUMERICS).
 
@@ -103,6 +116,9 @@ class QuantRule:
     "fixed" (`fixed`, whatever the range), "float" (a float32 output) or "raw" (not quantized: bool).
     weights, bias: the constant inputs with those roles; bias is int32 with scale s_in * s_w[c].
     int8_constants: inputs that are int8 where they are constant, whatever the activations are.
+    products: constants of operators that are not linear as a whole (recurrent ones). cell: of
+    Operator.state_inputs, the one that is int16 whatever the activations are, of a scale that is a power of
+    two; other states have the scheme of the first output.
     Every other float input, constant or not, is an activation.
     """
 
@@ -111,6 +127,19 @@ class QuantRule:
     weights: WeightRule | None = None
     bias: int | None = None
     int8_constants: tuple[int, ...] = ()
+    products: tuple[Product, ...] = ()
+    cell: int | None = None
+
+    @property
+    def weights_at(self) -> frozenset[int]:
+        """The positions of all weights."""
+        usual = () if self.weights is None else (self.weights.index,)
+        return frozenset((*usual, *(product.weights for product in self.products)))
+
+    @property
+    def biases_at(self) -> frozenset[int]:
+        """The positions of all biases."""
+        return frozenset({self.bias, *(product.bias for product in self.products)} - {None})  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True)
@@ -121,6 +150,7 @@ class TfliteForm:
     constants: more inputs, int32 tensors (shape, axes, paddings), behind the node's inputs, or behind
     the first `inputs_before` of them. order: the node's inputs as the file has them, by position; those
     that are not there are left out.
+    intermediates: types and scales that the file states of what is computed within.
     """
 
     builtin: str
@@ -130,6 +160,7 @@ class TfliteForm:
     constants: tuple[np.ndarray, ...] = ()
     inputs_before: int | None = None
     order: tuple[int, ...] | None = None
+    intermediates: tuple[tuple[str, QuantParams], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -227,6 +258,12 @@ class Operator(ABC):
     @abstractmethod
     def run_integer(self, node: BoundNode, inputs: Sequence[np.ndarray | None]) -> tuple[np.ndarray, ...]:
         """The bits: quantized in, quantized out (int8 or int16, as the node's tensors), integers only."""
+
+    def within_run(
+        self, node: BoundNode, inputs: Sequence[np.ndarray | None], outputs: Sequence[np.ndarray]
+    ) -> tuple[np.ndarray, ...]:
+        """For each output of run_float, all that it was in the course of the run: [N, ...], for calibration."""
+        return tuple(outputs)
 
     def run_hybrid(self, node: BoundNode, inputs: Sequence[np.ndarray | None]) -> tuple[np.ndarray, ...]:
         """float32 in and out, int8 weights, sums of integers: the input is quantized on the fly."""

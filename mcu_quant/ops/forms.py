@@ -28,7 +28,12 @@ def form_of(node: BoundNode) -> str:
 
 
 def _activations(node: BoundNode) -> list[Tensor]:
-    """What is computed; the constants too, where an operator has nothing else."""
+    """What is computed; the constants too, where an operator has nothing else.
+
+    Outputs behind the first are states, which may have types of their own: the first input decides.
+    """
+    if len(node.outputs) > 1:
+        return [tensor for tensor in (*node.inputs[:1], node.output) if tensor is not None]
     tensors = [tensor for tensor in node.inputs if tensor is not None]
     computed = [tensor for tensor in tensors if not tensor.is_constant]
     return [*(computed or tensors), *node.outputs]

@@ -48,9 +48,9 @@ def _form_problems(node: BoundNode) -> Iterator[Problem]:
 
 def _float_problems(node: BoundNode, tensors: list[Tensor]) -> Iterator[Problem]:
     """What is computed is float32, or a condition; constants may be narrower, of int8 weights alone."""
-    rule = OPERATORS[node.node.op].quant_rule.weights
+    weights = OPERATORS[node.node.op].quant_rule.weights_at
     for tensor, index, plain in _places(node):
-        stored = ("float16", "int8") if rule is not None and index == rule.index else ("float16",)
+        stored = ("float16", "int8") if index in weights else ("float16",)
         allowed = plain or ("float32", *(stored if tensor.is_constant else ()))
         if tensor.dtype not in allowed:
             what = f"{tensor.name} must be {' or '.join(allowed)}"
@@ -60,12 +60,19 @@ def _float_problems(node: BoundNode, tensors: list[Tensor]) -> Iterator[Problem]
 
 
 def _places(node: BoundNode) -> Iterator[tuple[Tensor, int | None, tuple[str, ...]]]:
-    """(tensor, its index among the inputs or None, its types if it is no activation) of what a node has."""
-    plain = OPERATORS[node.node.op].plain_types
+    """(tensor, its index among the inputs or None, its types if it is no activation) of what a node has.
+
+    But for states: an operator that has them has rules for them.
+    """
+    operator = OPERATORS[node.node.op]
+    plain = operator.plain_types
     for index, tensor in enumerate(node.inputs):
-        if tensor is not None:
+        if tensor is not None and index not in operator.state_inputs:
             yield tensor, index, plain.get(index, ())
-    yield from ((tensor, None, plain.get(None, ())) for tensor in node.outputs)
+    states = set(operator.state_inputs.values())
+    yield from (
+        (tensor, None, plain.get(None, ())) for i, tensor in enumerate(node.outputs) if i not in states
+    )
 
 
 def _constant_problems(node: BoundNode) -> Iterator[Problem]:
@@ -99,7 +106,7 @@ def _type_problems(node: BoundNode) -> Iterator[Problem]:
         yield from _plain_problems(node)
         return
     rule = OPERATORS[op].quant_rule
-    constants = {rule.bias, rule.weights.index if rule.weights is not None else None} - {None}
+    constants = rule.weights_at | rule.biases_at
     for tensor, index, plain in _places(node):
         allowed = plain or (_CONVERTED if op in _CONVERTERS else (form,))
         allowed = ("int8",) if index in rule.int8_constants and tensor.is_constant else allowed
