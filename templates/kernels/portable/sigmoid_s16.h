@@ -5,7 +5,7 @@
 #ifndef MQ_SIGMOID_S16_H
 #define MQ_SIGMOID_S16_H
 
-#include "mq_common.h"
+#include "mq_sigmoid.h"
 
 typedef struct {
     int32_t size;       /* elements */
@@ -21,25 +21,9 @@ MQ_KERNEL void mq_sigmoid_s16(const mq_sigmoid_s16_params_t *params,
                               const uint16_t *table,
                               int16_t *output) {
     const int32_t half = params->shift > 0 ? (int32_t)1 << (params->shift - 1) : 0;
-    const int32_t bits = params->is_tanh ? 8 : 9; /* of the argument between two entries */
-    const int32_t limit = params->is_tanh ? 0xFFFF << 8 : 0x7FFF << 10;
     for (int32_t i = 0; i < params->size; i++) {
         const int32_t x = (input[i] * params->multiplier + half) >> params->shift;
-        const int32_t size = x < 0 ? -x : x;
-        const int32_t entry = size >> bits;
-        int32_t y = limit;
-        if (entry < 255) {
-            const int32_t part = size & (((int32_t)1 << bits) - 1);
-            y = ((int32_t)table[entry] << bits) + part * (table[entry + 1] - table[entry]);
-        }
-        if (params->is_tanh) {
-            const int32_t one = (int32_t)1 << 23;
-            y = (x >= 0 ? y - one + 128 : one - y + 127) >> 8;
-        } else {
-            const int32_t one = (int32_t)1 << 25;
-            y = (x >= 0 ? y + 512 : one - y + 511) >> 10;
-        }
-        output[i] = (int16_t)y;
+        output[i] = (int16_t)mq_sigmoid_value(x, table, params->is_tanh);
     }
 }
 

@@ -1,0 +1,63 @@
+"""Plain C LSTM of int16: sums in 32 bits where they fit, else in 64."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from mcu_quant.fixed_point import INT32_MAX, INT32_MIN
+from mcu_quant.ir import BoundNode
+from mcu_quant.kernels.base import Activation, Constant, Core, Kernel, KernelCall
+from mcu_quant.kernels.portable.lstm import (
+    SIGMOID,
+    biases,
+    interleaved,
+    lstm_overlap,
+    outputs,
+    scale_params,
+    size_params,
+    weight_tables,
+)
+from mcu_quant.kernels.portable.lstm_s8 import unit_cycles
+from mcu_quant.ops import OPERATORS
+from mcu_quant.ops.unidirectional_sequence_lstm import RECURRENT_WEIGHTS, WEIGHTS
+
+#: The largest |int16|.
+_LARGEST = 2**15
+
+
+class LstmS16(Kernel):
+    name = "lstm_s16"
+    ops = ("unidirectional_sequence_lstm",)
+    forms = ("int16",)
+
+    def call(self, node: BoundNode) -> KernelCall:
+        bias = biases(node)
+        fits = bool(bias.min() >= INT32_MIN and bias.max() <= INT32_MAX)
+        params = size_params(node) | {"narrow": int(_is_narrow(node)), "bias_words": 1 if fits else 2}
+        words = bias.astype(np.int32) if fits else bias.astype("<i8").view("<i4").astype(np.int32)
+        arguments = (
+            Activation(node.input(0).name),
+            *weight_tables(node),
+            Constant("bias", words),
+            SIGMOID,
+            *outputs(node),
+        )
+        return KernelCall(params | scale_params(node), arguments)
+
+    def overlap(self, node: BoundNode) -> tuple[int | None, ...]:
+        return lstm_overlap(node)
+
+    def cycles(self, node: BoundNode, core: Core) -> float:
+        return 10.0 * OPERATORS[node.node.op].macs(node) + 1.2 * unit_cycles(node, core)
+
+
+def _is_narrow(node: BoundNode) -> bool:
+    """Whether no sum, the bias apart, leaves int32."""
+    sums = (
+        np.abs(interleaved(node, first).astype(np.int64)).sum(axis=2).max()
+        for first in (WEIGHTS, RECURRENT_WEIGHTS)
+    )
+    return bool(max(sums) * _LARGEST <= INT32_MAX)
+
+
+KERNEL = LstmS16()
