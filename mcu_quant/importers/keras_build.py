@@ -6,7 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mcu_quant.errors import InvalidModelError, McuQuantError, Problem, UnsupportedModelError
-from mcu_quant.importers import keras_einsum  # noqa: F401 - adds its layer to HANDLERS
+from mcu_quant.importers import (
+    keras_einsum,  # noqa: F401 - adds its layer to HANDLERS
+    keras_recurrent,
+)
 from mcu_quant.importers.index_inputs import with_index_inputs
 from mcu_quant.importers.keras_attention import CALLED_LAYERS, operands
 from mcu_quant.importers.keras_config import (
@@ -151,7 +154,8 @@ class _Importer:
                 return [None]
             if layer.wrapped is not None:
                 return self._wrapper(layer, known[0], here)
-            return [self._layer(layer, known, here)]
+            keras_recurrent.require_plain_call(layer, call)
+            return self._layer(layer, known, here)
         except LayerRefused as refusal:
             self._refused("/".join(here), refusal)
             return [None]
@@ -195,7 +199,7 @@ class _Importer:
         if layer.model is not None:
             return self._model(layer.model, [x], here)
         _refuse_by_class(layer)
-        return self._wrapper(layer, x, here) if layer.wrapped else [self._layer(layer, [x], here)]
+        return self._wrapper(layer, x, here) if layer.wrapped else self._layer(layer, [x], here)
 
     def _refused(self, label: str, refusal: LayerRefused) -> None:
         problem = refusal.problem(label)
@@ -222,7 +226,7 @@ class _Importer:
                 values[key] = tensor
         return tensor
 
-    def _layer(self, layer: LayerConfig, inputs: list[str], path: LayerPath) -> str:
+    def _layer(self, layer: LayerConfig, inputs: list[str], path: LayerPath) -> list[str]:
         label = "/".join(path)
         shape = self._builder.shape(inputs[0])
         layer = _normalized(layer, len(shape))
@@ -232,13 +236,15 @@ class _Importer:
         if _is_layer(after) and layer.class_name != "Activation":
             config["activation"] = None
         elif _is_layer(after):
-            return self._activation_layer(after, label, inputs[0])
+            return [self._activation_layer(after, label, inputs[0])]
         handler = HANDLERS[layer.class_name]
-        output = handler(KerasLayer(label, layer.class_name, config, weights), inputs, self._builder)
+        result = handler(KerasLayer(label, layer.class_name, config, weights), inputs, self._builder)
+        outputs = [result] if isinstance(result, str) else result
         if _is_layer(after):
-            output = self._activation_layer(after, label, output)
-        self._require_size(output)
-        return output
+            outputs = [self._activation_layer(after, label, output) for output in outputs]
+        for output in outputs:
+            self._require_size(output)
+        return outputs
 
     def _require_size(self, output: str) -> None:
         if self._builder.tensors[output].elements > MAX_ELEMENTS:
@@ -383,8 +389,8 @@ def _normalized(layer: LayerConfig, rank: int) -> LayerConfig:
 
 
 def without_dead_nodes(builder: ImportBuilder, outputs: list[str]) -> Graph:
-    """The builder's graph, with the nodes that the outputs need and no others; indices are int32."""
-    needed, nodes = set(outputs), []
+    """The builder's graph, with the nodes that outputs and states need and no others; indices are int32."""
+    needed, nodes = {*outputs, *(state.after for state in builder.states)}, []
     for node in reversed(builder.nodes):
         if not needed.isdisjoint(node.outputs):
             needed.update(name for name in node.inputs if name is not None)

@@ -20,7 +20,8 @@ from mcu_quant.ops.keras_spatial import dimensions_of
 #: Keras takes smaller deviations for this.
 _LEAST_DEVIATION = 1e-7
 
-Handler = Callable[[KerasLayer, Sequence[str], "ImportBuilder"], str]
+#: Returns the layer's output; a list where it may have several.
+Handler = Callable[[KerasLayer, Sequence[str], "ImportBuilder"], str | list[str]]
 
 
 @dataclass
@@ -37,9 +38,11 @@ class ImportBuilder(GraphBuilder):
         config: Mapping[str, Any] | None = None,
         weights: Sequence[np.ndarray] = (),
     ) -> str:
-        """Add a Keras layer of that class and config; returns its output."""
+        """Add a Keras layer of that class and config, which has one output; returns it."""
         layer = KerasLayer(name, class_name, config or {}, tuple(weights))
-        return HANDLERS[class_name](layer, inputs, self)
+        output = HANDLERS[class_name](layer, inputs, self)
+        assert isinstance(output, str), class_name
+        return output
 
 
 def affine(builder: ImportBuilder, name: str, x: str, scale: np.ndarray, shift: np.ndarray) -> str:

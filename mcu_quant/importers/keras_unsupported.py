@@ -4,20 +4,17 @@ from __future__ import annotations
 
 from mcu_quant.ops.keras import LayerRefused
 
-_RECURRENT = "recurrent layers are not read yet: Conv1D layers (causal, dilated) over the time axis"
+_RECURRENT = "LSTM, or Conv1D layers (causal, dilated) over the time axis"
+_CELL = "in a layer: RNN(cell)"
+_CONVOLUTIONAL = "TimeDistributed(Conv2D), then LSTM or Conv1D over the time axis"
 _PREPROCESSING = "do it before the model: feed the data that it gives"
 _THREE = "Conv2D and pooling in 2D over two of the axes, the third as channels"
 
 REWRITES = {
-    "LSTM": _RECURRENT,
     "GRU": _RECURRENT,
     "SimpleRNN": _RECURRENT,
-    "RNN": _RECURRENT,
-    "ConvLSTM1D": _RECURRENT,
-    "ConvLSTM2D": _RECURRENT,
-    "Bidirectional": _RECURRENT,
-    "LSTMCell": _RECURRENT,
-    "GRUCell": _RECURRENT,
+    **dict.fromkeys(("ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D"), _CONVOLUTIONAL),
+    **dict.fromkeys(("LSTMCell", "GRUCell", "SimpleRNNCell", "StackedRNNCells"), _CELL),
     "Conv3D": _THREE,
     "Conv3DTranspose": _THREE,
     "MaxPooling3D": _THREE,
@@ -39,7 +36,6 @@ REWRITES = {
     "TorchModuleWrapper": "build the model from Keras layers",
     **dict.fromkeys(("JaxLayer", "FlaxLayer"), "build the model from Keras layers"),
     **dict.fromkeys(("Layer", "Wrapper", "Pipeline"), "the layers in it, one after the other"),
-    **dict.fromkeys(("ConvLSTM3D", "SimpleRNNCell", "StackedRNNCells"), _RECURRENT),
     **dict.fromkeys(("UpSampling3D", "Cropping3D", "Conv3DTranspose"), _THREE),
     **dict.fromkeys(("AdaptiveMaxPooling3D", "AdaptiveAveragePooling3D"), _THREE),
     **dict.fromkeys(("AutoContrast", "ContrastLimitedAdaptiveHistogramEqualization"), _PREPROCESSING),
@@ -50,10 +46,9 @@ REWRITES = {
 
 #: Why there is no form, where more can be said than that there is none.
 _REASONS: tuple[tuple[str, tuple[str, ...]], ...] = (
-    (
-        "layers that keep state over time have no form yet",
-        ("LSTM", "GRU", "RNN", "Bidirectional", "StackedRNNCells", "ConvLSTM"),
-    ),
+    ("recurrent layers whose gates are convolutions have no form", ("ConvLSTM",)),
+    ("a cell is one step of a layer: what it keeps is the layer's", ("Cell",)),
+    ("this recurrent layer has no form yet", ("GRU", "RNN")),
     ("windows in three dimensions have no form", ("3D",)),
     (
         "text, tables and statistics of the data set are no part of a network on a microcontroller",

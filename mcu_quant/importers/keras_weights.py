@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
 
 from mcu_quant.errors import InvalidModelError
 from mcu_quant.importers.hdf5 import Hdf5Contents
+from mcu_quant.importers.keras_cells import CLASSES, groups_of_cells, recurrent_weights
 from mcu_quant.importers.keras_config import LayerConfig, ModelConfig
 from mcu_quant.importers.keras_equation import einsum_weights
 from mcu_quant.ops.keras_axes import some_axes
@@ -52,6 +54,8 @@ class ArchiveWeights:
                 for depth in range(len(parts) - 2):
                     self._children.setdefault("/".join(parts[:depth]), set()).add(parts[depth])
         self._groups: dict[LayerPath, str] = {}
+        #: Recurrent layers have their weights in groups of their cells.
+        self._cells: dict[LayerPath, list[str]] = {}
         self._locate(model, (), "")
 
     def of(self, path: LayerPath) -> list[np.ndarray]:
@@ -60,6 +64,7 @@ class ArchiveWeights:
             return []
         inner = {name.lstrip("_"): name for name in self._children.get(group, ())}
         groups = [group, *(f"{group}/{inner[part]}" for part in ATTENTION_PARTS if part in inner)]
+        groups = self._cells.get(path, groups)
         return [array for part in groups for _, array in sorted(self._variables.get(part, {}).items())]
 
     def _locate(self, model: ModelConfig, path: LayerPath, group: str) -> None:
@@ -81,10 +86,23 @@ class ArchiveWeights:
     def _locate_layer(self, layer: LayerConfig, path: LayerPath, group: str) -> None:
         here = (*path, layer.name)
         self._groups[here] = group
+        if layer.class_name in CLASSES and not layer.custom:
+            self._cells[here] = list(self._groups_of_cells(layer, group))
         if layer.model is not None:
             self._locate(layer.model, here, group)
         if layer.wrapped is not None:
             self._locate_layer(layer.wrapped, here, f"{group}/layer")
+
+    def _groups_of_cells(self, layer: LayerConfig, group: str) -> Iterator[str]:
+        for part, classes in groups_of_cells(layer.class_name, layer.config):
+            here = f"{group}/{part}"
+            if not classes:
+                yield here
+            counts: Counter[str] = Counter()
+            for stem in map(_snake_case, classes):
+                names = self._group_names(here, stem, counts[stem] + 1)
+                yield f"{here}/{names[counts[stem]]}"
+                counts[stem] += 1
 
     def _group_names(self, parent: str, stem: str, count: int) -> list[str]:
         """The groups of a class's layers, in order."""
@@ -112,10 +130,9 @@ class LegacyWeights:
         scopes = {name: tuple(name.split("/")[:-1]) for name in names}
         chosen = names
         if len(path) > 1:
-            exact = [name for name in names if scopes[name][-len(path) :] == path]
-            inside = [name for name in names if scopes[name][-len(path) - 1 : -1] == path]
+            within = [name for name in names if _has(scopes[name], path)]
             last = [name for name in names if scopes[name][-1:] == path[-1:]]
-            chosen = exact or inside or last or [name for name in names if scopes[name][-2:-1] == path[-1:]]
+            chosen = within or last or [name for name in names if scopes[name][-2:-1] == path[-1:]]
         return [self._array(f"{group}/{name}", path) for name in chosen]
 
     def _array(self, name: str, path: LayerPath) -> np.ndarray:
@@ -128,6 +145,12 @@ class LegacyWeights:
                 hint="save the model again; the file may be truncated",
             )
         return array
+
+
+def _has(scope: tuple[str, ...], path: LayerPath) -> bool:
+    """Whether the path is all of the scope's end, or stands there before a cell's or a direction's names."""
+    places = range(len(scope) - len(path) + 1)
+    return any(scope[place : place + len(path)] == path for place in places)
 
 
 class ModelWeights:
@@ -226,6 +249,8 @@ def expected_weights(
         pointwise = (*(1 for _ in size), channels * multiplier, filters)
         kernels = [("depthwise_kernel", (*size, channels, multiplier)), ("pointwise_kernel", pointwise)]
         return [*kernels, *_bias(config, filters)]
+    if class_name in CLASSES:
+        return recurrent_weights(class_name, config, channels)
     if class_name == "EinsumDense":
         return [*einsum_weights(config, input_shape)]
     if class_name == "Embedding":

@@ -99,8 +99,8 @@ class WeightRule:
 class Product:
     """Constant weights of an operator that has several: int8, symmetric, one scale for all of them.
 
-    weights, bias: positions among the inputs. factor: of the input that they multiply; None: they multiply the
-    first output, of the step before. The bias is int32 (int64 beside int16) with scale s_factor * s_w.
+    weights, bias: positions among the inputs. factor: that of the input that they multiply; None: they multiply
+    the first output, of the step before. The bias is int32 (int64 beside int16) with scale s_factor * s_w.
     """
 
     weights: int
@@ -262,7 +262,7 @@ class Operator(ABC):
     def within_run(
         self, node: BoundNode, inputs: Sequence[np.ndarray | None], outputs: Sequence[np.ndarray]
     ) -> tuple[np.ndarray, ...]:
-        """For each output of run_float, all that it was in the course of the run: [N, ...], for calibration."""
+        """For each output of run_float all that it was during the run, [N, ...], for calibration."""
         return tuple(outputs)
 
     def run_hybrid(self, node: BoundNode, inputs: Sequence[np.ndarray | None]) -> tuple[np.ndarray, ...]:

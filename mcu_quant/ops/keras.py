@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mcu_quant.errors import Problem
-from mcu_quant.ir import Graph, Node, Tensor, check, unique_name
+from mcu_quant.ir import Graph, Node, State, Tensor, check, unique_name
 from mcu_quant.ops.base import Shape
 
 if TYPE_CHECKING:
@@ -63,6 +63,7 @@ class GraphBuilder:
     nodes: list[Node] = field(default_factory=list)
     tensors: dict[str, Tensor] = field(default_factory=dict)
     inputs: list[str] = field(default_factory=list)
+    states: list[State] = field(default_factory=list)
     keras: int = 3
 
     def input(self, name: str, shape: Shape, dtype: str = "float32") -> str:
@@ -86,22 +87,39 @@ class GraphBuilder:
 
         name: the Keras layer's name; a layer of several nodes adds "/part" to it.
         """
+        (output,) = self.add_all(op, name, attrs, inputs)
+        return output
+
+    def add_all(self, op: str, name: str, attrs: Any, inputs: Sequence[str | None]) -> list[str]:
+        """Likewise of an operator with several outputs, which are of one type."""
         known = [self.tensors[i].shape for i in inputs if i is not None]
         operator = self.operators[op]
-        (shape,) = operator.output_shapes(attrs, known)
-        if any(size <= 0 for size in shape):
+        shapes = operator.output_shapes(attrs, known)
+        if any(size <= 0 for shape in shapes for size in shape):
             raise LayerRefused(
                 "the output must have at least one element",
-                value=f"shape {shape}",
+                value=f"shape {shapes[0]}",
                 hint="a larger input, or padding='same'",
             )
         node_name = unique_name(name, {node.name for node in self.nodes})
         types = [None if i is None else self.tensors[i].dtype for i in inputs]
-        dtype = operator.output_type(attrs, types)
-        output = Tensor(unique_name(node_name, self.tensors), shape, dtype)
-        self.tensors[output.name] = output
-        self.nodes.append(Node(node_name, op, attrs, tuple(inputs), (output.name,)))
-        return output.name
+        dtype, outputs = operator.output_type(attrs, types), list[str]()
+        for shape in shapes:
+            output = Tensor(unique_name(node_name, self.tensors), shape, dtype)
+            self.tensors[output.name] = output
+            outputs.append(output.name)
+        self.nodes.append(Node(node_name, op, attrs, tuple(inputs), tuple(outputs)))
+        return outputs
+
+    def state(self, name: str, shape: Shape) -> str:
+        """A state before the run, 0 at reset; `keep` says what it is after it. Returns its tensor's name."""
+        tensor = Tensor(unique_name(name, self.tensors), shape)
+        self.tensors[tensor.name] = tensor
+        return tensor.name
+
+    def keep(self, before: str, after: str) -> None:
+        """From run to run, what is in `after` comes back in `before`, a tensor of `state`."""
+        self.states.append(State(before, after, np.zeros(self.shape(before), np.float32)))
 
     def shape(self, tensor: str) -> Shape:
         return self.tensors[tensor].shape
@@ -136,4 +154,4 @@ class GraphBuilder:
 
     def graph(self, outputs: Sequence[str]) -> Graph:
         built = Graph(self.name, tuple(self.nodes), dict(self.tensors), tuple(self.inputs), tuple(outputs))
-        return check(built.with_())
+        return check(built.with_(states=tuple(self.states)))

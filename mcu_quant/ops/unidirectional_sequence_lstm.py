@@ -163,7 +163,7 @@ def _outputs(node: BoundNode, steps: list[_Step]) -> tuple[np.ndarray, ...]:
 def _operands(
     node: BoundNode, inputs: Sequence[np.ndarray | None], dtype: type
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """x [N, steps, size], weights [4 * units, size], recurrent weights [4 * units, units], bias [4 * units]."""
+    """x [N, steps, size]; weights [4 * units, size], recurrent ones [4 * units, units], bias [4 * units]."""
     x = inputs[0]
     assert x is not None
     weights, recurrent, bias = (
@@ -224,8 +224,8 @@ class IntegerScaling:
     """Every rescaling of an integer node.
 
     input, recurrent: of the sums of each gate, to GATE_INPUT_SCALE. forget: of f * c, to the cell state.
-    added: of i * g. hidden: of o * tanh(c). cell_tanh: (multiplier, right shift) from the cell state to steps of
-    1 / 12288. clip: the largest |c|, None where all of int16 is allowed. is_int64: sums are int64.
+    added: of i * g. hidden: of o * tanh(c). cell_tanh: (multiplier, right shift) from the cell state to steps
+    of 1 / 12288. clip: the largest |c|, None where all of int16 is allowed. is_int64: sums are int64.
     """
 
     input: tuple[Scale, ...]
