@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 from mcu_quant.errors import Problem, UnsupportedModelError
-from mcu_quant.ir import Graph
+from mcu_quant.ir import Graph, Node
 from mcu_quant.ops import OPERATORS
 
 
 def variable_tensors(graph: Graph) -> dict[str, str]:
-    """For each value of an operator's own state, the tensor that holds it before the run.
+    """For each value of an operator's own state, the tensor that holds it in the file.
 
+    It is named after the value before the run, or, where each run begins anew, after the one behind the node.
     Raises UnsupportedModelError where a value is read after the next one is there: a file has one tensor.
     """
     first = {state.before: state.before for state in graph.states if _is_own(graph, state.before)}
     for node in graph.nodes:
         for position, output in OPERATORS[node.op].state_inputs.items():
             name = node.inputs[position] if position < len(node.inputs) else None
-            if name in first:
-                first[node.outputs[output]] = first[name]
+            after = node.outputs[output]
+            if name is None:
+                first[after] = after
+            elif name in first:
+                first[after] = first[name]
     _require_latest(graph, first)
     return first
 
@@ -32,7 +36,7 @@ def _is_own(graph: Graph, name: str) -> bool:
 
 
 def _require_latest(graph: Graph, first: dict[str, str]) -> None:
-    latest = {name: name for name in first.values()}
+    latest = {name: name for name in first.values()}  # one that begins anew is read behind its node alone
     problems = []
     for node in graph.nodes:
         old = [name for name in node.inputs if name in first and latest[first[name]] != name]
@@ -41,3 +45,22 @@ def _require_latest(graph: Graph, first: dict[str, str]) -> None:
         latest.update((first[name], name) for name in node.outputs if name in first)
     if problems:
         raise UnsupportedModelError(problems)
+
+
+def begins_anew(graph: Graph) -> list[str]:
+    """The variable tensors of nodes without a state before the run: a runtime must reset them for each run."""
+    return [
+        node.outputs[output]
+        for node in graph.nodes
+        for position, output in OPERATORS[node.op].state_inputs.items()
+        if position >= len(node.inputs) or node.inputs[position] is None
+    ]
+
+
+def with_own_states(node: Node) -> tuple[str | None, ...]:
+    """The node's inputs as the file has them: where a state is absent, the tensor that it is in behind it."""
+    states = OPERATORS[node.op].state_inputs
+    inputs = [*node.inputs, *[None] * (max(states, default=0) + 1 - len(node.inputs))] if states else node.inputs
+    return tuple(
+        node.outputs[states[i]] if name is None and i in states else name for i, name in enumerate(inputs)
+    )

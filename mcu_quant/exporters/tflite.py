@@ -10,10 +10,10 @@ import numpy as np
 
 from mcu_quant.errors import Problem, UnsupportedModelError
 from mcu_quant.exporters.constants import with_biases, with_dequantized_constants
-from mcu_quant.exporters.states import variable_tensors
+from mcu_quant.exporters.states import begins_anew, variable_tensors, with_own_states
 from mcu_quant.ir import BoundNode, Graph, QuantParams, Tensor
 from mcu_quant.ops import OPERATORS
-from mcu_quant.ops.base import TfliteForm
+from mcu_quant.ops.base import BEGINS_ANEW, TfliteForm
 
 SCHEMA_VERSION = 3
 #: Constants start at multiples of this, in bytes from the file's start (LiteRT maps them in place).
@@ -85,6 +85,7 @@ class _Writer:
             Subgraphs=self.vector([subgraph]),
             Description=self.builder.CreateString("mcu_quant"),
             SignatureDefs=self.vector([self.signature()]),
+            Metadata=self.metadata(),
             Buffers=self.vector([self.buffer(data) for data in self.buffers]),
         )
         self.builder.Finish(model, b"TFL3")
@@ -159,10 +160,11 @@ class _Writer:
         if code not in self.codes:
             self.codes.append(code)
         constants = [self.add_constant(node, i, value) for i, value in enumerate(form.constants)]
-        inputs, before = node.node.inputs, form.inputs_before
+        inputs, before = with_own_states(node.node), form.inputs_before
         if form.order is not None:
             inputs = tuple(inputs[position] for position in form.order if position < len(inputs))
         first, rest = inputs[:before], () if before is None else inputs[before:]
+        intermediates = [self.add_intermediate(node, form, i) for i in range(len(form.intermediates))]
         options = None if form.options_type is None else self.options(form)
         type_name = form.options_type or "NONE"
         return self.table(
@@ -172,6 +174,7 @@ class _Writer:
             Outputs=self.indices(name for name in node.node.outputs if name not in self.variables),
             BuiltinOptionsType=getattr(self.schema.BuiltinOptions, type_name),
             BuiltinOptions=options,
+            Intermediates=self.integers(intermediates) if intermediates else None,
         )
 
     def options(self, form: TfliteForm) -> int:
@@ -191,6 +194,13 @@ class _Writer:
         self.tensors.append(Tensor.constant(name, np.asarray(value, np.int32)))
         return name
 
+    def add_intermediate(self, node: BoundNode, form: TfliteForm, index: int) -> int:
+        """A tensor that says type and scale of what is computed within an operator; returns its index."""
+        dtype, quant = form.intermediates[index]
+        # TFLM wants it to hold nothing.
+        self.tensors.append(Tensor(f"{node.name}/intermediate_{index}", (0,), dtype, quant))
+        return len(self.tensors) - 1
+
     def operator_code(self, code: int, version: int) -> int:
         return self.table(
             "OperatorCode",
@@ -198,6 +208,15 @@ class _Writer:
             Version=version,
             BuiltinCode=code,
         )
+
+    def metadata(self) -> int | None:
+        """Which variable tensors are reset before every run."""
+        names = [self.variables[name] for name in begins_anew(self.graph)]
+        if not names:
+            return None
+        data = "\n".join(names).encode()
+        key = self.builder.CreateString(BEGINS_ANEW)
+        return self.vector([self.table("Metadata", Name=key, Buffer=self.buffer_index(data))])
 
     def signature(self) -> int:
         return self.table(

@@ -81,7 +81,8 @@ class Reader:
         main = self.file.subgraphs[0]
         self.check_signatures()
         check_subgraphs(self.file, self.name)
-        scope = Scope(main, [self.tensor(tensor, index) for index, tensor in enumerate(main.tensors)])
+        used = _used(main)
+        scope = Scope(main, [self.tensor(t, i) if i in used else None for i, t in enumerate(main.tensors)])
         self.check_inputs(scope)
         names = [None if (tensor := scope.values[i]) is None else tensor.name for i in main.outputs]
         self.operators(scope)
@@ -112,7 +113,7 @@ class Reader:
         self.draft.tensors[name] = tensor
         self.draft.declared[name] = file_tensor
         if file_tensor.is_variable:
-            self.variables.add(tensor)
+            self.variables.add(tensor, begins_anew=file_tensor.name in self.file.begins_anew)
         return tensor
 
     def check_inputs(self, scope: Scope) -> None:
@@ -235,8 +236,9 @@ class Reader:
             attrs, kept = operator.from_tflite(node)
             if self.has_real_weights(scope, file_op):
                 attrs = replace(attrs, hybrid=False)
-            changed = self.variables.changed(node.name, operator.name, kept)
-            self.draft.node(node.name, operator.name, attrs, kept, (*node.outputs, *changed.values()))
+            inputs = list(kept)
+            changed = self.variables.changed(node.name, operator.name, inputs)
+            self.draft.node(node.name, operator.name, attrs, inputs, (*node.outputs, *changed.values()))
             for position, tensor in changed.items():
                 scope.values[file_op.inputs[position]] = tensor
         else:
@@ -266,6 +268,12 @@ def _is_weights(file_op: FileOperator, index: int) -> bool:
     operator = _BY_BUILTIN.get(file_op.builtin)
     rule = None if operator is None else operator.quant_rule.weights
     return rule is not None and rule.index == index
+
+
+def _used(subgraph: FileSubgraph) -> set[int]:
+    """The tensors that are read or written: others only state what is within an operator."""
+    operators = {index for op in subgraph.operators for index in (*op.inputs, *op.outputs)}
+    return operators.union(subgraph.inputs, subgraph.outputs)
 
 
 def _named(tensor: Tensor | None) -> str:

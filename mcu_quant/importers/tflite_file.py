@@ -17,6 +17,7 @@ import numpy as np
 from flatbuffers.number_types import Uint32Flags
 
 from mcu_quant.errors import InvalidModelError
+from mcu_quant.ops.base import BEGINS_ANEW
 
 SCHEMA_VERSION = 3
 #: What reading corrupt flatbuffers and applying corrupt options may raise.
@@ -107,10 +108,14 @@ class FileSubgraph:
 
 @dataclass(frozen=True)
 class TfliteFile:
-    """subgraphs: at least one; the first is the model. signatures: (key, index of its subgraph)."""
+    """subgraphs: at least one; the first is the model. signatures: (key, index of its subgraph).
+
+    begins_anew: the variable tensors that ops.base.BEGINS_ANEW names.
+    """
 
     subgraphs: tuple[FileSubgraph, ...]
     signatures: tuple[tuple[str, int], ...]
+    begins_anew: frozenset[str] = frozenset()
 
 
 def parse_tflite(data: bytes) -> TfliteFile:
@@ -158,7 +163,18 @@ class _Parser:
             (self.text(signature.SignatureKey()), int(signature.SubgraphIndex()))
             for signature in self.items(model, "SignatureDefs")
         )
-        return TfliteFile(subgraphs, signatures)
+        return TfliteFile(subgraphs, signatures, self.begins_anew(buffers))
+
+    def begins_anew(self, buffers: list[memoryview | None]) -> frozenset[str]:
+        """Names in metadata, one a line."""
+        names: list[str] = []
+        for entry in self.items(self.model, "Metadata"):
+            index = int(entry.Buffer())
+            if self.text(entry.Name()) != BEGINS_ANEW:
+                continue
+            self.require(index < len(buffers), "metadata must be in the file", f"{index} of {len(buffers)}")
+            names += [self.text(line) for line in bytes(buffers[index] or b"").split(b"\n")]
+        return frozenset(names)
 
     def subgraph(
         self, graph: Any, codes: list[tuple[str, str]], buffers: list[memoryview | None]

@@ -21,19 +21,24 @@ class VariableTensors:
 
     draft: Draft
     latest: dict[str, str] = field(default_factory=dict)
+    #: Those that begin every run as at reset (ops.base.BEGINS_ANEW).
+    fresh: set[str] = field(default_factory=set)
     #: Names of values, to the name of the first of their variable tensor.
     first: dict[str, str] = field(default_factory=dict)
 
-    def add(self, tensor: Tensor) -> None:
+    def add(self, tensor: Tensor, begins_anew: bool) -> None:
         self.latest[tensor.name] = tensor.name
         self.first[tensor.name] = tensor.name
+        if begins_anew:
+            self.fresh.add(tensor.name)
 
     def has(self, tensor: Tensor | None) -> bool:
         return tensor is not None and tensor.name in self.first
 
-    def changed(self, name: str, op: str, inputs: tuple[Tensor | None, ...]) -> dict[int, Tensor]:
+    def changed(self, name: str, op: str, inputs: list[Tensor | None]) -> dict[int, Tensor]:
         """New values, by position of the input, for the variable tensors that a node of that name changes.
 
+        inputs: changed to what they are here: None where a state begins every run as at reset.
         Raises nothing: an input that should be a variable tensor and is none is among the problems then.
         """
         found: dict[int, Tensor] = {}
@@ -50,6 +55,8 @@ class VariableTensors:
             new = Tensor(after, tensor.shape, tensor.dtype, tensor.quant)
             self.draft.tensors[after] = found[position] = new
             self.latest[first], self.first[after] = after, first
+            if first in self.fresh:
+                inputs[position] = None
         return found
 
     def states(self) -> tuple[State, ...]:
@@ -58,7 +65,7 @@ class VariableTensors:
         return tuple(
             State(name, after, _at_reset(self.draft.tensors[name]))
             for name, after in self.latest.items()
-            if name in read or after != name
+            if name in read or (after != name and name not in self.fresh)
         )
 
 

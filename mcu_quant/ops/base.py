@@ -99,8 +99,8 @@ class WeightRule:
 class Product:
     """Constant weights of an operator that has several: int8, symmetric, one scale for all of them.
 
-    weights, bias: positions among the inputs. factor: that of the input that they multiply; None: they multiply
-    the first output, of the step before. The bias is int32 (int64 beside int16) with scale s_factor * s_w.
+    weights, bias: positions among the inputs. factor: that of the input that they multiply; None: it is the first
+    output, of the step before. The bias is int32 (int64 beside int16) with scale s_factor * s_w.
     """
 
     weights: int
@@ -140,6 +140,11 @@ class QuantRule:
     def biases_at(self) -> frozenset[int]:
         """The positions of all biases."""
         return frozenset({self.bias, *(product.bias for product in self.products)} - {None})  # type: ignore[arg-type]
+
+
+#: The metadata of a .tflite file that names the variable tensors, one a line, that begin every run as at reset.
+#: Other runtimes keep them, and must be told to reset them.
+BEGINS_ANEW = "mcu_quant.begins_anew"
 
 
 @dataclass(frozen=True)
