@@ -85,7 +85,7 @@ def with_lambda(path: Path) -> Path:
         [None, 12],
         [
             layer("Lambda", "double", function=code, arguments={}),
-            layer("LSTM", "memory", units=3),
+            layer("ConvLSTM1D", "memory", filters=3),
         ],
         {"memory": [np.ones((12, 12), np.float32), np.ones((3, 12), np.float32), np.ones(12, np.float32)]},
     )

@@ -48,7 +48,7 @@ def _require_latest(graph: Graph, first: dict[str, str]) -> None:
 
 
 def begins_anew(graph: Graph) -> list[str]:
-    """The variable tensors of nodes without a state before the run: a runtime must reset them for each run."""
+    """The variable tensors of nodes without a state before the run: a runtime must reset them each time."""
     return [
         node.outputs[output]
         for node in graph.nodes
@@ -60,7 +60,7 @@ def begins_anew(graph: Graph) -> list[str]:
 def with_own_states(node: Node) -> tuple[str | None, ...]:
     """The node's inputs as the file has them: where a state is absent, the tensor that it is in behind it."""
     states = OPERATORS[node.op].state_inputs
-    inputs = [*node.inputs, *[None] * (max(states, default=0) + 1 - len(node.inputs))] if states else node.inputs
+    inputs = [*node.inputs, *[None] * (max(states, default=-1) + 1 - len(node.inputs))]
     return tuple(
         node.outputs[states[i]] if name is None and i in states else name for i, name in enumerate(inputs)
     )

@@ -21,7 +21,7 @@ class Unsupported:
 
 _CONSTANTS_ONLY = "the operator is read where its inputs are constants: it is computed at import"
 _STATE = "operators that keep state from one run to the next have no form yet"
-_RECURRENT = "unroll=True in the recurrent layer, or Conv1D layers (causal, dilated) over the time axis"
+_RECURRENT = "the .keras or .h5 file in place of the .tflite file: mcu-quant quantize reads recurrent layers"
 _THREE = "Conv2D and pooling in 2D over two of the axes, the third as channels"
 _SIZE = "the size of the output depends on the input, and memory is planned beforehand"
 _BEFORE = "do it before the model, in the program that feeds it"
@@ -41,7 +41,7 @@ _GROUPS = (
     (_CONSTANTS_ONLY, "fixed limits and step", "RANGE"),
     (_SIZE, "keras.ops.where(condition, a, b), which keeps all elements", "WHERE"),
     (_SIZE, _AFTER, "NON_MAX_SUPPRESSION_V4 NON_MAX_SUPPRESSION_V5 UNIQUE"),
-    (_STATE, _RECURRENT, "LSTM UNIDIRECTIONAL_SEQUENCE_LSTM BIDIRECTIONAL_SEQUENCE_LSTM SVDF"),
+    (_STATE, _RECURRENT, "LSTM BIDIRECTIONAL_SEQUENCE_LSTM SVDF"),
     (_STATE, _RECURRENT, "RNN UNIDIRECTIONAL_SEQUENCE_RNN BIDIRECTIONAL_SEQUENCE_RNN"),
     (
         _STATE,

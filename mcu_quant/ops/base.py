@@ -99,13 +99,15 @@ class WeightRule:
 class Product:
     """Constant weights of an operator that has several: int8, symmetric, one scale for all of them.
 
-    weights, bias: positions among the inputs. factor: that of the input that they multiply; None: it is the first
+    weights, bias: positions among the inputs. factor: that of what they multiply; None: it is the first
     output, of the step before. The bias is int32 (int64 beside int16) with scale s_factor * s_w.
+    channel_axis: of weights that have a scale for each of its indices.
     """
 
     weights: int
     factor: int | None
     bias: int | None = None
+    channel_axis: int | None = None
 
 
 @dataclass(frozen=True)
@@ -130,6 +132,12 @@ class QuantRule:
     products: tuple[Product, ...] = ()
     cell: int | None = None
 
+    def channel_axis(self, index: int) -> int | None:
+        """Along which axis the input at that position may have scales, as weights; None if it may not."""
+        if self.weights is not None and self.weights.index == index:
+            return self.weights.channel_axis
+        return next((p.channel_axis for p in self.products if p.weights == index), None)
+
     @property
     def weights_at(self) -> frozenset[int]:
         """The positions of all weights."""
@@ -142,7 +150,7 @@ class QuantRule:
         return frozenset({self.bias, *(product.bias for product in self.products)} - {None})  # type: ignore[arg-type]
 
 
-#: The metadata of a .tflite file that names the variable tensors, one a line, that begin every run as at reset.
+#: The metadata of a .tflite file that names the variable tensors, one a line, that begin each run anew.
 #: Other runtimes keep them, and must be told to reset them.
 BEGINS_ANEW = "mcu_quant.begins_anew"
 

@@ -132,13 +132,12 @@ def _plain_problems(node: BoundNode) -> Iterator[Problem]:
 def _axis_problems(node: BoundNode) -> Iterator[Problem]:
     """Per-channel scales are for weights along their channel axis, and for biases."""
     rule = OPERATORS[node.node.op].quant_rule
-    for index, tensor in enumerate((*node.inputs, *node.outputs)):
+    places = [*enumerate(node.inputs), *((None, tensor) for tensor in node.outputs)]
+    for index, tensor in places:
         axis = None if tensor is None or tensor.quant is None else tensor.quant.channel_axis
-        if tensor is None or axis is None or index == rule.bias:
+        if tensor is None or axis is None or index in rule.biases_at:
             continue
-        allowed = (
-            rule.weights.channel_axis if rule.weights is not None and index == rule.weights.index else None
-        )
+        allowed = None if index is None else rule.channel_axis(index)
         if axis != allowed:
             expected = "one scale" if allowed is None else f"one scale, or one per index of axis {allowed}"
             yield Problem(

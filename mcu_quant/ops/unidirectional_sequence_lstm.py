@@ -297,8 +297,9 @@ def largest_sum(node: BoundNode) -> int:
         weights = node.input(product.weights).data
         assert weights is not None
         sums = np.abs(weights.astype(np.int64)).sum(axis=1) * widest(factor.zero_point, factor.dtype)
-        if product.bias is not None and (bias := node.input(product.bias).data) is not None:
-            sums = sums + np.abs(np.clip(bias.astype(np.int64), -(2**62), 2**62))
+        bias = None if product.bias is None else node.inputs[product.bias]
+        if bias is not None and bias.data is not None:
+            sums = sums + np.abs(np.clip(bias.data.astype(np.int64), -(2**62), 2**62))
         largest = max(largest, int(sums.max()))
     return largest
 

@@ -16,7 +16,7 @@ Command = Callable[[Path, Path], list[object]]
 
 
 def keras_model(directory: Path) -> Path:
-    """Lambda, LSTM."""
+    """Lambda, ConvLSTM1D."""
     return tiny_models.with_lambda(directory / "unsupported.keras")
 
 
@@ -40,7 +40,7 @@ def tflite_model(directory: Path) -> Path:
 
 #: (the file, layers with their values)
 MODELS = {
-    "keras": (keras_model, [("double", "Lambda"), ("memory", "LSTM")]),
+    "keras": (keras_model, [("double", "Lambda"), ("memory", "ConvLSTM1D")]),
     "tflite": (
         tflite_model,
         [("weights", "INT4"), ("angle", "ATAN2"), ("flex", "FlexErf"), ("best", "TOPK_V2")],

@@ -46,7 +46,7 @@ def one_layer(*args: Any, shape: tuple[int | None, ...] = (8, 8, 3), **config: A
 def test_every_unsupported_layer_is_listed(tmp_path: Path) -> None:
     layers = [
         input_layer("i", 8, 4),
-        layer("LSTM", "memory", "i", units=4),
+        layer("ConvLSTM1D", "memory", "i", filters=4),
         layer("Lambda", "code", "memory", function=["4wEAAA==", None, None]),
         layer("Dense", "d", "code", **DENSE),
         layer("LocallyConnected1D", "local", "d"),
@@ -58,7 +58,7 @@ def test_every_unsupported_layer_is_listed(tmp_path: Path) -> None:
     assert [p.layer for p in error.problems] == ["memory", "code", "local", "mine", "fft"]
     assert all(p.hint for p in error.problems)
     text = str(error)
-    for part in ("LSTM", "Conv1D", "never run", "Custom>MyLayer", "tf.signal.rfft", "5 things"):
+    for part in ("ConvLSTM1D", "TimeDistributed", "never run", "Custom>MyLayer", "tf.signal.rfft", "5 things"):
         assert part in text
 
 

@@ -157,6 +157,6 @@ def test_too_many_steps_are_refused() -> None:
         load_keras_model(model)
 
 
-def test_a_recurrent_layer_over_time_is_refused_by_name() -> None:
-    with pytest.raises(UnsupportedModelError, match="LSTM"):
-        load_keras_model(over_time(lambda: L.LSTM(2), 3, 4, 2)())
+def test_an_unsupported_layer_over_time_is_refused_by_name() -> None:
+    with pytest.raises(UnsupportedModelError, match="ConvLSTM1D"):
+        load_keras_model(over_time(lambda: L.ConvLSTM1D(2, 2), 3, 2, 4, 2)())

@@ -13,7 +13,7 @@ The checks: near_float, equals_oracle (TFLM), c_equals_reference, c_overlapped.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -23,12 +23,13 @@ import pytest
 
 from mcu_quant.exporters.tflite import write_tflite
 from mcu_quant.importers.tflite import read_tflite
-from mcu_quant.ir import BoundNode, Graph, Node, QuantParams, Tensor, check
+from mcu_quant.ir import BoundNode, Graph, Node, QuantParams, State, Tensor, check
 from mcu_quant.kernels import KERNELS
 from mcu_quant.kernels.base import Kernel
 from mcu_quant.ops import OPERATORS
 from mcu_quant.ops.base import activation_range
 from mcu_quant.ops.forms import PLAIN_TYPES, form_of
+from mcu_quant.ops.interpreter import run_graph
 from mcu_quant.ops.support import node_problems
 from tests.kernel_harness import run_kernel
 from tests.oracles import litert_ref, tflm
@@ -45,7 +46,8 @@ class Case:
     the extremes. float_steps: how many output steps the bits may be from the float meaning; 1 where
     nothing else is said: half a step of rounding, and as much again for the first of two roundings.
     oracle: "TFLM", or "LiteRT" (its reference kernels) where TFLM has no such operator; None where neither
-    can run the case, and the test says why.
+    can run the case, and the test says why. states: the outputs behind the first. Where they have values
+    before the run among the inputs, the oracle runs the samples as consecutive steps.
     """
 
     name: str
@@ -58,6 +60,7 @@ class Case:
     oracle: str | None = "TFLM"
     output_dtype: str = "int8"
     data: tuple[np.ndarray, ...] | None = field(default=None, repr=False)
+    states: tuple[Tensor, ...] = ()
 
     def __str__(self) -> str:
         return self.name
@@ -65,14 +68,13 @@ class Case:
     @cached_property
     def _graph(self) -> Graph:
         shapes = [tensor.shape for tensor in self.inputs if tensor is not None]
-        (shape,) = OPERATORS[self.op].output_shapes(self.attrs, shapes)
+        shape = OPERATORS[self.op].output_shapes(self.attrs, shapes)[0]
         quant = None if self.output_dtype in PLAIN_TYPES else self.output_quant
         output = Tensor("y", shape, self.output_dtype, quant)
-        tensors = {tensor.name: tensor for tensor in (*self.inputs, output) if tensor is not None}
+        tensors = {t.name: t for t in (*self.inputs, output, *self.states) if t is not None}
         names = tuple(None if tensor is None else tensor.name for tensor in self.inputs)
-        inputs = tuple(t.name for t in self.inputs if t is not None and not t.is_constant)
-        node = Node("node", self.op, self.attrs, names, ("y",))
-        return check(Graph(self.op, (node,), tensors, inputs, ("y",)))
+        node = Node("node", self.op, self.attrs, names, ("y", *(tensor.name for tensor in self.states)))
+        return one_node_graph(self.op, node, tensors)
 
     @cached_property
     def _node(self) -> BoundNode:
@@ -90,8 +92,33 @@ class Case:
         if self.data is not None:
             return list(self.data)
         rng = np.random.default_rng(zlib.crc32(self.name.encode()))
-        activations = [t for t in self.inputs if t is not None and not t.is_constant]
-        return [np.stack(_samples(rng, tensor, self.samples)) for tensor in activations]
+        return [np.stack(_samples(rng, tensor, self.samples)) for tensor in self.graph().input_tensors()]
+
+    def samples_of_states(self) -> dict[str, np.ndarray]:
+        """The same for the states before the run, by name, for as many runs: each one apart."""
+        rng = np.random.default_rng(zlib.crc32(self.name.encode()) + 7)
+        runs = len(self.samples_of_inputs()[0])
+        before = [self.graph().tensors[state.before] for state in self.graph().states]
+        return {t.name: np.stack(_samples(rng, t, runs))[:runs] for t in before}
+
+
+def one_node_graph(name: str, node: Node, tensors: Mapping[str, Tensor]) -> Graph:
+    """The graph of a node. At reset, its states are real 0."""
+    found = OPERATORS[node.op].state_inputs.items()
+    kept = {node.inputs[i]: node.outputs[output] for i, output in found if i < len(node.inputs)}
+    states = []
+    for before, after in kept.items():
+        if before is not None:
+            tensor = tensors[before]
+            at_reset = np.full(tensor.shape, 0 if tensor.quant is None else tensor.zero_point, tensor.dtype)
+            states.append(State(before, after, at_reset))
+    known = {state.before for state in states}
+    inputs = tuple(t.name for t in tensors.values() if _is_given(t, node) and t.name not in known)
+    return check(Graph(name, (node,), tensors, inputs, node.outputs[:1], states=tuple(states)))
+
+
+def _is_given(tensor: Tensor, node: Node) -> bool:
+    return tensor.name in node.inputs and not tensor.is_constant
 
 
 def _samples(rng: np.random.Generator, tensor: Tensor, count: int) -> list[np.ndarray]:
@@ -169,9 +196,10 @@ def linear_case(
 
 def operands(case: Case) -> tuple[BoundNode, list[np.ndarray | None]]:
     """The node and an array for each input: [N, *shape], or a constant's data."""
-    samples = iter(case.samples_of_inputs())
+    given = dict(zip(case.graph().inputs, case.samples_of_inputs(), strict=True))
+    given |= case.samples_of_states()
     arrays = [
-        None if tensor is None else tensor.data if tensor.is_constant else next(samples)
+        None if tensor is None else tensor.data if tensor.is_constant else given[tensor.name]
         for tensor in case.inputs
     ]
     return case.node(), arrays
@@ -201,7 +229,7 @@ def near_float(case: Case) -> None:
     node, _ = operands(case)
     assert not node_problems(node), [str(problem) for problem in node_problems(node)]
     expected = float_outputs(case)
-    (actual,) = reference(case)
+    actual = reference(case)[0]
     low, high = activation_range(getattr(case.attrs, "activation", "none"), node.output)
     steps = np.clip(expected.astype(np.float64) / node.output.scale + node.output.zero_point, low, high)
     error = np.abs(actual - steps).max()
@@ -214,7 +242,9 @@ def equals_oracle(case: Case) -> None:
     if case.oracle is None:
         pytest.skip("there is no oracle for this case: see the table")
     oracle = {"TFLM": tflm, "LiteRT": litert_ref}[case.oracle]
-    _assert_same(reference(case), oracle(write_tflite(case.graph()), case.samples_of_inputs()))
+    graph, samples = case.graph(), case.samples_of_inputs()
+    expected = oracle(write_tflite(graph), samples, sequence=bool(graph.states))
+    _assert_same(run_graph(graph, samples) if graph.states else reference(case)[:1], expected)
 
 
 def c_equals_reference(case: Case) -> None:

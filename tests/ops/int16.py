@@ -26,17 +26,16 @@ def as_int16(
     and a half from the float meaning are allowed, unless float_steps says otherwise.
     """
     rule = OPERATORS[case.op].quant_rule
-    weights = None if rule.weights is None else rule.weights.index
     rng = np.random.default_rng(zlib.crc32(case.name.encode()) + 2)
     inputs = []
     for index, tensor in enumerate(case.inputs):
         narrow = tensor is not None and tensor.is_constant and index in rule.int8_constants
-        if tensor is None or tensor.quant is None or index == weights or narrow:
+        if tensor is None or tensor.quant is None or index in rule.weights_at or narrow:
             inputs.append(tensor)
-        elif index == rule.bias:
+        elif index in rule.biases_at:
             inputs.append(_finer_bias(tensor, bias))
         else:
-            inputs.append(_finer(tensor, rng))
+            inputs.append(tensor if index == rule.cell else _finer(tensor, rng))
     output = FIXED_INT16 if rule.output == "fixed" else _finer_quant(case.output_quant)
     if rule.output == "same":
         output = _finer_quant(next(t.quant for t in case.inputs if t is not None and t.quant is not None))
@@ -58,6 +57,7 @@ def as_int16(
         float_steps=steps,
         data=data,
         oracle=case.oracle if oracle is None else oracle,
+        states=tuple(state if state.dtype == "int16" else _finer(state, rng) for state in case.states),
     )
 
 

@@ -89,5 +89,7 @@ def _from_case(case: Case, form: str) -> TableCase:
 
 
 def _varying(node: BoundNode, arrays: Sequence[np.ndarray | None]) -> tuple[np.ndarray, ...]:
-    pairs = zip(node.inputs, arrays, strict=True)
-    return tuple(x for t, x in pairs if t is not None and x is not None and not t.is_constant)
+    """The inputs, without states."""
+    states = OPERATORS[node.node.op].state_inputs
+    triples = zip(range(len(arrays)), node.inputs, arrays, strict=True)
+    return tuple(x for i, t, x in triples if t and x is not None and not t.is_constant and i not in states)
