@@ -58,7 +58,14 @@ def test_every_unsupported_layer_is_listed(tmp_path: Path) -> None:
     assert [p.layer for p in error.problems] == ["memory", "code", "local", "mine", "fft"]
     assert all(p.hint for p in error.problems)
     text = str(error)
-    for part in ("ConvLSTM1D", "TimeDistributed", "never run", "Custom>MyLayer", "tf.signal.rfft", "5 things"):
+    for part in (
+        "ConvLSTM1D",
+        "TimeDistributed",
+        "never run",
+        "Custom>MyLayer",
+        "tf.signal.rfft",
+        "5 things",
+    ):
         assert part in text
 
 
