@@ -200,9 +200,9 @@ def _check_memory(board: Board) -> None:
             raise refuse(f"{placed.name} must be in flash", placed.region)
     vectors = Placed("vectors", MemoryRegion(board.vectors, _VECTOR_BYTES))
     in_order = sorted((*board.placed, vectors), key=lambda placed: placed.region.address)
-    for low, high in pairwise(in_order):
-        if high.region.address < low.region.end:
-            raise refuse("vectors and placed sections must not overlap", f"{low.name}, {high.name}")
+    for first, second in pairwise(in_order):
+        if second.region.address < first.region.end:
+            raise refuse("vectors and placed sections must not overlap", f"{first.name}, {second.name}")
 
 
 def _check_sources(board: Board) -> None:

@@ -64,7 +64,10 @@ def compile_flags(board: Board, optimize: str) -> list[str]:
 
 
 def qemu_arguments(board: Board) -> list[str]:
-    """Everything after qemu-system-arm but `-kernel IMAGE`. Raises InvalidInputError if no machine models it."""
+    """Everything after qemu-system-arm but `-kernel IMAGE`.
+
+    Raises InvalidInputError if no machine models the board.
+    """
     if board.qemu is None:
         raise InvalidInputError(
             "no QEMU machine models this board",

@@ -31,7 +31,7 @@ int32_t port_open(const char *path, port_mode_t mode);
 size_t port_read(int32_t file, void *destination, size_t bytes);
 size_t port_write(int32_t file, const void *source, size_t bytes);
 
-/* A counter that goes up with time, all 32 bits wide, at BOARD_TIMER_HZ (board.h). */
+/* A counter that goes up with time, BOARD_TIMER_BITS wide, at BOARD_TIMER_HZ (board.h). */
 void port_counter_start(void);
 uint32_t port_counter(void);
 

@@ -103,7 +103,7 @@ BAD_FILES = {
     "a section of a name that is taken": ("psram =", "flash =", "none of ram, flash.*flash"),
     "a section without copied": (", copied = false", "", "copied must be true or false"),
     "an FPU that code cannot do without": ("fpu = true", "fpu = false", "what fpu says.*cortex-m3"),
-    "DSP that is not said": ("dsp = true", "", "dsp is missing"),
+    "DSP that is not said": ("dsp = true", "", "dsp must be true or false"),
     "no console": ("[console]", "[consoles]", "console is missing"),
     "a console without a driver": ("uart_cmsdk.c", "uart_none.c", "console: source must be in"),
     "a flash tool that nobody knows": (
