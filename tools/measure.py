@@ -33,11 +33,16 @@ def mcu_quant(*arguments: str) -> dict[str, Any] | None:
     return facts
 
 
+#: Counts as mps2_an386 and mps2_an385 do.
+SAME_CORES = ("netduinoplus2", "stm32vldiscovery")
+
+
 def boards() -> dict[str, str]:
-    """Board → core."""
+    """Board → core, of those that run on QEMU; of the same cores in other memories, one."""
     listed = mcu_quant("boards")
     assert listed is not None
-    return {board["name"]: board["core"] for board in listed["boards"]}
+    found = {board["name"]: board["core"] for board in listed["boards"] if board["qemu"] is not None}
+    return {name: core for name, core in found.items() if name not in SAME_CORES}
 
 
 def profile(model: str, board: str, *options: str) -> dict[str, Any] | None:

@@ -30,6 +30,8 @@ else:
 
 #: Sections and memories that the linker script has already.
 _TAKEN = (RAM_SECTION, "flash", "code", "const", "data", "bss", "vectors", "text", "rodata", "stack")
+#: The vector table of startup.c.
+_VECTOR_BYTES = 64
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 
 
@@ -196,6 +198,11 @@ def _check_memory(board: Board) -> None:
     for placed in board.placed:
         if placed.region.address < board.flash.address or placed.region.end > board.flash.end:
             raise refuse(f"{placed.name} must be in flash", placed.region)
+    vectors = Placed("vectors", MemoryRegion(board.vectors, _VECTOR_BYTES))
+    in_order = sorted((*board.placed, vectors), key=lambda placed: placed.region.address)
+    for first, second in pairwise(in_order):
+        if second.region.address < first.region.end:
+            raise refuse("vectors and placed sections must not overlap", f"{first.name}, {second.name}")
 
 
 def _check_sources(board: Board) -> None:

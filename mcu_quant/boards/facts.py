@@ -57,7 +57,7 @@ class Placed:
 
 @dataclass(frozen=True)
 class Timer:
-    """A counter that runs freely. source: the C file with its port_counter(). hz: its rate. bits: its width."""
+    """A counter that runs freely. source: the C file with its port_counter(). hz, bits: its rate, width."""
 
     source: str
     address: int
@@ -85,11 +85,11 @@ class Console:
 
 @dataclass(frozen=True)
 class FlashTool:
-    """A tool that writes an image to the board. tool: a key of FLASH_TOOLS, which says what of the rest it has.
+    """A tool that writes an image to the board. tool: a key of FLASH_TOOLS, which says what else it has.
 
-    target: the chip as the tool calls it (pyocd: --target; openocd: the script; jlink: the device). pack: pyOCD
-    has the target from a CMSIS pack. interface: openocd's script of the probe. family: of UF2 blocks. volume: the
-    label of the drive that takes UF2.
+    target: the chip as the tool calls it (pyocd: --target; openocd: the script; jlink: the device). pack:
+    pyOCD has the target from a CMSIS pack. interface: openocd's script of the probe. family: of UF2
+    blocks. volume: the label of the drive that takes UF2.
     """
 
     tool: str
@@ -104,12 +104,13 @@ class FlashTool:
 class Board:
     """One board. files: its directory; a file there takes the place of the common one in templates/firmware.
 
-    core: a key of CORES. cpu_flags: the compiler's. qemu: the -machine that models the board, None if none
-    does. qemu_timer: what counts there, if not what counts on the chip. qemu_serial: which of QEMU's serial
-    ports the console is. clock: where clock_hz comes from. vectors: the address of the vector table. placed:
-    what else has an address in flash. stack_bytes: what the linker script keeps for the stack, out of ram.
-    sections: memories that weights and arenas may go to; the first is "ram", the board's own. flash_tools: the
-    best first. shared: files of templates/firmware that the board's own include.
+    core: a key of CORES. cpu_flags: the compiler's. qemu: the -machine that models the board, None if
+    none does. qemu_timer: what counts there, if not what counts on the chip. qemu_serial: which of QEMU's
+    serial ports the console is. clock: where clock_hz comes from. vectors: the address of the vector
+    table. placed: what else has an address in flash. stack_bytes: what the linker script keeps for the
+    stack, out of ram. sections: memories that weights and arenas may go to; the first is "ram", the
+    board's own. flash_tools: the best first. shared: files of templates/firmware that the board's own
+    include.
     """
 
     name: str

@@ -1,9 +1,9 @@
 """A firmware project for a board: what an engineer copies into a product, and what QEMU runs.
 
 Everything is under one directory: Makefile (or what the format has instead), README.md, main.c,
-validate.c, model/ (the library), board/ (start-up, port, timer, linker script). templates/firmware has
-the common files, the format those of its build system; a file of the same name in boards/<name>/ takes
-its place.
+validate.c (where the port has files), model/ (the library), board/ (start-up, port, timer, UART, linker
+script). templates/firmware has the common files, the format those of its build system; a file of the same
+name in boards/<name>/ takes its place.
 """
 
 from __future__ import annotations
@@ -14,11 +14,12 @@ from typing import Any
 
 import numpy as np
 
-from mcu_quant.boards import RAM_SECTION, Board, Section
+from mcu_quant.boards import RAM_SECTION, Board, Section, Timer, qemu_boards
 from mcu_quant.codegen.library import library_tables, render_library
 from mcu_quant.codegen.literals import C_TYPES, real
 from mcu_quant.codegen.templates import environment
 from mcu_quant.deployment import ARENA_ALIGN, Deployment
+from mcu_quant.errors import InvalidInputError
 from mcu_quant.formats import USUAL, Format, load_format
 from mcu_quant.ir import Tensor
 from mcu_quant.ops.interpreter import run_graph
@@ -43,14 +44,18 @@ QEMU_ARGUMENTS = (
     "-semihosting-config enable=on,target=native",
 )
 
-#: File in board/ and the common file it comes from; timer.c comes from the board's timer.source.
+#: File in board/ and the common file it comes from.
 _BOARD_FILES = {
     "startup.c": "startup.c",
-    "port.c": "port_semihosting.c",
+    "board.c": "board.c",
+    "report.c": "report.c",
     "port.h": "port.h",
+    "uart.h": "uart.h",
     "board.h": "board.h.j2",
     "linker.ld": "linker.ld.j2",
 }
+#: How programs talk to the host, and the port.c of it.
+PORTS = {"semihosting": "port_semihosting.c", "uart": "port_uart.c"}
 
 
 def compile_flags(board: Board, optimize: str) -> list[str]:
@@ -59,7 +64,16 @@ def compile_flags(board: Board, optimize: str) -> list[str]:
 
 
 def qemu_arguments(board: Board) -> list[str]:
-    """Everything after qemu-system-arm but `-kernel IMAGE`."""
+    """Everything after qemu-system-arm but `-kernel IMAGE`.
+
+    Raises InvalidInputError if no machine models the board.
+    """
+    if board.qemu is None:
+        raise InvalidInputError(
+            "no QEMU machine models this board",
+            value=board.name,
+            hint=f"one that QEMU has: {', '.join(qemu_boards())}",
+        )
     return [word for words in (f"-M {board.qemu}", *QEMU_ARGUMENTS) for word in words.split()]
 
 
@@ -71,7 +85,8 @@ def render_project(
     form: a format that has projects, by default that of make.
     """
     form = form or load_format(USUAL)
-    files = render_sources(board, deployments, ("main.c", "validate.c"))
+    programs = ("main.c",) if board.qemu is None else ("main.c", "validate.c")
+    files = render_sources(board, deployments, programs)
     context = {
         "board": board,
         "models": [model_facts(deployment) for deployment in deployments],
@@ -79,7 +94,7 @@ def render_project(
         "warnings": WARNINGS,
         "c_flags": C_FLAGS,
         "link_flags": LINK_FLAGS,
-        "qemu_arguments": qemu_arguments(board),
+        "qemu_arguments": None if board.qemu is None else qemu_arguments(board),
         "model_sources": _sources(files, "model/"),
         "board_sources": _sources(files, "board/"),
         "sections": placed_sections(board, deployments),
@@ -95,9 +110,13 @@ def _sources(files: Mapping[str, str], folder: str) -> list[str]:
 
 
 def render_sources(
-    board: Board, deployments: Sequence[Deployment], programs: Sequence[str]
+    board: Board, deployments: Sequence[Deployment], programs: Sequence[str], port: str | None = None
 ) -> dict[str, str]:
-    """model/, board/ and those of "main.c", "validate.c" and "profile.c" (which is of the first model)."""
+    """model/, board/ and those of "main.c", "validate.c" and "profile.c" (which is of the first model).
+
+    port: a key of PORTS; by default semihosting where QEMU has the board, else its UART.
+    """
+    port = port or ("uart" if board.qemu is None else "semihosting")
     models = [model_facts(deployment) for deployment in deployments]
     sections = placed_sections(board, deployments)
     main, fast = deployments[0].options.placement.arena_sections
@@ -107,7 +126,7 @@ def render_sources(
     arenas += [("state_memory", "STATE_BYTES", RAM_SECTION, stateful)] if stateful else []
     context = {
         "board": board,
-        "timer": board.qemu_timer,
+        "timer": _timer(board, port),
         "models": models,
         "model": models[0],
         "sections": sections,
@@ -118,9 +137,28 @@ def render_sources(
     files = {name: _render(board, f"{name}.j2", context) for name in programs}
     for deployment in deployments:
         files |= {f"model/{name}": text for name, text in render_library(deployment).items()}
-    for name, source in {**_BOARD_FILES, "timer.c": board.qemu_timer.source}.items():
+    for name, source in board_files(board, port).items():
         files[f"board/{name}"] = _render(board, source, context)
     return files
+
+
+def board_files(board: Board, port: str) -> dict[str, str]:
+    """File in board/ → the file that it is made from, in the board's directory or in templates/firmware."""
+    timer, uart = _timer(board, port).source, board.console.source
+    common = {
+        **_BOARD_FILES,
+        "port.c": PORTS[port],
+        "timer.c": timer,
+        "uart.c": uart,
+        "board.toml": "board.toml",
+    }
+    known = {*common, *common.values(), board.timer.source, board.qemu_timer.source}
+    own = [path.name for path in sorted(board.files.iterdir()) if path.suffix in (".c", ".h", ".S")]
+    return common | {name: name for name in (*board.shared, *(name for name in own if name not in known))}
+
+
+def _timer(board: Board, port: str) -> Timer:
+    return board.qemu_timer if port == "semihosting" else board.timer
 
 
 def placed_sections(board: Board, deployments: Sequence[Deployment]) -> list[Section]:

@@ -166,7 +166,7 @@ def _render_project(board: Board, deployments: Sequence[Deployment], form: Forma
     from mcu_quant.samples import default_inputs
 
     project: dict[str, str | bytes] = {**render_project(board, deployments, form)}
-    for deployment in deployments:
+    for deployment in deployments if board.qemu is not None else ():
         project |= render_vectors(deployment, default_inputs(deployment.graph, 4))
     return project
 

@@ -31,10 +31,10 @@ def engine_named(name: str, model: TfliteModel, options: GenerateOptions) -> Eng
         from mcu_quant.verify.host import HostEngine
 
         return HostEngine(deploy(model, CORES["generic"], options))
-    from mcu_quant.boards import list_boards, load_board
+    from mcu_quant.boards import load_board, qemu_boards
     from mcu_quant.verify.qemu import QemuEngine
 
-    known = list_boards()
+    known = qemu_boards()
     if name not in known:
         raise InvalidInputError(
             "the engine must be a known one", value=name, hint=", ".join(["reference", "host", *known])

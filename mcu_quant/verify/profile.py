@@ -1,8 +1,8 @@
 """What one inference costs on a board's machine: exact instructions, modelled cycles, stack, RAM and flash.
 
 QEMU's -icount makes virtual time advance by 2**shift ns per instruction, so a free-running timer
-counts instructions. At shift 10 one instruction is many ticks of every board's timer, so a
-difference of two readings gives the count exactly, modulo 2**32 ticks (some 10**8 instructions). A
+counts instructions. At shift 10 one instruction is some ticks of every board's timer, so a difference
+of two readings gives the count exactly, modulo a turn of the counter (some 10**8 instructions). A
 second run at shift 5 is coarser and has 32 times the range: it says how often the counter wrapped,
 and is a check at the same time. A third run, traced, says how often each block of code ran; cycles.py makes
 cycles of it. Profiled are the very objects that the plain image is linked of.
@@ -33,9 +33,10 @@ from mcu_quant.verify.qemu import emulate
 from mcu_quant.verify.trace import NoTraceError, trace_blocks
 
 _FINE_SHIFT, _COARSE_SHIFT = 10, 5
-#: By how many instructions the coarse count may be off: two readings, each to a tick of 31 to 63 ns.
-_COARSE_ERROR = 6
-_COUNTER = 2**32
+#: By how many ticks the coarse count may be off: two readings, each to a tick, and their rounding.
+_COARSE_TICKS = 3
+#: And by so many instructions at least.
+_COARSE_LEAST = 4
 #: Functions of profile.c and the timer that surround what is measured.
 _HARNESS = ("port_counter", "measure", "on_layer", "nothing")
 
@@ -176,7 +177,7 @@ def _split(instructions: int, hooked: Sequence[int]) -> tuple[int, ...]:
 
 @dataclass(frozen=True)
 class _Readings:
-    """ticks: of a call of nothing, of two whole inferences, of each layer with its hook; modulo 2**32."""
+    """ticks: of a call of nothing, of two whole inferences, of each layer with its hook; modulo a turn."""
 
     ticks: tuple[int, ...]
     stack: tuple[int, int]
@@ -191,7 +192,8 @@ def _run_profiler(
     words = np.fromfile(folder / "profile.bin", "<u4").astype(np.int64)
     layers, call, whole_0, stack_0, whole_1, stack_1 = words[:6].tolist()
     assert layers == len(deployment.graph.nodes) and len(words) == 6 + layers + 1
-    ticks = (call, whole_0, whole_1, *(np.diff(words[6:]) % _COUNTER).tolist())
+    turn = 2**board.qemu_timer.bits
+    ticks = (*(reading % turn for reading in (call, whole_0, whole_1)), *(np.diff(words[6:]) % turn).tolist())
     return _Readings(ticks, (stack_0, stack_1), _same_outputs(deployment, folder))
 
 
@@ -206,11 +208,13 @@ def _same_outputs(deployment: Deployment, folder: Path) -> bytes:
 
 def _exact(timer: Timer, fine: int, coarse: int) -> int:
     """Instructions between two readings: the number that both resolutions allow."""
+    turn = 2**timer.bits
     fine_ticks = timer.hz * 2**_FINE_SHIFT / 1e9
-    coarse_count = coarse * 1e9 / (timer.hz * 2**_COARSE_SHIFT)
-    wraps = round((coarse_count * fine_ticks - fine) / _COUNTER)
-    exact = round((fine + wraps * _COUNTER) / fine_ticks)
-    if abs(exact - coarse_count) > _COARSE_ERROR:
+    coarse_tick = 1e9 / (timer.hz * 2**_COARSE_SHIFT)
+    coarse_count = coarse * coarse_tick
+    turns = round((coarse_count * fine_ticks - fine) / turn)
+    exact = round((fine + turns * turn) / fine_ticks)
+    if abs(exact - coarse_count) > max(_COARSE_TICKS * coarse_tick, _COARSE_LEAST):
         raise EngineFailedError(
             "two runs of one image must count the same",
             value=f"{exact} and about {coarse_count:.0f} instructions",

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: 0BSD
  *
  * UART of nRF51 and nRF52, without DMA: six bytes of buffer in, one out. Registers: nRF51 Series Reference
- * Manual v3.0, chapter 29; nRF52840 Product Specification v1.7, section 6.33. board_start()
- * has selected the pins.
+ * Manual v3.0 and nRF52840 Product Specification v1.7, chapter UART. board_start() has selected the pins.
  */
 #include "board.h"
 #include "uart.h"

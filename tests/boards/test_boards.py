@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
 import pytest
 
 from mcu_quant.boards import list_boards, load_board, read_board
+from mcu_quant.codegen.project import render_project
 from mcu_quant.errors import InvalidInputError, InvalidModelError
 from mcu_quant.kernels.base import CORES
+from tests.boards.models import deploy, tiny_model
 
 EXPECTED_CORES = {
+    "arduino_nano33ble": "cortex-m4",
+    "frdm_k64f": "cortex-m4",
     "microbit": "cortex-m0",
     "mps2_an385": "cortex-m3",
     "mps2_an385_m0plus": "cortex-m0plus",
@@ -19,6 +24,17 @@ EXPECTED_CORES = {
     "mps2_an500": "cortex-m7",
     "mps2_an505": "cortex-m33",
     "mps3_an547": "cortex-m55",
+    "netduinoplus2": "cortex-m4",
+    "nrf52840_dk": "cortex-m4",
+    "nucleo_f446re": "cortex-m4",
+    "nucleo_g0b1re": "cortex-m0plus",
+    "nucleo_h743zi": "cortex-m7",
+    "nucleo_l4r5zi": "cortex-m4",
+    "nucleo_u575zi_q": "cortex-m33",
+    "rpi_pico": "cortex-m0plus",
+    "rpi_pico2": "cortex-m33",
+    "stm32f746g_disco": "cortex-m7",
+    "stm32vldiscovery": "cortex-m3",
 }
 
 
@@ -28,20 +44,30 @@ def test_boards_cover_every_core() -> None:
 
 
 @pytest.mark.parametrize("name", list_boards())
-def test_readme_has_the_addresses_of_the_board_file(name: str) -> None:
+def test_readme_has_the_facts_of_the_board_file(name: str) -> None:
     board = load_board(name)
     readme = (board.files / "README.md").read_text(encoding="utf-8")
-    addresses = [board.flash.address, board.ram.address, board.timer.address]
-    addresses += [section.region.address for section in board.sections]
+    addresses = [board.flash.address, board.ram.address, board.timer.address, board.qemu_timer.address]
+    addresses += [board.vectors, board.console.address]
+    addresses += [part.region.address for part in (*board.sections, *board.placed)]
     for address in addresses:
         assert f"0x{address:08X}" in readme.upper().replace("0X", "0x")
-    assert board.qemu in readme
-    assert all(f"`{section.name}`" in readme for section in board.sections[1:])
+    assert board.qemu is None or board.qemu in readme
+    assert all(f"`{part.name}`" in readme for part in (*board.sections[1:], *board.placed))
+    assert f"{board.clock_hz / 1e6:g} MHz" in readme
+    assert all(tool.tool in readme for tool in board.flash_tools) or board.qemu is not None
+
+
+def test_every_board_for_sale_says_how_it_is_flashed() -> None:
+    with_tools = {name for name in list_boards() if load_board(name).flash_tools}
+    assert with_tools == {name for name in EXPECTED_CORES if not name.startswith("mps")}
 
 
 def test_json_has_what_design_promises() -> None:
     facts = load_board("microbit").as_json()
     assert facts["name"] == "microbit" and facts["core"] == "cortex-m0" and facts["qemu"] == "microbit"
+    assert facts["chip"] == "nRF51822-QFAA" and facts["fpu"] is False and facts["dsp"] is False
+    assert facts["flash_tools"] == ["pyocd", "openocd", "jlink"]
     assert facts["flash_bytes"] == 256 * 1024 and facts["ram_bytes"] == 16 * 1024
 
 
@@ -76,6 +102,45 @@ BAD_FILES = {
     "a section over RAM": ("0x21000000", "0x20000000", "must not overlap"),
     "a section of a name that is taken": ("psram =", "flash =", "none of ram, flash.*flash"),
     "a section without copied": (", copied = false", "", "copied must be true or false"),
+    "an FPU that code cannot do without": ("fpu = true", "fpu = false", "what fpu says.*cortex-m3"),
+    "DSP that is not said": ("dsp = true", "", "dsp must be true or false"),
+    "no console": ("[console]", "[consoles]", "console is missing"),
+    "a console without a driver": ("uart_cmsdk.c", "uart_none.c", "console: source must be in"),
+    "a flash tool that nobody knows": (
+        "[console]",
+        '[[flash_tools]]\ntool = "jtag"\n\n[console]',
+        "known one.*jtag",
+    ),
+    "a flash tool without its target": (
+        "[console]",
+        '[[flash_tools]]\ntool = "pyocd"\n\n[console]',
+        "target is missing",
+    ),
+    "a flash tool with a key too many": (
+        "[console]",
+        '[[flash_tools]]\ntool = "st-flash"\ntarget = "x"\n\n[console]',
+        "no such key.*target",
+    ),
+    "tools that are no tables": ("description", 'flash_tools = "pyocd"\ndescription', "array of tables"),
+    "vectors outside flash": ("stack_bytes", "vectors = 0x20000000\nstack_bytes", "vectors must be in flash"),
+    "vectors at an odd place": ("stack_bytes", "vectors = 0x40\nstack_bytes", "multiple of 128"),
+    "a placed section outside flash": (
+        "stack_bytes",
+        "placed.boot = { address = 0x20000000, bytes = 8 }\nstack_bytes",
+        "boot must be in flash",
+    ),
+    "a placed section over the vectors": (
+        "stack_bytes",
+        "placed.boot = { address = 0x20, bytes = 64 }\nstack_bytes",
+        "must not overlap",
+    ),
+    "a counter too wide": ("hz = 25_000_000\n", "hz = 25_000_000\nbits = 64\n", "at most 32 bits"),
+    "a shared file that is not there": ("[qemu]", 'shared = ["none.h"]\n\n[qemu]', "shared must be in"),
+    "a shared file that is no header": (
+        "[qemu]",
+        'shared = ["../x.c"]\n\n[qemu]',
+        "plain file name that ends in .h",
+    ),
     "text that is not printable": ("Cortex-M4 with", "Cortex-M4 */\\u0007 with", "printable"),
 }
 
@@ -92,10 +157,38 @@ def test_bad_board_files_are_refused(case: str, tmp_path: Path) -> None:
         read_board(files)
 
 
-def test_a_board_of_ones_own_needs_only_its_directory(tmp_path: Path) -> None:
-    files = tmp_path / "my_board"
-    shutil.copytree(load_board("mps2_an386").files, files)
-    assert read_board(files).name == "my_board"
+@pytest.fixture
+def my_board(tmp_path: Path) -> Path:
+    return Path(shutil.copytree(load_board("mps2_an386").files, tmp_path / "my_board"))
+
+
+def test_a_board_of_ones_own_needs_only_its_directory(my_board: Path) -> None:
+    assert read_board(my_board).name == load_board(str(my_board)).name == "my_board"
+    with pytest.raises(InvalidInputError, match=r"must have a board.toml.*--new nothing"):
+        load_board(str(my_board / "nothing"))
+
+
+def test_a_directory_of_boards_of_ones_own(my_board: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its boards are listed beside ours, and take the place of one of the same name."""
+    monkeypatch.setenv("MCU_QUANT_BOARDS", os.pathsep.join([str(my_board.parent), ""]))
+    assert set(list_boards()) == {*EXPECTED_CORES, "my_board"}
+    assert load_board("my_board").files == my_board
+    my_board.rename(my_board.parent / "microbit")
+    assert load_board("microbit").core == "cortex-m4" and set(list_boards()) == set(EXPECTED_CORES)
+
+
+def test_a_project_on_a_board_of_ones_own(my_board: Path) -> None:
+    """A file of the board takes the place of the common one; others come along."""
+    (my_board / "board.c").write_text("/* mine */\n")
+    (my_board / "sensor.h").write_text("/* a sensor */\n")
+    board = read_board(my_board)
+    files = render_project(board, [deploy(tiny_model(), board)])
+    assert files["board/board.c"] == "/* mine */\n" and files["board/sensor.h"] == "/* a sensor */\n"
+    assert files["board/board.toml"] == (my_board / "board.toml").read_text()
+    for name, text in files.items():
+        (my_board / name).parent.mkdir(exist_ok=True)
+        (my_board / name).write_text(text)
+    assert read_board(my_board / "board", "my_board") == board
 
 
 def test_a_board_file_that_is_not_there(tmp_path: Path) -> None:

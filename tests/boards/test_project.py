@@ -44,7 +44,8 @@ def make(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 def test_a_project_has_the_files_that_design_promises() -> None:
     files = render_project(M4, [deploy(tiny_model(), M4)])
-    board = {"startup.c", "port.c", "port.h", "timer.c", "board.h", "linker.ld"}
+    board = {"startup.c", "board.c", "port.c", "port.h", "report.c", "timer.c", "uart.c", "uart.h", "board.h"}
+    board |= {"board.toml", "linker.ld"}
     expected = {"Makefile", "README.md", "main.c", "validate.c"} | {f"board/{name}" for name in board}
     assert {name for name in files if not name.startswith("model/")} == expected
     assert {"model/tiny.h", "model/tiny.c", "model/tiny_weights.c", "model/mq_common.h"} <= set(files)
