@@ -304,15 +304,8 @@ def test_build_refuses_other_directories(tmp_path: Path, mcu_quant: Run) -> None
 
 def test_boards(mcu_quant: Run) -> None:
     boards = only_json(mcu_quant("boards", "--json"))["boards"]
-    assert {board["name"]: board["core"] for board in boards} == {
-        "microbit": "cortex-m0",
-        "mps2_an385": "cortex-m3",
-        "mps2_an385_m0plus": "cortex-m0plus",
-        "mps2_an386": "cortex-m4",
-        "mps2_an500": "cortex-m7",
-        "mps2_an505": "cortex-m33",
-        "mps3_an547": "cortex-m55",
-    }
+    cores = {board["name"]: board["core"] for board in boards}
+    assert len(boards) >= 20 and cores["microbit"] == "cortex-m0" and cores["mps3_an547"] == "cortex-m55"
     assert all({"qemu", "flash_bytes", "ram_bytes"} <= set(board) for board in boards)
 
 
