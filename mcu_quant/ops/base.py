@@ -120,7 +120,7 @@ class QuantRule:
     int8_constants: inputs that are int8 where they are constant, whatever the activations are.
     products: constants of operators that are not linear as a whole (recurrent ones). cell: of
     Operator.state_inputs, the one that is int16 whatever the activations are, of a scale that is a power of
-    two; other states have the scheme of the first output.
+    two; other states have the scheme of the first output. state: the scheme of all states, which are int16.
     Every other float input, constant or not, is an activation.
     """
 
@@ -131,6 +131,7 @@ class QuantRule:
     int8_constants: tuple[int, ...] = ()
     products: tuple[Product, ...] = ()
     cell: int | None = None
+    state: QuantParams | None = None
 
     def channel_axis(self, index: int) -> int | None:
         """Along which axis the input at that position may have scales, as weights; None if it may not."""
