@@ -132,6 +132,15 @@ class QuantRule:
     products: tuple[Product, ...] = ()
     cell: int | None = None
     state: QuantParams | None = None
+<<<<<<< HEAD
+=======
+
+    def channel_axis(self, index: int) -> int | None:
+        """Along which axis the input at that position may have scales, as weights; None if it may not."""
+        if self.weights is not None and self.weights.index == index:
+            return self.weights.channel_axis
+        return next((p.channel_axis for p in self.products if p.weights == index), None)
+>>>>>>> cd25941 (GRU and SimpleRNN as custom operators: meaning, bits, kernels, files, Keras, every technique)
 
     def channel_axis(self, index: int) -> int | None:
         """Along which axis the input at that position may have scales, as weights; None if it may not."""
@@ -164,7 +173,8 @@ class TfliteForm:
     constants: more inputs, int32 tensors (shape, axes, paddings), behind the node's inputs, or behind
     the first `inputs_before` of them. order: the node's inputs as the file has them, by position; those
     that are not there are left out.
-    intermediates: types and scales that the file states of what is computed within.
+    intermediates: types and scales that the file states of what is computed within. custom, custom_options:
+    of builtin "CUSTOM", its name and the bytes of its options.
     """
 
     builtin: str
@@ -175,13 +185,16 @@ class TfliteForm:
     inputs_before: int | None = None
     order: tuple[int, ...] | None = None
     intermediates: tuple[tuple[str, QuantParams], ...] = ()
+    custom: str = ""
+    custom_options: bytes = b""
 
 
 @dataclass(frozen=True)
 class TfliteNode:
     """An operator as read from a .tflite file, before it is ours.
 
-    options: the generated accessor object (None if the file has none). inputs: None where absent.
+    options: the generated accessor object (None if the file has none); of a custom operator its bytes, and
+    builtin its name. inputs: None where absent. version: of the operator.
     """
 
     name: str
@@ -189,6 +202,7 @@ class TfliteNode:
     options: Any
     inputs: tuple[Tensor | None, ...]
     outputs: tuple[Tensor, ...]
+    version: int = 1
 
     def option(self, name: str, default: Any = 0) -> Any:
         """The field of that name, e.g. option("StrideH"), or the default without options."""
@@ -223,6 +237,8 @@ class Operator(ABC):
     name: ClassVar[str]
     #: Names of TFLite builtins that from_tflite reads.
     tflite_builtins: ClassVar[tuple[str, ...]] = ()
+    #: The name of the custom operator that from_tflite reads (docs/CUSTOM_OPERATORS.md); "" if there is none.
+    tflite_custom: ClassVar[str] = ""
     #: Keras layer classes that from_keras reads.
     keras_layers: ClassVar[tuple[str, ...]] = ()
     #: Keras activation names that are this operator, and its attributes for them.
