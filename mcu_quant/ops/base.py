@@ -132,15 +132,6 @@ class QuantRule:
     products: tuple[Product, ...] = ()
     cell: int | None = None
     state: QuantParams | None = None
-<<<<<<< HEAD
-=======
-
-    def channel_axis(self, index: int) -> int | None:
-        """Along which axis the input at that position may have scales, as weights; None if it may not."""
-        if self.weights is not None and self.weights.index == index:
-            return self.weights.channel_axis
-        return next((p.channel_axis for p in self.products if p.weights == index), None)
->>>>>>> cd25941 (GRU and SimpleRNN as custom operators: meaning, bits, kernels, files, Keras, every technique)
 
     def channel_axis(self, index: int) -> int | None:
         """Along which axis the input at that position may have scales, as weights; None if it may not."""

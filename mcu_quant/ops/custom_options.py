@@ -12,7 +12,15 @@ from mcu_quant.ops.base import TfliteNode
 
 #: More than all options take. A FlexBuffer is read one level deep, so this bounds the work, too.
 _MAX_BYTES = 256
-_CORRUPTION = (struct.error, IndexError, ValueError, TypeError, AttributeError, OverflowError)
+_CORRUPTION = (
+    struct.error,
+    LookupError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    ArithmeticError,
+    AssertionError,
+)
 _NEWER = "a newer mcu_quant, or the version of it that wrote the file"
 
 

@@ -247,7 +247,7 @@ class RecurrentOperator(Operator):
 
     Inputs: x [1, steps, columns], input weights [gates * units, columns], recurrent weights
     [gates * units, units], input bias and recurrent bias [gates * units] or absent, hidden state before the
-    run [1, units] or absent (it is 0). Outputs: y [1, steps, units], the hidden state after the run [1, units].
+    run [1, units] or absent (it is 0). Outputs: y [1, steps, units], hidden state after the run [1, units].
     """
 
     #: How many sums each unit has.

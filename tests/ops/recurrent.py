@@ -33,7 +33,8 @@ def recurrent_case(
 ) -> Case:
     """sizes: steps, values of a step, units. weights: the largest real ones, of the input and recurrent.
 
-    biases: "both", "input" or "none". keeps_state: the hidden state lives from run to run. fill: the one value of all weights, else random ones.
+    biases: "both", "input" or "none". keeps_state: the hidden state lives from run to run.
+    fill: the one value of all weights, else random ones.
     """
     steps, columns, units = sizes
     operator = OPERATORS[op]
