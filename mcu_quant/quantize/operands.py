@@ -19,7 +19,7 @@ def rule_of(node: BoundNode) -> QuantRule:
 
 
 def role(node: BoundNode, index: int) -> str:
-    """ "weights", "bias", "state", "activation", "plain" (not float) or "absent": of that position's input."""
+    """ "weights", "bias", "state", "activation", "plain" (not float) or "absent": of the input there."""
     tensor, rule = node.inputs[index], rule_of(node)
     if tensor is None:
         return "absent"
