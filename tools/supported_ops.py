@@ -77,8 +77,9 @@ OPERATORS_HEAD = """
 ## Operators
 
 Every cell has the reference in numpy, held to the oracle that is named first (TFLM: every byte; LiteRT:
-with its reference kernels, every byte of integers, floats within docs/ARITHMETIC.md's tolerance), and C for
-every CPU, named next. "fast" are the cores' families that have kernels of their own beside it: armv7m (M3,
+with its reference kernels, every byte of integers, floats within docs/ARITHMETIC.md's tolerance;
+CUSTOM_OPERATORS.md: a second implementation, written from that page, since neither can run what is our own),
+and C for every CPU, named next. "fast" are the cores' families that have kernels of their own beside it: armv7m (M3,
 M4, M7, M33), dsp (M4, M7, M33, M55), mve (M55), thumb1 (M0, M0+). tests/ops/test_matrix.py counts the cases
 behind each cell.
 "-" under conditions and indices: the operator has no operands of that kind alone.
@@ -141,7 +142,8 @@ def _sorted_operators() -> list[Operator]:
 
 
 def _operator_row(operator: Operator) -> str:
-    builtins = ", ".join(operator.tflite_builtins) or "none; other operators take its place"
+    custom = f"{operator.tflite_custom} (docs/CUSTOM_OPERATORS.md)" if operator.tflite_custom else ""
+    builtins = ", ".join(operator.tflite_builtins) or custom or "none; other operators take its place"
     cells = " | ".join(_cell(operator, form) for form in _FORMS)
     return f"| {operator.name} | {builtins} | {_keras_of(operator)} | {cells} |"
 

@@ -18,10 +18,9 @@ def variable_tensors(graph: Graph) -> dict[str, str]:
         for position, output in OPERATORS[node.op].state_inputs.items():
             name = node.inputs[position] if position < len(node.inputs) else None
             after = node.outputs[output]
-            if name is None:
-                first[after] = after
-            elif name in first:
+            if name in first:
                 first[after] = first[name]
+        first |= {after: after for after in _anew(node).values()}
     _require_latest(graph, first)
     return first
 
@@ -49,18 +48,27 @@ def _require_latest(graph: Graph, first: dict[str, str]) -> None:
 
 def begins_anew(graph: Graph) -> list[str]:
     """The variable tensors of nodes without a state before the run: a runtime must reset them each time."""
-    return [
-        node.outputs[output]
-        for node in graph.nodes
-        for position, output in OPERATORS[node.op].state_inputs.items()
-        if position >= len(node.inputs) or node.inputs[position] is None
-    ]
+    return [after for node in graph.nodes for after in _anew(node).values()]
 
 
 def with_own_states(node: Node) -> tuple[str | None, ...]:
     """The node's inputs as the file has them: where a state is absent, the tensor that it is in behind it."""
-    states = OPERATORS[node.op].state_inputs
-    inputs = [*node.inputs, *[None] * (max(states, default=-1) + 1 - len(node.inputs))]
-    return tuple(
-        node.outputs[states[i]] if name is None and i in states else name for i, name in enumerate(inputs)
-    )
+    anew = _anew(node)
+    count = max([len(node.inputs), *(position + 1 for position in anew)])
+    inputs = (*node.inputs, *(None,) * (count - len(node.inputs)))
+    return tuple(anew.get(i, name) if name is None else name for i, name in enumerate(inputs))
+
+
+def _anew(node: Node) -> dict[int, str]:
+    """The state behind the node by the position of the one before it, where that is absent.
+
+    An operator of our own says so itself: its state is absent in the file, too.
+    """
+    operator = OPERATORS[node.op]
+    if operator.tflite_custom:
+        return {}
+    return {
+        position: node.outputs[output]
+        for position, output in operator.state_inputs.items()
+        if position >= len(node.inputs) or node.inputs[position] is None
+    }

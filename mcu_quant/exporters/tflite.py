@@ -60,7 +60,8 @@ class _Writer:
         self.tensors = [t for t in graph.tensors.values() if self.variables.get(t.name, t.name) == t.name]
         self.index_of = {tensor.name: index for index, tensor in enumerate(self.tensors)}
         self.index_of |= {name: self.index_of[first] for name, first in self.variables.items()}
-        self.codes: list[tuple[int, int]] = []
+        #: Builtin, version, and the name of a custom operator.
+        self.codes: list[tuple[int, int, str]] = []
 
     def file(self) -> bytes:
         operators = self.vector(
@@ -156,7 +157,7 @@ class _Writer:
         )
 
     def operator(self, node: BoundNode, form: TfliteForm) -> int:
-        code = (getattr(self.schema.BuiltinOperator, form.builtin), form.version)
+        code = (getattr(self.schema.BuiltinOperator, form.builtin), form.version, form.custom)
         if code not in self.codes:
             self.codes.append(code)
         constants = [self.add_constant(node, i, value) for i, value in enumerate(form.constants)]
@@ -175,6 +176,7 @@ class _Writer:
             BuiltinOptionsType=getattr(self.schema.BuiltinOptions, type_name),
             BuiltinOptions=options,
             Intermediates=self.integers(intermediates) if intermediates else None,
+            CustomOptions=self.builder.CreateByteVector(form.custom_options) if form.custom else None,
         )
 
     def options(self, form: TfliteForm) -> int:
@@ -201,10 +203,11 @@ class _Writer:
         self.tensors.append(Tensor(f"{node.name}/intermediate_{index}", (0,), dtype, quant))
         return len(self.tensors) - 1
 
-    def operator_code(self, code: int, version: int) -> int:
+    def operator_code(self, code: int, version: int, custom: str) -> int:
         return self.table(
             "OperatorCode",
             DeprecatedBuiltinCode=min(code, _PLACEHOLDER_FOR_GREATER_CODES),
+            CustomCode=self.builder.CreateString(custom) if custom else None,
             Version=version,
             BuiltinCode=code,
         )

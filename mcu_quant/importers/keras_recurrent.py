@@ -16,7 +16,11 @@ from mcu_quant.importers.keras_cells import CLASSES, LAYERS, Cell, Direction, di
 from mcu_quant.importers.keras_config import Call, LayerConfig
 from mcu_quant.importers.keras_functions.shapes import reverse, sliced
 from mcu_quant.importers.keras_layers import HANDLERS, ImportBuilder
+from mcu_quant.ops.gru import GruAttrs
 from mcu_quant.ops.keras import KerasLayer, LayerRefused
+from mcu_quant.ops.recurrent import HIDDEN as HIDDEN_STATE
+from mcu_quant.ops.recurrent import INPUTS
+from mcu_quant.ops.simple_rnn import SimpleRnnAttrs
 from mcu_quant.ops.unidirectional_sequence_lstm import CELL, GATES, HIDDEN, LstmAttrs
 
 _TIME = 1
@@ -64,8 +68,36 @@ def lstm(call: CellCall, builder: ImportBuilder) -> tuple[str, Sequence[str | No
     return y, (None, cell)
 
 
+def gru(call: CellCall, builder: ImportBuilder) -> tuple[str, Sequence[str | None]]:
+    """One that resets after the product has two biases, one above the other."""
+    require_activation(call.cell.config, "recurrent_activation", "sigmoid")
+    attrs = GruAttrs(reset_after=bool(call.cell.config.get("reset_after", True)))
+    return _one_state("gru", attrs, call, builder)
+
+
+def simple_rnn(call: CellCall, builder: ImportBuilder) -> tuple[str, Sequence[str | None]]:
+    return _one_state("simple_rnn", SimpleRnnAttrs(), call, builder)
+
+
+def _one_state(op: str, attrs: Any, call: CellCall, builder: ImportBuilder) -> tuple[str, Sequence[None]]:
+    """An operator of ops/recurrent.py; Keras has its gates in the same order, side by side."""
+    require_activation(call.cell.config, "activation", "tanh")
+    kernel, recurrent, *bias = call.weights
+    biases = np.atleast_2d(bias[0]) if bias else ()
+    parts = [("kernel", kernel.T), ("recurrent_kernel", recurrent.T)]
+    parts += zip(("bias", "recurrent_bias"), biases, strict=False)
+    inputs: list[str | None] = [call.x, *(builder.constant(f"{call.name}/{part}", w) for part, w in parts)]
+    inputs += [None] * (INPUTS - len(inputs))
+    if call.stateful:
+        inputs[HIDDEN_STATE] = builder.state(f"{call.name}/hidden", (1, call.cell.units))
+    y, hidden = builder.add_all(op, call.name, attrs, inputs)
+    if call.stateful:
+        builder.keep(str(inputs[HIDDEN_STATE]), hidden)
+    return y, (None,)
+
+
 #: Every kind of cell that can be read. A new one is its function and a line here.
-CELLS: dict[str, CellHandler] = {"LSTM": lstm}
+CELLS: dict[str, CellHandler] = {"LSTM": lstm, "GRU": gru, "SimpleRNN": simple_rnn}
 
 
 def recurrent(layer: KerasLayer, inputs: Sequence[str], builder: ImportBuilder) -> list[str]:

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from mcu_quant.ops.keras import LayerRefused
 
-_RECURRENT = "LSTM, or Conv1D layers (causal, dilated) over the time axis"
 _CELL = "in a layer: RNN(cell)"
 _CONVOLUTIONAL = "TimeDistributed(Conv2D), then LSTM or Conv1D over the time axis"
 _PREPROCESSING = "do it before the model: feed the data that it gives"
 _THREE = "Conv2D and pooling in 2D over two of the axes, the third as channels"
 
 REWRITES = {
-    "GRU": _RECURRENT,
-    "SimpleRNN": _RECURRENT,
     **dict.fromkeys(("ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D"), _CONVOLUTIONAL),
     **dict.fromkeys(("LSTMCell", "GRUCell", "SimpleRNNCell", "StackedRNNCells"), _CELL),
     "Conv3D": _THREE,
@@ -48,7 +45,6 @@ REWRITES = {
 _REASONS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("recurrent layers whose gates are convolutions have no form", ("ConvLSTM",)),
     ("a cell is one step of a layer: what it keeps is the layer's", ("Cell",)),
-    ("this recurrent layer has no form yet", ("GRU", "RNN")),
     ("windows in three dimensions have no form", ("3D",)),
     (
         "text, tables and statistics of the data set are no part of a network on a microcontroller",

@@ -34,6 +34,9 @@ from mcu_quant.ops.base import TfliteNode
 from mcu_quant.ops.storage import STORED, real_values
 
 _BY_BUILTIN = {builtin: operator for operator in OPERATORS.values() for builtin in operator.tflite_builtins}
+#: Custom operators that are read, by name: our own (docs/CUSTOM_OPERATORS.md).
+_BY_CUSTOM = {operator.tflite_custom: operator for operator in OPERATORS.values() if operator.tflite_custom}
+_BY_CODE = {**_BY_BUILTIN, **_BY_CUSTOM}
 #: Every builtin that is read, with whatever inputs it has.
 READ = frozenset({*_BY_BUILTIN, *LOWERINGS, *CONTROL})
 
@@ -192,13 +195,14 @@ class Reader:
         missing = any(i >= 0 and scope.values[i] is None for i in file_op.inputs)
         if missing or not outputs or len(outputs) < len(file_op.outputs):
             # A tensor of it is among the problems already; the operator itself may be another.
-            self.problems.extend([] if file_op.builtin in READ else [unsupported_operator(name, file_op)])
+            known = file_op.builtin in READ or _code(file_op) in _BY_CUSTOM
+            self.problems.extend([] if known else [unsupported_operator(name, file_op)])
             return
         if any(scope.subgraph.tensors[i].is_variable for i in file_op.outputs):
             rule, hint = "tensors that keep state must be an operator's own", "a variable (VAR_HANDLE)"
             self.problems.append(Problem(rule, name, "an output that is a variable tensor", hint))
             return
-        node = TfliteNode(name, file_op.builtin, file_op.options, inputs, outputs)
+        node = TfliteNode(name, _code(file_op), file_op.options, inputs, outputs, file_op.version)
         try:
             for place, tensor in zip(file_op.outputs, self.results(scope, file_op, node), strict=True):
                 scope.values[place] = tensor
@@ -231,10 +235,10 @@ class Reader:
         if lowering is not None:
             self.draft.node_names.discard(node.name)  # one of its parts takes it
             lowering.add_nodes(node, self.draft)
-        elif node.builtin in _BY_BUILTIN:
-            operator = _BY_BUILTIN[node.builtin]
+        elif node.builtin in _BY_CODE:
+            operator = _BY_CODE[node.builtin]
             attrs, kept = operator.from_tflite(node)
-            if self.has_real_weights(scope, file_op):
+            if hasattr(attrs, "hybrid") and self.has_real_weights(scope, file_op):
                 attrs = replace(attrs, hybrid=False)
             inputs = list(kept)
             changed = self.variables.changed(node.name, operator.name, inputs)
@@ -265,9 +269,14 @@ class Reader:
 
 def _is_weights(file_op: FileOperator, index: int) -> bool:
     """Whether the input at that position is the weights of a linear operator."""
-    operator = _BY_BUILTIN.get(file_op.builtin)
-    rule = None if operator is None else operator.quant_rule.weights
-    return rule is not None and rule.index == index
+    operator = _BY_CODE.get(_code(file_op))
+    return operator is not None and index in operator.quant_rule.weights_at
+
+
+def _code(file_op: FileOperator) -> str:
+    """The builtin, or the name of a custom operator that is read."""
+    is_ours = file_op.builtin == "CUSTOM" and file_op.custom_name in _BY_CUSTOM
+    return file_op.custom_name if is_ours else file_op.builtin
 
 
 def _used(subgraph: FileSubgraph) -> set[int]:

@@ -86,13 +86,26 @@ class FileTensor:
 
 @dataclass(frozen=True)
 class FileOperator:
-    """builtin: as in schema.fbs, e.g. "CONV_2D"; "CUSTOM" has custom_name. inputs: -1 where absent."""
+    """builtin: as in schema.fbs, e.g. "CONV_2D"; "CUSTOM" has custom_name, and bytes as options.
+
+    inputs: -1 where absent.
+    """
 
     builtin: str
     custom_name: str
     options: Any
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
+    version: int = 1
+
+
+@dataclass(frozen=True)
+class FileCode:
+    """What an operator is: a builtin, or "CUSTOM" with a name; of that version."""
+
+    builtin: str
+    custom_name: str
+    version: int
 
 
 @dataclass(frozen=True)
@@ -176,9 +189,7 @@ class _Parser:
             names += [self.text(line) for line in bytes(buffers[index] or b"").split(b"\n")]
         return frozenset(names)
 
-    def subgraph(
-        self, graph: Any, codes: list[tuple[str, str]], buffers: list[memoryview | None]
-    ) -> FileSubgraph:
+    def subgraph(self, graph: Any, codes: list[FileCode], buffers: list[memoryview | None]) -> FileSubgraph:
         tensors = tuple(self.tensor(tensor, buffers) for tensor in self.parts(graph, "Tensors"))
         operators = tuple(self.operator(op, codes, tensors) for op in self.parts(graph, "Operators"))
         inputs = self.indices(graph, "Inputs", len(tensors), 0)
@@ -242,10 +253,11 @@ class _Parser:
         text = (value or b"").decode("utf-8", "replace")
         return "".join(c if c.isprintable() else "_" for c in text)
 
-    def code(self, code: Any) -> tuple[str, str]:
-        """(builtin, custom name). Codes above 126 are in the newer of two fields."""
+    def code(self, code: Any) -> FileCode:
+        """Codes above 126 are in the newer of two fields."""
         number = max(code.BuiltinCode(), code.DeprecatedBuiltinCode())
-        return _enum_names("BuiltinOperator").get(number, f"BUILTIN_{number}"), self.text(code.CustomCode())
+        builtin = _enum_names("BuiltinOperator").get(number, f"BUILTIN_{number}")
+        return FileCode(builtin, self.text(code.CustomCode()), int(code.Version()))
 
     def buffer(self, buffer: Any) -> memoryview | None:
         """The bytes, in the flatbuffer or (files above 2 GB) after it."""
@@ -298,16 +310,19 @@ class _Parser:
         zero_point = self.array(table, "ZeroPoint", 8).astype(np.int64)
         return FileQuantization(scale, zero_point, int(table.QuantizedDimension())) if scale.size else None
 
-    def operator(
-        self, operator: Any, codes: list[tuple[str, str]], tensors: Sequence[FileTensor]
-    ) -> FileOperator:
+    def operator(self, operator: Any, codes: list[FileCode], tensors: Sequence[FileTensor]) -> FileOperator:
         index = int(operator.OpcodeIndex())
         self.require(index < len(codes), "an operator's code must be in the file", f"{index} of {len(codes)}")
-        builtin, custom_name = codes[index]
+        code = codes[index]
         inputs = self.indices(operator, "Inputs", len(tensors), -1)
         self.spend(sum(len(tensors[i].data or b"") for i in inputs if i >= 0))
         outputs = self.indices(operator, "Outputs", len(tensors), 0)
-        return FileOperator(builtin, custom_name, self.options(operator), inputs, outputs)
+        is_custom = code.builtin == "CUSTOM"
+        options = self.custom_options(operator) if is_custom else self.options(operator)
+        return FileOperator(code.builtin, code.custom_name, options, inputs, outputs, code.version)
+
+    def custom_options(self, operator: Any) -> bytes:
+        return self.array(operator, "CustomOptions", 1).astype(np.uint8).tobytes()
 
     def options(self, operator: Any) -> Any:
         """The generated accessor of the operator's options; None if it has none or they are unknown."""

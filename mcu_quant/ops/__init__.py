@@ -15,6 +15,8 @@ _MODULES = (
     "transpose_conv",
     "batch_matmul",
     "unidirectional_sequence_lstm",
+    "gru",
+    "simple_rnn",
     "max_pool_2d",
     "average_pool_2d",
     "mean",

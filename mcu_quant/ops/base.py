@@ -120,7 +120,7 @@ class QuantRule:
     int8_constants: inputs that are int8 where they are constant, whatever the activations are.
     products: constants of operators that are not linear as a whole (recurrent ones). cell: of
     Operator.state_inputs, the one that is int16 whatever the activations are, of a scale that is a power of
-    two; other states have the scheme of the first output.
+    two; other states have the scheme of the first output. state: the scheme of all states, which are int16.
     Every other float input, constant or not, is an activation.
     """
 
@@ -131,6 +131,7 @@ class QuantRule:
     int8_constants: tuple[int, ...] = ()
     products: tuple[Product, ...] = ()
     cell: int | None = None
+    state: QuantParams | None = None
 
     def channel_axis(self, index: int) -> int | None:
         """Along which axis the input at that position may have scales, as weights; None if it may not."""
@@ -163,7 +164,8 @@ class TfliteForm:
     constants: more inputs, int32 tensors (shape, axes, paddings), behind the node's inputs, or behind
     the first `inputs_before` of them. order: the node's inputs as the file has them, by position; those
     that are not there are left out.
-    intermediates: types and scales that the file states of what is computed within.
+    intermediates: types and scales that the file states of what is computed within. custom, custom_options:
+    of builtin "CUSTOM", its name and the bytes of its options.
     """
 
     builtin: str
@@ -174,13 +176,16 @@ class TfliteForm:
     inputs_before: int | None = None
     order: tuple[int, ...] | None = None
     intermediates: tuple[tuple[str, QuantParams], ...] = ()
+    custom: str = ""
+    custom_options: bytes = b""
 
 
 @dataclass(frozen=True)
 class TfliteNode:
     """An operator as read from a .tflite file, before it is ours.
 
-    options: the generated accessor object (None if the file has none). inputs: None where absent.
+    options: the generated accessor object (None if the file has none); of a custom operator its bytes, and
+    builtin its name. inputs: None where absent. version: of the operator.
     """
 
     name: str
@@ -188,6 +193,7 @@ class TfliteNode:
     options: Any
     inputs: tuple[Tensor | None, ...]
     outputs: tuple[Tensor, ...]
+    version: int = 1
 
     def option(self, name: str, default: Any = 0) -> Any:
         """The field of that name, e.g. option("StrideH"), or the default without options."""
@@ -222,6 +228,8 @@ class Operator(ABC):
     name: ClassVar[str]
     #: Names of TFLite builtins that from_tflite reads.
     tflite_builtins: ClassVar[tuple[str, ...]] = ()
+    #: The name of the custom operator that from_tflite reads (docs/CUSTOM_OPERATORS.md); "" if there is none.
+    tflite_custom: ClassVar[str] = ""
     #: Keras layer classes that from_keras reads.
     keras_layers: ClassVar[tuple[str, ...]] = ()
     #: Keras activation names that are this operator, and its attributes for them.

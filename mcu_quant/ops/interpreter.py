@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, MutableMapping, Sequence
+from functools import partial
 
 import numpy as np
 
@@ -26,6 +27,8 @@ def run_graph(
     inputs: Sequence[np.ndarray],
     observe: Observer | None = None,
     states: States | None = None,
+    *,
+    within_runs: bool = False,
 ) -> list[np.ndarray]:
     """The outputs of any graph: integer nodes give the bits, float nodes what they mean.
 
@@ -33,15 +36,16 @@ def run_graph(
     states, where they are runs one after the other.
     observe(tensor name, [N, *shape]) is called for every activation, inputs and states included; with states
     N is 1. states: what they hold before the first run, changed to what they hold after the last; the initial
-    ones where it is None.
+    ones where it is None. within_runs: observe what outputs were during the run (Operator.within_run).
     """
+    run = partial(_run, graph, observe=observe, within_runs=within_runs)
     if not graph.states:
-        return _run(graph, graph.inputs, inputs, observe, graph.outputs)
+        return run(graph.inputs, inputs, graph.outputs)
     held = initial_states(graph) if states is None else states
     steps = []
     for index in range(len(inputs[0])):
         given = [*(x[index : index + 1] for x in inputs), *(held[s.before][None] for s in graph.states)]
-        values = _run(graph, graph.sources, given, observe, graph.kept)
+        values = run(graph.sources, given, graph.kept)
         steps.append(values[: len(graph.outputs)])
         held.update((s.before, v[0]) for s, v in zip(graph.states, values[len(steps[-1]) :], strict=True))
     return [np.concatenate(outputs) for outputs in zip(*steps, strict=True)]
@@ -51,17 +55,19 @@ def _run(
     graph: Graph,
     sources: Sequence[str],
     inputs: Sequence[np.ndarray],
-    observe: Observer | None,
     wanted: Sequence[str],
+    *,
+    observe: Observer | None,
+    within_runs: bool,
 ) -> list[np.ndarray]:
     """The wanted tensors, from those that are given."""
     values: dict[str, np.ndarray] = {}
     last_use = {name: i for i, node in enumerate(graph.nodes) for name in node.inputs if name is not None}
 
-    def put(name: str, value: np.ndarray) -> None:
+    def put(name: str, value: np.ndarray, seen: np.ndarray | None = None) -> None:
         values[name] = value
         if observe is not None:
-            observe(name, value)
+            observe(name, value if seen is None else seen)
 
     for name, value in zip(sources, inputs, strict=True):
         tensor = graph.tensors[name]
@@ -74,8 +80,11 @@ def _run(
             for tensor in bound.inputs
         ]
         results = run_node(bound, operands)
-        for name, value in zip(node.outputs, results, strict=True):
-            put(name, value)
+        within = results
+        if within_runs:
+            within = OPERATORS[node.op].within_run(bound, operands, results)
+        for name, value, seen in zip(node.outputs, results, within, strict=True):
+            put(name, value, seen)
         for read in node.inputs:
             if read in values and last_use[read] == index and read not in wanted:
                 del values[read]

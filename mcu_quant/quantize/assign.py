@@ -10,6 +10,7 @@ import numpy as np
 from mcu_quant.errors import Problem, UnsupportedModelError
 from mcu_quant.ir import BoundNode, Graph, Node, QuantParams, Tensor, check, unique_name
 from mcu_quant.ops import OPERATORS
+from mcu_quant.ops.base import Product
 from mcu_quant.quantize.activation_types import INT8, INT16, ActivationType
 from mcu_quant.quantize.kinds import ALL_INT8, Kinds, equal_scale_groups
 from mcu_quant.quantize.linear_limit import least_linear_output_scale
@@ -22,6 +23,7 @@ from mcu_quant.quantize.schemes import (
     quantize_linear_constants,
     symmetric_scheme,
 )
+from mcu_quant.quantize.states import schemes_of_states
 
 Schemes = dict[str, QuantParams]
 
@@ -62,6 +64,21 @@ class LinearConstants:
             )
         return self.known[where]
 
+    def of_product(
+        self, node: BoundNode, product: Product, factor: QuantParams
+    ) -> tuple[Constant, Constant | None]:
+        """The same of one of several products of a node. factor: of what is multiplied."""
+        kind = self.kinds.of_node(node.name)
+        assert kind is not None, node.name
+        axis = product.channel_axis
+        return quantize_linear_constants(
+            factor,
+            node.input(product.weights),
+            None if product.bias is None else node.optional_input(product.bias),
+            axis or 0,
+            LinearRounding(self.per_tensor or axis is None, self.calibration, kind),
+        )
+
     def round_as(self, name: str, weights: np.ndarray, quant: QuantParams) -> None:
         """From now on that node has these int8 weights, wherever their scale is the node's."""
         self.rounded[name] = (weights, quant)
@@ -93,7 +110,8 @@ def assign_schemes(graph: Graph, ranges: Ranges, constants: LinearConstants) -> 
     """
     groups, types = equal_scale_groups(graph, constants.kinds), types_of(graph, constants.kinds)
     members = groups.members()
-    fixed, spans = fixed_schemes(graph, constants.kinds), operand_ranges(graph, ranges)
+    own = schemes_of_states(graph, ranges, constants.kinds)
+    fixed, spans = fixed_schemes(graph, constants.kinds) | own, operand_ranges(graph, ranges)
     least: dict[str, float] = dict.fromkeys(members, 0.0)
     for _ in range(_MAX_ROUNDS):
         schemes: Schemes = {}
@@ -109,7 +127,7 @@ def assign_schemes(graph: Graph, ranges: Ranges, constants: LinearConstants) -> 
             if member not in fixed and schemes[member].scale[0] < demand and least[root] < demand:
                 least[root], grown = demand, True
         if not grown:
-            return schemes
+            return schemes | own
     raise UnsupportedModelError(
         [
             Problem(

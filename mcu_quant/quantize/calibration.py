@@ -11,7 +11,7 @@ import numpy as np
 from mcu_quant.choices import split_calibration
 from mcu_quant.errors import InvalidInputError, InvalidModelError
 from mcu_quant.ir import Graph
-from mcu_quant.ops.interpreter import run_graph
+from mcu_quant.ops.interpreter import initial_states, run_graph
 from mcu_quant.quantize import samples as sampling
 from mcu_quant.quantize.entropy import Entropy
 from mcu_quant.quantize.minmax import MinMax
@@ -81,11 +81,14 @@ def observe_all(
     progress: Progress | None,
     total: int | None = None,
 ) -> None:
-    """Run the float graph over all samples in batches; observe(tensor, [N, *shape]) for every activation."""
-    done = 0
+    """Run the float graph over all samples in batches; observe(tensor, [N, *shape]) for every activation.
+
+    Of states, which change within a run, with all that they were: [N, …].
+    """
+    done, states = 0, initial_states(graph)
     for batch in sampling.batches(graph, samples):
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            run_graph(graph, batch, observe)
+            run_graph(graph, batch, observe, states, within_runs=True)
         done += len(batch[0])
         if progress is not None:
             progress(done, total)

@@ -18,7 +18,7 @@ from mcu_quant.ops.support import require_supported
 from mcu_quant.quantize.assign import is_linear
 from mcu_quant.quantize.checks import check_quantizable
 from mcu_quant.quantize.compositions import lower_compositions
-from mcu_quant.quantize.operands import rule_of
+from mcu_quant.quantize.operands import role, rule_of
 from mcu_quant.quantize.schemes import MIN_SCALE, WEIGHT_LIMIT, Constant, float32_at_least
 from mcu_quant.quantize_options import QuantizeOptions
 
@@ -140,12 +140,16 @@ class _DynamicRange:
         return read, Node(converter, "dequantize", None, (name,), (output.name,))
 
     def _node(self, node: BoundNode) -> Node:
-        rule = rule_of(node).weights
-        if node.name not in self.layers or rule is None or not is_linear(node):
+        rule = rule_of(node)
+        weights = [i for i in sorted(rule.weights_at) if role(node, i) == "weights"]
+        if node.name not in self.layers or not weights:
             return node.node
-        inputs = list(node.node.inputs)
-        inputs[rule.index] = self._weights(node.input(rule.index), rule.channel_axis)
-        return replace(node.node, inputs=tuple(inputs), attrs=replace(node.attrs, hybrid=self.hybrid))
+        inputs, attrs = list(node.node.inputs), node.attrs
+        for index in weights:
+            inputs[index] = self._weights(node.input(index), rule.channel_axis(index))
+        if is_linear(node):  # others have no hybrid form: their weights are only stored so
+            attrs = replace(attrs, hybrid=self.hybrid)
+        return replace(node.node, inputs=tuple(inputs), attrs=attrs)
 
     def _weights(self, tensor: Tensor, channel_axis: int | None) -> str:
         """channel_axis: None for one scale, whatever the options."""

@@ -10,6 +10,7 @@ from mcu_quant.ir import BoundNode, Graph, Node, QuantParams, Tensor, check, uni
 from mcu_quant.quantize.assign import LinearConstants, Schemes, is_linear
 from mcu_quant.quantize.operands import key, role, rule_of
 from mcu_quant.quantize.schemes import Constant, quantize_activation_constant
+from mcu_quant.quantize.states import storage_of_states, stored_states
 
 
 @dataclass
@@ -39,6 +40,7 @@ def integer_graph(graph: Graph, schemes: Schemes, constants: LinearConstants) ->
     Nodes that stay in float32 keep their constants.
     """
     table, kinds = _Tensors(), constants.kinds
+    states = storage_of_states(graph, schemes, kinds)
     kept = {*graph.kept}
     for node in graph.nodes:
         kept.update(name for name in node.inputs if name is not None and kinds.of_node(node.name) is None)
@@ -47,12 +49,16 @@ def integer_graph(graph: Graph, schemes: Schemes, constants: LinearConstants) ->
         if tensor.is_constant:
             if tensor.dtype != "float32" or tensor.name in kept:
                 table.keep(tensor)
+        elif tensor.name in states:
+            dtype, quant = states[tensor.name]
+            table.keep(replace(tensor, dtype=dtype, quant=quant))
         elif kind is not None and tensor.name in schemes:
             table.keep(replace(tensor, dtype=kind.dtype, quant=schemes[tensor.name]))
         else:
             table.keep(tensor)
     nodes = tuple(_integer_node(node, schemes, constants, table) for node in graph.bound_nodes())
-    return check(graph.with_(nodes=nodes, tensors=table.tensors))
+    kept_states = stored_states(graph, table.tensors)
+    return check(graph.with_(nodes=nodes, tensors=table.tensors, states=kept_states))
 
 
 def _integer_node(node: BoundNode, schemes: Schemes, constants: LinearConstants, table: _Tensors) -> Node:
@@ -69,6 +75,12 @@ def _integer_node(node: BoundNode, schemes: Schemes, constants: LinearConstants,
             given = node.optional_input(rule.bias)
             name = f"{node.name}/bias" if given is None else given.name
             inputs[rule.bias :] = [table.constant(name, bias)]
+    for product in rule_of(node).products:
+        factor = node.output.name if product.factor is None else key(node, product.factor)
+        weights, bias = constants.of_product(node, product, schemes[factor])
+        inputs[product.weights] = table.constant(node.input(product.weights).name, weights)
+        if bias is not None and product.bias is not None:
+            inputs[product.bias] = table.constant(node.input(product.bias).name, bias)
     for index, tensor in enumerate(node.inputs):
         if tensor is not None and tensor.data is not None and role(node, index) == "activation":
             place = key(node, index)

@@ -19,18 +19,17 @@ def rule_of(node: BoundNode) -> QuantRule:
 
 
 def role(node: BoundNode, index: int) -> str:
-    """ "weights", "bias", "activation", "plain" (not float) or "absent" for the input at that position."""
+    """ "weights", "bias", "state", "activation", "plain" (not float) or "absent": of the input there."""
     tensor, rule = node.inputs[index], rule_of(node)
     if tensor is None:
         return "absent"
     if tensor.dtype != "float32":
         return "plain"
-    if tensor.is_constant and rule.weights is not None:
-        if index == rule.weights.index:
-            return "weights"
-        if index == rule.bias:
-            return "bias"
-    return "activation"
+    if tensor.is_constant and index in rule.weights_at:
+        return "weights"
+    if tensor.is_constant and index in rule.biases_at:
+        return "bias"
+    return "state" if index in OPERATORS[node.node.op].state_inputs else "activation"
 
 
 def key(node: BoundNode, index: int) -> str:
@@ -47,10 +46,11 @@ def activations(node: BoundNode) -> Iterator[tuple[str, Tensor]]:
 
 
 def quantized_outputs(node: BoundNode) -> list[str]:
-    """The outputs that get an int8 scheme."""
+    """The outputs that get an int8 scheme; states have their own (states.py)."""
     if rule_of(node).output in ("float", "raw"):
         return []
-    return [tensor.name for tensor in node.outputs if tensor.dtype == "float32"]
+    states = OPERATORS[node.node.op].state_inputs.values()
+    return [t.name for i, t in enumerate(node.outputs) if t.dtype == "float32" and i not in states]
 
 
 @dataclass

@@ -36,7 +36,9 @@ def with_seams(
     for name in graph.outputs:
         seams.convert(name, edges.outputs)
     outputs = tuple(seams.variants.get((name, edges.outputs), name) for name in graph.outputs)
-    done = check(graph.with_(nodes=tuple(seams.nodes), tensors=seams.tensors, outputs=outputs))
+    states = tuple(replace(s, after=seams.variants[s.after, seams.own[s.after]]) for s in graph.states)
+    changed = graph.with_(nodes=tuple(seams.nodes), tensors=seams.tensors, outputs=outputs, states=states)
+    done = check(changed)
     spans = {name: ranges[source] for name, source in seams.sources.items() if source in ranges}
     return done, {**ranges, **spans}, Kinds(None, seams.kinds, seams.types)
 

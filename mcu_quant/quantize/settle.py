@@ -14,6 +14,7 @@ from mcu_quant.quantize.calibration import Progress, Ranges
 from mcu_quant.quantize.integer import integer_graph
 from mcu_quant.quantize.layerwise import repaired
 from mcu_quant.quantize.repair import repair_inputs
+from mcu_quant.quantize.states import with_converted_states
 
 
 def check_calibration(calibration: str, activations: str) -> None:
@@ -38,7 +39,8 @@ def integers(
 
     repairs: of choices.REPAIRS; "equalize" is done before ranges are known, and not here.
     """
-    graph, ranges, kinds = separate_fixed_outputs(graph, ranges, constants.kinds)
+    graph, ranges, kinds = with_converted_states(graph, ranges, constants.kinds)
+    graph, ranges, kinds = separate_fixed_outputs(graph, ranges, kinds)
     constants = replace(constants, kinds=kinds)
     layerwise = [repair for repair in repairs if repair != "equalize"]
     if layerwise:

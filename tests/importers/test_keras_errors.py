@@ -79,11 +79,11 @@ def test_layers_behind_an_unsupported_one_are_looked_at_where_the_file_has_shape
     dense = layer("Dense", "d", None, **{**DENSE, "activation": "sparsemax"})
     layers = [
         input_layer("i", 8, 4),
-        {**layer("GRU", "memory"), "inbound_nodes": node("i", None, 8, 4)},
+        {**layer("Masking", "memory"), "inbound_nodes": node("i", None, 8, 4)},
         {**dense, "inbound_nodes": node("memory", None, 4)},
     ]
     error = load(tmp_path, functional(layers, "i", "d"))
-    assert [(p.layer, p.value) for p in error.problems] == [("memory", "GRU"), ("d", "sparsemax")]
+    assert [(p.layer, p.value) for p in error.problems] == [("memory", "Masking"), ("d", "sparsemax")]
 
 
 def test_lambda_is_refused_by_name(tmp_path: Path) -> None:

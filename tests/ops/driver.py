@@ -32,6 +32,7 @@ from mcu_quant.ops.forms import PLAIN_TYPES, form_of
 from mcu_quant.ops.interpreter import run_graph
 from mcu_quant.ops.support import node_problems
 from tests.kernel_harness import run_kernel
+from tests.ops.custom_operators import definition
 from tests.oracles import litert_ref, tflm
 
 #: Sums in float32 are not exact; so much of an output step is more than they err.
@@ -45,7 +46,7 @@ class Case:
     inputs: its tensors, constants included (None: absent). samples: how many random inputs, beside
     the extremes. float_steps: how many output steps the bits may be from the float meaning; 1 where
     nothing else is said: half a step of rounding, and as much again for the first of two roundings.
-    oracle: "TFLM", or "LiteRT" (its reference kernels) where TFLM has no such operator; None where neither
+    oracle: "TFLM", or another of ORACLES where TFLM has no such operator; None where neither
     can run the case, and the test says why. states: the outputs behind the first. Where they have values
     before the run among the inputs, the oracle runs the samples as consecutive steps.
     """
@@ -241,10 +242,14 @@ def near_float(case: Case) -> None:
 def equals_oracle(case: Case) -> None:
     if case.oracle is None:
         pytest.skip("there is no oracle for this case: see the table")
-    oracle = {"TFLM": tflm, "LiteRT": litert_ref}[case.oracle]
+    oracle = ORACLES[case.oracle]
     graph, samples = case.graph(), case.samples_of_inputs()
     expected = oracle(write_tflite(graph), samples, sequence=bool(graph.states))
     _assert_same(run_graph(graph, samples) if graph.states else reference(case)[:1], expected)
+
+
+#: By the names that operators give them (Operator.oracles).
+ORACLES = {"TFLM": tflm, "LiteRT": litert_ref, "CUSTOM_OPERATORS.md": definition}
 
 
 def c_equals_reference(case: Case) -> None:

@@ -35,7 +35,7 @@ def as_int16(
         elif index in rule.biases_at:
             inputs.append(_finer_bias(tensor, bias))
         else:
-            inputs.append(tensor if index == rule.cell else _finer(tensor, rng))
+            inputs.append(tensor if tensor.dtype == "int16" else _finer(tensor, rng))
     output = FIXED_INT16 if rule.output == "fixed" else _finer_quant(case.output_quant)
     if rule.output == "same":
         output = _finer_quant(next(t.quant for t in case.inputs if t is not None and t.quant is not None))

@@ -24,8 +24,15 @@ from mcu_quant.ops.support import node_problems
 from mcu_quant.optimize.storage import widen_constants
 from mcu_quant.quantize.floats import quantize_weights
 from tests.kernel_harness import run_kernel
-from tests.ops.driver import Case, float_node, may_overlap, one_node_graph, operands, real_operands
-from tests.oracles import litert_ref, tflm
+from tests.ops.driver import (
+    ORACLES,
+    Case,
+    float_node,
+    may_overlap,
+    one_node_graph,
+    operands,
+    real_operands,
+)
 
 #: Operator to the tolerance of C and of LiteRT.
 TOLERANCES = {
@@ -87,6 +94,7 @@ TOLERANCES = {
     "transpose_conv": (1e-5, 1e-5),
     "batch_matmul": (1e-5, 1e-5),
     "unidirectional_sequence_lstm": (1e-5, 1e-5),
+    **dict.fromkeys(("gru", "simple_rnn"), (1e-5, 1e-5)),
     "fully_connected": (1e-5, 1e-5),
 }
 Operands = list[np.ndarray | None]
@@ -96,7 +104,7 @@ FORMS = ("float32", "float16", "weights", "hybrid")
 #: Gates that are all or nothing make any difference a large one.
 UNSTABLE = ("saturates_gates",)
 #: Operators with several weights, which are widened where they are used.
-RECURRENT = ("unidirectional_sequence_lstm",)
+RECURRENT = ("unidirectional_sequence_lstm", "gru", "simple_rnn")
 
 
 def forms_of(op: str) -> tuple[str, ...]:
@@ -213,7 +221,7 @@ def test_float_near_litert(case: Case, form: str) -> None:
     expected = run_graph(graph, inputs)[0]
     if form == "hybrid" and case.name == "float64_sums":
         pytest.skip("LiteRT gives half of the float meaning here, which we are near")
-    oracle = tflm if OPERATORS[case.op].oracles.get("float") == "TFLM" else litert_ref
+    oracle = ORACLES[OPERATORS[case.op].oracles.get("float", "LiteRT")]
     (actual,) = oracle(data, inputs, sequence=bool(graph.states))
     assert_near(actual, expected, tolerance_of(node, 1), oracle.__name__)
     # What was written is what is read, of what can be a model of its own.

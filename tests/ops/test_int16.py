@@ -37,6 +37,7 @@ from tests.ops import (
     test_fully_connected,
     test_gather,
     test_gather_nd,
+    test_gru,
     test_leaky_relu,
     test_logistic,
     test_max_pool_2d,
@@ -57,6 +58,7 @@ from tests.ops import (
     test_resize_nearest_neighbor,
     test_rsqrt,
     test_select_v2,
+    test_simple_rnn,
     test_softmax,
     test_squared_difference,
     test_strided_slice,
@@ -98,6 +100,15 @@ def _above_0(case: Case) -> Case:
     return replace(case, data=tuple(np.maximum(x, 1) for x in case.data or ()))
 
 
+def _recurrent(table: Sequence[Case]) -> list[Case]:
+    """Half a thousandth from the meaning, but where limits decide, as in the int8 case."""
+    return [
+        as_int16(case, float_steps=16.0 if case.float_steps <= 1 else 65535.0)
+        for case in table
+        if case.name not in _NOT_IN_INT16
+    ]
+
+
 # softmax, logistic and tanh interpolate in tables: several steps of 1/32768 from their meaning.
 TABLES: dict[str, list[Case]] = {
     "abs": _cases(test_abs.CASES),
@@ -115,6 +126,7 @@ TABLES: dict[str, list[Case]] = {
     "fully_connected_int32": _cases(test_fully_connected.CASES, "float64_sums", bias="int32"),
     "gather": _with_litert(_cases(test_gather.CASES)),
     "gather_nd": _with_litert(_cases(test_gather_nd.CASES)),
+    "gru": _recurrent(test_gru.CASES),
     "leaky_relu": _cases(test_leaky_relu.CASES),
     "logistic": _cases(test_logistic.CASES, float_steps=2.0),
     "max_pool_2d": _cases(test_max_pool_2d.CASES),
@@ -137,6 +149,7 @@ TABLES: dict[str, list[Case]] = {
     "resize_bilinear": _with_litert(_cases(test_resize_bilinear.CASES, float_steps=600.0)),
     "resize_nearest_neighbor": _cases(test_resize_nearest_neighbor.CASES),
     "select_v2": _cases(test_select_v2.CASES),
+    "simple_rnn": _recurrent(test_simple_rnn.CASES),
     "softmax": _cases(test_softmax.CASES, float_steps=24.0),
     "strided_slice": _cases(test_strided_slice.CASES),
     "sub": _cases(test_sub.CASES),

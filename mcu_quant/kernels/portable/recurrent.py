@@ -1,0 +1,159 @@
+"""What the kernels of gru and simple_rnn share: parameters, tables of both products, scratch."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+
+from mcu_quant.fixed_point import INT32_MAX, IntArray, reduced_multiplier
+from mcu_quant.ir import BoundNode, Tensor
+from mcu_quant.kernels.base import Activation, Argument, Constant, Core, Kernel, KernelCall, Scratch
+from mcu_quant.kernels.portable.lstm import SIGMOID
+from mcu_quant.kernels.portable.walk import Params
+from mcu_quant.ops import OPERATORS
+from mcu_quant.ops.linear import widest
+from mcu_quant.ops.recurrent import HIDDEN, X, gate_multipliers, output_multiplier, products
+
+#: Of both products, what their tables' labels begin with.
+LABELS = ("", "recurrent_")
+
+
+class RecurrentKernel(Kernel):
+    """Goes through the steps one after the other; the hidden state is changed in place.
+
+    scratch_per_unit: bytes, by operator.
+    """
+
+    scratch_per_unit: ClassVar[int]
+
+    def call(self, node: BoundNode) -> KernelCall:
+        units = node.output.shape[2]
+        steps, input_size = node.input(X).shape[1:]
+        params: Params = {
+            "steps": steps,
+            "input_size": input_size,
+            "units": units,
+            "starts_anew": int(node.optional_input(HIDDEN) is None),
+            **self.form_params(node),
+        }
+        if node.node.op == "gru":
+            params["reset_after"] = int(node.attrs.reset_after)
+        arguments = (
+            Activation(node.input(X).name),
+            *self.tables(node),
+            Scratch(),
+            Activation(node.outputs[1].name),
+            Activation(node.output.name),
+        )
+        return KernelCall(params, arguments)
+
+    def form_params(self, node: BoundNode) -> Params:
+        """The parameters that the form adds."""
+        raise NotImplementedError(self.name)
+
+    def tables(self, node: BoundNode) -> tuple[Argument, ...]:
+        """What the form reads of flash."""
+        raise NotImplementedError(self.name)
+
+    def scratch_bytes(self, node: BoundNode) -> int:
+        return self.scratch_per_unit * node.output.shape[2]
+
+    def overlap(self, node: BoundNode) -> tuple[int | None, ...]:
+        """When a step's row of the output is written, that row of the input has been read."""
+        steps = node.input(X).shape[1]
+        growth = (node.output.bytes - node.input(X).bytes) // steps
+        return (max(growth, steps * growth), *(None for _ in node.inputs[1:]))
+
+
+class RecurrentS8(RecurrentKernel):
+    """The zero_points are folded into the biases."""
+
+    #: Modelled cycles of a product, and of a sum and what becomes of it.
+    costs: ClassVar[tuple[float, float]] = (5.0, 60.0)
+
+    def form_params(self, node: BoundNode) -> Params:
+        multiplier, shift = output_multiplier(node)
+        zero_point = node.output.zero_point
+        return {"output_multiplier": multiplier, "output_shift": shift, "output_zero_point": zero_point}
+
+    def tables(self, node: BoundNode) -> tuple[Argument, ...]:
+        parts = [
+            _product_tables(label, x, weights, _folded_bias(x, weights, bias))
+            for label, (x, weights, bias) in zip(LABELS, products(node), strict=True)
+        ]
+        return (*parts[0], *parts[1], SIGMOID)
+
+    def cycles(self, node: BoundNode, core: Core) -> float:
+        product, gate = self.costs
+        sums = node.input(X).shape[1] * node.input(2).shape[0]
+        return product * OPERATORS[node.node.op].macs(node) + gate * sums
+
+
+class RecurrentS16(RecurrentKernel):
+    forms = ("int16",)
+
+    def form_params(self, node: BoundNode) -> Params:
+        multiplier, shift = output_multiplier(node)
+        params: Params = {"output_multiplier": multiplier, "output_shift": shift}
+        for label, (x, weights, bias) in zip(LABELS, products(node), strict=True):
+            words = _bias_words(weights, bias)
+            params[f"{label}bias_words"] = len(words) // len(_rows(weights))
+            params[f"{label}narrow"] = int(_is_narrow(x, weights))
+        return params
+
+    def tables(self, node: BoundNode) -> tuple[Argument, ...]:
+        parts = [
+            _product_tables(label, x, weights, _bias_words(weights, bias))
+            for label, (x, weights, bias) in zip(LABELS, products(node), strict=True)
+        ]
+        return (*parts[0], *parts[1], SIGMOID)
+
+    def cycles(self, node: BoundNode, core: Core) -> float:
+        """Not fitted: there is one kernel for each such node."""
+        sums = node.input(X).shape[1] * node.input(2).shape[0]
+        return 10.0 * OPERATORS[node.node.op].macs(node) + 80.0 * sums
+
+
+def _rows(weights: Tensor) -> IntArray:
+    assert weights.data is not None
+    return weights.data.astype(np.int64)
+
+
+def _bias(weights: Tensor, bias: Tensor | None) -> IntArray:
+    """int64 [rows]."""
+    if bias is None or bias.data is None:
+        return np.zeros(weights.shape[0], np.int64)
+    return bias.data.astype(np.int64)
+
+
+def _folded_bias(x: Tensor, weights: Tensor, bias: Tensor | None) -> np.ndarray:
+    """int32 [rows]: with what the zero_point of x adds to each sum, modulo 2**32."""
+    return (_bias(weights, bias) - x.zero_point * _rows(weights).sum(axis=1)).astype(np.int32)
+
+
+def _bias_words(weights: Tensor, bias: Tensor | None) -> np.ndarray:
+    """int32: [rows] if all of them fit, else [2 * rows], the lower word of each first."""
+    values = _bias(weights, bias)
+    if np.abs(values).max() <= INT32_MAX:
+        return values.astype(np.int32)
+    return values.astype("<i8").view("<i4").astype(np.int32)
+
+
+def _is_narrow(x: Tensor, weights: Tensor) -> bool:
+    """Whether no sum of products leaves int32."""
+    return bool(np.abs(_rows(weights)).sum(axis=1).max() * widest(x.zero_point, x.dtype) <= INT32_MAX)
+
+
+def _product_tables(label: str, x: Tensor, weights: Tensor, bias: np.ndarray) -> tuple[Constant, ...]:
+    """weights, bias, and for each row: multiplier int32, shift int8."""
+    assert weights.data is not None
+    multiplier, shift = gate_multipliers(x, weights)
+    if x.dtype == "int16":
+        multiplier = reduced_multiplier(multiplier)
+    return (
+        Constant(f"{label}weights", weights.data),
+        Constant(f"{label}bias", bias),
+        Constant(f"{label}multiplier", multiplier.astype(np.int32)),
+        Constant(f"{label}shift", shift.astype(np.int8)),
+    )
