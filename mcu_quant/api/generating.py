@@ -100,15 +100,19 @@ def generate(
     keep_input: bool = False,
     ram: int | None = None,
     placement: str | Path | Mapping[str, str] | None = None,
+    stream: int | None = None,
+    hop: int | None = None,
 ) -> Generated:
     """Write a C library for a core (target) or a firmware project for a board into output_dir.
 
     format: what comes with the C ("make", "cmake", "arduino", …), as --format on the command line.
     optimize ("time", "balanced", "size") to ram (the arena's limit in bytes): as on the command line.
     placement: the TOML file of --placement, or its table: layer name or pattern → linker section.
+    stream: the axis of time of the input, of a model that is to stream; hop: frames that come at once, by
+    default 1. Inputs of the result's methods are then hops, one after the other.
     """
     options = GenerateOptions(
-        optimize, kernels, keep_constant_channels, keep_input, ram, _placement(placement)
+        optimize, kernels, keep_constant_channels, keep_input, ram, _placement(placement), stream, hop
     )
     prefix = None if name is None else check_c_name(name)
     loaded = model if isinstance(model, (FloatModel, QuantizedModel)) else load(model)
@@ -123,10 +127,11 @@ def generate(
     check_directory(path, force=force)
     chosen = None if board is None else pipeline.board_named(board)
     core = pipeline.core_named(chosen.core if chosen is not None else str(target))
-    deployment = pipeline.deploy(loaded.model, core, options, prefix, chosen)
+    model = pipeline.streamed(loaded.model, options)
+    deployment = pipeline.deploy(model, core, options, prefix, chosen)
     facts = pipeline.manifest_facts([deployment], chosen, form)
     write_directory(path, pipeline.render([deployment], chosen, form), facts, force=force)
-    return Generated(path, deployment, loaded.model, board)
+    return Generated(path, deployment, model, board)
 
 
 def _placement(source: str | Path | Mapping[str, str] | None) -> Placement:

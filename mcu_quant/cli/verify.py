@@ -47,12 +47,13 @@ def command(
     from mcu_quant import pipeline, samples
     from mcu_quant.errors import BitsDifferError
 
-    integer = options.load_integer_model(model, quantizing)
+    chosen = options.generate_options(generating)
+    integer = options.load_to_generate(model, quantizing, chosen)
     if inputs is None:
         arrays = samples.default_inputs(integer.graph, count, seed)
     else:
         arrays = samples.read_inputs(inputs, integer.graph)
-    results = pipeline.verify(integer, engines or ("host",), arrays, options.generate_options(generating))
+    results = pipeline.verify(integer, engines or ("host",), arrays, chosen)
     different = [result for result in results if not result.passed]
     if as_json:
         comparisons = [result.as_json() for result in results]

@@ -86,12 +86,13 @@ def _time_of(graph: Graph, axis: int, hop: int) -> Frames:
             hint="the inputs joined along their channels",
         )
     (tensor,) = graph.input_tensors()
-    if not 1 <= axis < len(tensor.shape) or tensor.shape[axis] < 2:
+    able = [other for other, size in enumerate(tensor.shape) if other and size > 1]
+    if axis not in able:
         raise InvalidInputError(
             "--stream must be an axis of the input that has several rows; axis 0 is the batch",
             layer=tensor.name,
             value=f"axis {axis} of {list(tensor.shape)}",
-            hint=f"--stream {max(range(1, len(tensor.shape)), key=lambda i: tensor.shape[i], default=1)}",
+            hint=f"--stream {' or '.join(map(str, able))}" if able else "",
         )
     size = tensor.shape[axis]
     if not 1 <= hop <= size:
@@ -121,9 +122,7 @@ def _together(made: list[Frames]) -> Frames:
     first = max(frames.clean[0] for frames in made)
     end = max(first, min(frames.clean[1] for frames in made))
     padded = next((frames.padded_by for frames in made if frames.padded_by), "")
-    return replace(
-        made[0], clean=(first, end), ahead=min(frames.ahead for frames in made), padded_by=padded
-    )
+    return replace(made[0], clean=(first, end), ahead=min(frames.ahead for frames in made), padded_by=padded)
 
 
 def _unclean(layer: str, read: Iterable[Frames]) -> list[Problem]:
@@ -140,7 +139,9 @@ def _without_rows(node: BoundNode, step: Step, read: Mapping[int, Frames]) -> li
 
 def _problem(layer: str, frames: Frames) -> Problem:
     first, end = frames.clean
-    padded = [f"{a} to {b - 1}" if b - a > 1 else f"{a}" for a, b in ((0, first), (end, frames.size)) if b > a]
+    padded = [
+        f"{a} to {b - 1}" if b - a > 1 else f"{a}" for a, b in ((0, first), (end, frames.size)) if b > a
+    ]
     return Problem(
         "what a layer reads along time must not depend on padding",
         layer,

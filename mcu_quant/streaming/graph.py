@@ -8,14 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from mcu_quant.ir import BoundNode, Graph, Node, State, Tensor, check, unique_name
+from mcu_quant.ir import BoundNode, Graph, Node, State, Streaming, Tensor, check, unique_name
 from mcu_quant.ops import OPERATORS
 from mcu_quant.ops.concatenation import ConcatenationAttrs, in_steps
 from mcu_quant.ops.interpreter import run_graph
 from mcu_quant.ops.slide import SlideAttrs
 from mcu_quant.ops.strided_slice import attrs_of
 from mcu_quant.streaming.analysis import Analysis, Step, analyze, parts_of
-from mcu_quant.streaming.frames import Selection
+from mcu_quant.streaming.frames import Frames, Selection
 from mcu_quant.streaming.rows import with_rows
 
 
@@ -74,8 +74,21 @@ class _Streaming:
                 inputs=(self.made[source],),
                 outputs=outputs,
                 states=tuple(self.states),
+                streaming=self._facts(),
             )
         )
+
+    def _facts(self) -> Streaming:
+        analysis = self.analysis
+        rows = [_rows_of(analysis.frames[n]) if n in analysis.frames else None for n in self.graph.outputs]
+        whole = [
+            node.name
+            for node in self.graph.nodes
+            if node.name not in analysis.steps and not analysis.frames.keys().isdisjoint(node.inputs)
+        ]
+        (source,) = self.graph.inputs
+        size = analysis.frames[source].size
+        return Streaming(analysis.axis, analysis.hop, size, tuple(rows), tuple(whole))
 
     def _whole(self, node: BoundNode) -> None:
         """As it is, on the whole window of what varies in time."""
@@ -191,6 +204,12 @@ class _Streaming:
         return unique_name(wanted, {node.name for node in (*self.nodes, *self.graph.nodes)})
 
 
+def _rows_of(frames: Frames) -> tuple[int, int, int]:
+    """Which rows of the window an output is: (axis, first, end)."""
+    end = frames.clean[1]
+    return frames.axis, end - frames.newest().count, end
+
+
 def _depths(graph: Graph, analysis: Analysis) -> dict[str, int]:
     """How many rows of each tensor its readers need, at most."""
     depths: dict[str, int] = {}
@@ -216,4 +235,3 @@ def _needs(graph: Graph, analysis: Analysis) -> Iterator[tuple[str, Selection]]:
 
 def _with_size(shape: tuple[int, ...], axis: int, size: int) -> tuple[int, ...]:
     return (*shape[:axis], size, *shape[axis + 1 :])
-
