@@ -191,8 +191,8 @@ class State:
 
 @dataclass(frozen=True)
 class Streaming:
-    """How a graph streams: each run takes the next `hop` frames along an axis of its one input, and gives what
-    the model gives that takes a window of `frames` frames, of the window that ends with them.
+    """How a graph streams: each run takes the next `hop` frames along an axis of its one input, and gives
+    what the window model gives of the `frames` frames that end with them.
 
     rows: for each output that still varies in time, (axis, first, end), which of the window model's rows it
     is; else None. whole: the layers that compute all rows of a window in each run.

@@ -127,11 +127,11 @@ def generate(
     check_directory(path, force=force)
     chosen = None if board is None else pipeline.board_named(board)
     core = pipeline.core_named(chosen.core if chosen is not None else str(target))
-    model = pipeline.streamed(loaded.model, options)
-    deployment = pipeline.deploy(model, core, options, prefix, chosen)
+    generated = pipeline.streamed(loaded.model, options)
+    deployment = pipeline.deploy(generated, core, options, prefix, chosen)
     facts = pipeline.manifest_facts([deployment], chosen, form)
     write_directory(path, pipeline.render([deployment], chosen, form), facts, force=force)
-    return Generated(path, deployment, model, board)
+    return Generated(path, deployment, generated, board)
 
 
 def _placement(source: str | Path | Mapping[str, str] | None) -> Placement:

@@ -185,8 +185,8 @@ _GENERATING = (
         "--stream",
         type=int,
         metavar="AXIS",
-        help="The model takes a window of time along this axis of its input (0 is the batch): make one that takes"
-        " the next frames and computes what these change.",
+        help="The model takes a window of time along this axis of its input (0 is the batch): make one that"
+        " takes the next frames and computes what these change.",
     ),
     click.option(
         "--hop", type=int, metavar="N", help="With --stream: frames that come at once.  [default: 1]"

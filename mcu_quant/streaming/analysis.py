@@ -36,10 +36,8 @@ class Step:
 @dataclass(frozen=True)
 class Analysis:
     """frames: of every tensor that varies in time. steps: of the nodes that stream, by name; all others that
-    read such a tensor need the whole window of it. axis, hop: as they were asked for."""
+    read such a tensor need the whole window of it."""
 
-    axis: int
-    hop: int
     frames: Mapping[str, Frames]
     steps: Mapping[str, Step]
 
@@ -67,7 +65,7 @@ def analyze(graph: Graph, axis: int, hop: int) -> Analysis:
     problems += _output_problems(graph, frames)
     if problems:
         raise UnsupportedModelError(problems)
-    return Analysis(axis, hop, frames, steps)
+    return Analysis(frames, steps)
 
 
 def _time_of(graph: Graph, axis: int, hop: int) -> Frames:
@@ -166,8 +164,8 @@ def _output_problems(graph: Graph, frames: Mapping[str, Frames]) -> list[Problem
 def parts_of(node: BoundNode, taps: Taps) -> list[tuple[Selection, Taps]]:
     """How the rows are made: of what, and with which taps; several parts are joined along time.
 
-    Rows that lie apart are gathered where one row is made, since kernels are made for windows without gaps, and
-    where the operator knows no gaps.
+    Rows that lie apart are gathered where one row is made, since kernels are made for windows without gaps,
+    and where the operator knows no gaps.
     """
     if taps.taps == 1:
         picked = Selection(taps.made, taps.stride, taps.delay)

@@ -28,7 +28,7 @@ class Frames:
 
     @property
     def period(self) -> int:
-        """Frames from one streamed row to the next: rows of all windows, those of every hop, are on this grid."""
+        """Frames from one streamed row to the next: the rows of the windows of all hops are among these."""
         return math.gcd(self.hop, self.spacing)
 
     @property

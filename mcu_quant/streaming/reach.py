@@ -109,7 +109,7 @@ def _reshape(node: BoundNode, axes: Axes) -> Reach | None:
 
 
 def kept_axis(shape: Shape, axis: int, reshaped: Shape) -> int | None:
-    """Where that axis is in the other shape, with as many elements before it; None if it was split or merged."""
+    """Where that axis is in the other shape, behind as many elements; None if it is split or merged."""
     outer = math.prod(shape[:axis])
     for other, size in enumerate(reshaped):
         if size == shape[axis] and math.prod(reshaped[:other]) == outer:

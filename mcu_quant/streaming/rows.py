@@ -24,10 +24,21 @@ def window_axes_of(node: BoundNode) -> WindowAxes | None:
     return pool_axes(node) if isinstance(OPERATORS[node.node.op], Pool2D) else None
 
 
-def with_rows(node: BoundNode, axis: int, reach: Reach, taps: Taps, rows: int) -> Any | None:
-    """The attributes with which it makes `taps.made` rows of so many, which hold what it reads and no padding.
+def only_picks_rows(node: BoundNode, axis: int) -> bool:
+    """Whether its output is rows of its input as they are: a border or a cut along the time axis alone."""
+    if node.node.op in ("pad", "mirror_pad"):
+        return not any(any(border) for other, border in enumerate(node.attrs.paddings) if other != axis)
+    if node.node.op != "strided_slice" or node.attrs.dropped:
+        return False
+    strides = _changed(node.attrs.strides, axis, 1)
+    sizes = _changed(node.attrs.sizes, axis, node.input(0).shape[axis])
+    return sizes == node.input(0).shape and set(strides) == {1}
 
-    axis: the input's time axis. None if nothing is left to do: the rows themselves are the output.
+
+def attrs_for_rows(node: BoundNode, axis: int, reach: Reach, taps: Taps, rows: int) -> Any:
+    """The attributes with which it makes `taps.made` rows of so many, which hold what it reads, no padding.
+
+    axis: the input's time axis.
     """
     attrs, op = node.attrs, node.node.op
     if window_axes_of(node) is not None:
@@ -36,18 +47,14 @@ def with_rows(node: BoundNode, axis: int, reach: Reach, taps: Taps, rows: int) -
         assert reach.axis is not None
         return replace(attrs, shape=_changed(attrs.shape, reach.axis, taps.made))
     if op in ("pad", "mirror_pad"):
-        paddings = _changed(attrs.paddings, axis, (0, 0))
-        return replace(attrs, paddings=paddings) if any(map(any, paddings)) else None
+        return replace(attrs, paddings=_changed(attrs.paddings, axis, (0, 0)))
     if op == "strided_slice":
-        sliced = replace(
+        return replace(
             attrs,
             begin=_changed(attrs.begin, axis, 0),
             strides=_changed(attrs.strides, axis, 1),
             sizes=_changed(attrs.sizes, axis, taps.made),
         )
-        whole = _changed(node.input(0).shape, axis, taps.made)
-        nothing = sliced.sizes == whole and set(sliced.strides) == {1} and not sliced.dropped
-        return None if nothing else sliced
     return attrs
 
 

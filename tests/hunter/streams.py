@@ -12,7 +12,7 @@ from hypothesis import assume
 from hypothesis import strategies as st
 
 from mcu_quant.errors import McuQuantError
-from mcu_quant.ir import Graph, Node, QuantParams, Tensor, check
+from mcu_quant.ir import Graph, QuantParams, Streaming, Tensor
 from mcu_quant.ops.binary import ArithmeticAttrs
 from mcu_quant.ops.concatenation import ConcatenationAttrs
 from mcu_quant.ops.conv_2d import Conv2DAttrs
@@ -25,6 +25,7 @@ from mcu_quant.ops.reduction import ReductionAttrs
 from mcu_quant.ops.relu import ReluAttrs
 from mcu_quant.ops.reshape import ReshapeAttrs
 from mcu_quant.ops.strided_slice import attrs_of
+from mcu_quant.ops.support import find_problems
 from mcu_quant.ops.transpose import TransposeAttrs
 from mcu_quant.streaming import stream_graph
 from mcu_quant.streaming.windows import run_windows
@@ -38,7 +39,8 @@ from tests.hunter.build import (
     draw_output_quant,
     draw_weights,
 )
-from tests.hunter.graphs import EMITTERS, NEEDS_IMAGE
+from tests.hunter.graphs import EMITTERS, NEEDS_IMAGE, Case
+from tests.hunter.int16 import int16_graph
 from tests.hunter.windows import typical_sum
 
 #: Hops of a stream: beyond every window that is drawn.
@@ -49,22 +51,24 @@ QUANT = QuantParams.per_tensor(0.05, 3)
 
 
 @dataclass(frozen=True)
-class StreamCase:
-    """A window model, and what streams of it: hops [HOPS, *the streaming input's shape]."""
+class StreamCase(Case):
+    """A streaming graph and hops of a stream, [HOPS, *shape], and the window model that it was made of."""
 
     window: Graph
-    axis: int
-    hop: int
-    hops: np.ndarray
 
-    def streaming(self) -> Graph:
-        return stream_graph(self.window, self.axis, self.hop)
+    @property
+    def streaming(self) -> Streaming:
+        assert self.graph.streaming is not None
+        return self.graph.streaming
 
     def expected(self) -> list[np.ndarray]:
-        """The window model on every window: what streaming must equal."""
-        streaming = self.streaming().streaming
-        assert streaming is not None
-        return run_windows(self.window, streaming, self.hops)
+        """By the window model, of every window."""
+        return run_windows(self.window, self.streaming, self.inputs[0])
+
+
+def stream_case(window: Graph, axis: int, hop: int, hops: np.ndarray) -> StreamCase:
+    """Raises McuQuantError where the window model cannot stream."""
+    return StreamCase(stream_graph(window, axis, hop), (hops,), window)
 
 
 class TimeDraft(GraphDraft):
@@ -176,7 +180,7 @@ LAYERS: tuple[Callable[[TimeDraft, Tensor], Tensor | None], ...] = (
 
 
 def head(draft: TimeDraft, x: Tensor) -> None:
-    """Nothing, a mean, all rows flattened into a dense layer, a dense layer for each row, other axes first."""
+    """Nothing, a mean, a dense layer of all rows or of each, axes in another order, or fewer."""
     way = draft.draw(st.sampled_from(["rows", "mean", "flat", "dense", "turned", "squeezed"]))
     if way == "mean":
         axes = draft.draw(st.sampled_from([(1, 2), (draft.time,), (3 - draft.time,), (3,)]))
@@ -233,15 +237,36 @@ def window_models(draw: Draw) -> tuple[Graph, int]:
 
 @st.composite
 def stream_cases(draw: Draw) -> StreamCase:
-    """Only what can be streamed."""
+    """Only what can be streamed; some of int16."""
     window, axis = draw(window_models())
-    (source,) = window.input_tensors()
+    wide = int16_graph(window) if draw(st.integers(0, 3)) == 3 else window
+    window = window if find_problems(wide) else wide
+    source = window.input_tensors()[0]
+    assume(len(window.inputs) == 1 and axis < len(source.shape) and source.dtype != "float32")
     hop = draw(st.integers(1, min(4, source.shape[axis])))
     shape = (HOPS, *source.shape[:axis], hop, *source.shape[axis + 1 :])
-    hops = np.random.default_rng(draw(SEEDS)).integers(-128, 128, shape).astype(np.int8)
-    case = StreamCase(window, axis, hop, hops)
+    limits = np.iinfo(source.dtype)
+    rng = np.random.default_rng(draw(SEEDS))
+    hops = rng.integers(limits.min, limits.max, shape, source.dtype, endpoint=True)
     try:
-        case.streaming()
+        return stream_case(window, axis, hop, hops)
     except McuQuantError:
         assume(False)
+        raise
+
+
+def shrink_stream(case: StreamCase, fails: Callable[[StreamCase], bool]) -> StreamCase:
+    """The fewest of the window model's first nodes that fail."""
+    streaming = case.streaming
+    for count in range(1, len(case.window.nodes)):
+        nodes = case.window.nodes[:count]
+        read = {name for node in nodes for name in node.inputs}
+        outputs = tuple(name for node in nodes for name in node.outputs if name not in read)
+        try:
+            window = case.window.with_(nodes=nodes, outputs=outputs)
+            smaller = stream_case(window, streaming.axis, streaming.hop, case.inputs[0])
+        except McuQuantError:
+            continue
+        if fails(smaller):
+            return smaller
     return case
