@@ -39,11 +39,12 @@ class Generated:
     def verify(self, inputs: Inputs | None = None, engines: Sequence[str] | None = None) -> list[Comparison]:
         """Check engines against the reference; BitsDifferError if one differs.
 
-        inputs: by default seeded random samples, all-min and all-max. engines: by default `host`, and
+        inputs: by default seeded random samples, all-min and all-max. Of a model that streams, the reference
+        is checked against the window model, too. engines: by default `host`, and
         the board that the project is for.
         """
         names = list(engines) if engines is not None else ["host"] + ([self.board] if self.board else [])
-        arrays = self._inputs(inputs, 8)
+        arrays = self._inputs(inputs, samples.enough_samples(self.model.graph, 8))
         results = pipeline.verify(self.model, names, arrays, self.deployment.options)
         different = [str(result) for result in results if not result.passed]
         if different:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from mcu_quant.errors import InvalidInputError, Problem, UnsupportedModelError
 from mcu_quant.ir import BoundNode, Graph
-from mcu_quant.streaming.frames import Frames, Selection, Taps, taps_of, through
-from mcu_quant.streaming.reach import Reach, reach_of
-from mcu_quant.streaming.rows import DILATED
+from mcu_quant.streaming.frames import Frames
+from mcu_quant.streaming.needs import Needs
+from mcu_quant.streaming.steps import Step, step_of
 
 _HINT = (
     'padding="valid" along time in that layer, or "causal" and only the last steps read; '
@@ -18,28 +18,13 @@ _HINT = (
 
 
 @dataclass(frozen=True)
-class Step:
-    """A node that makes some rows of its output.
-
-    taps: by the inputs that vary in time, by position. frames: the output's.
-    """
-
-    reach: Reach
-    taps: Mapping[int, Taps]
-    frames: Frames
-
-    @property
-    def made(self) -> int:
-        return next(iter(self.taps.values())).made
-
-
-@dataclass(frozen=True)
 class Analysis:
     """frames: of every tensor that varies in time. steps: of the nodes that stream, by name; all others that
-    read such a tensor need the whole window of it."""
+    read such a tensor need the whole window of it. needs: the rows of each that are needed."""
 
     frames: Mapping[str, Frames]
     steps: Mapping[str, Step]
+    needs: Needs
 
 
 def analyze(graph: Graph, axis: int, hop: int) -> Analysis:
@@ -53,7 +38,7 @@ def analyze(graph: Graph, axis: int, hop: int) -> Analysis:
         read = {i: frames[t.name] for i, t in enumerate(node.inputs) if t is not None and t.name in frames}
         if not read:
             continue
-        step = _step(node, read)
+        step = step_of(node, read)
         if step is None:
             problems += _unclean(node.name, read.values())
         elif step.frames.clean[0] >= step.frames.clean[1]:
@@ -65,7 +50,8 @@ def analyze(graph: Graph, axis: int, hop: int) -> Analysis:
     problems += _output_problems(graph, frames)
     if problems:
         raise UnsupportedModelError(problems)
-    return Analysis(frames, steps)
+    needs = Needs(graph, frames, steps)
+    return Analysis(frames, needs.steps, needs)
 
 
 def _time_of(graph: Graph, axis: int, hop: int) -> Frames:
@@ -100,27 +86,6 @@ def _time_of(graph: Graph, axis: int, hop: int) -> Frames:
             value=f"{hop} of {size} frames",
         )
     return Frames(axis, size, 1, (0, size), hop)
-
-
-def _step(node: BoundNode, read: Mapping[int, Frames]) -> Step | None:
-    """None if the node needs the whole window."""
-    first = next(iter(read.values()))
-    alike = all((f.spacing, f.size) == (first.spacing, first.size) for f in read.values())
-    reach = reach_of(node, {index: frames.axis for index, frames in read.items()}) if alike else None
-    if reach is None:
-        return None
-    size = 1 if reach.axis is None else node.output.shape[reach.axis]
-    made = _together([through(reach, frames, size, node.name) for frames in read.values()])
-    taps = {index: taps_of(reach, frames, made) for index, frames in read.items()}
-    return Step(reach, taps, made)
-
-
-def _together(made: list[Frames]) -> Frames:
-    """Of rows that are made of several inputs: as late as the latest of them."""
-    first = max(frames.clean[0] for frames in made)
-    end = max(first, min(frames.clean[1] for frames in made))
-    padded = next((frames.padded_by for frames in made if frames.padded_by), "")
-    return replace(made[0], clean=(first, end), ahead=min(frames.ahead for frames in made), padded_by=padded)
 
 
 def _unclean(layer: str, read: Iterable[Frames]) -> list[Problem]:
@@ -159,20 +124,3 @@ def _output_problems(graph: Graph, frames: Mapping[str, Frames]) -> list[Problem
                 rule = "an output must have the rows that one hop brings"
                 problems.append(Problem(rule, name, seen, "a smaller --hop"))
     return problems
-
-
-def parts_of(node: BoundNode, taps: Taps) -> list[tuple[Selection, Taps]]:
-    """How the rows are made: of what, and with which taps; several parts are joined along time.
-
-    Rows that lie apart are gathered where one row is made, since kernels are made for windows without gaps,
-    and where the operator knows no gaps.
-    """
-    if taps.taps == 1:
-        picked = Selection(taps.made, taps.stride, taps.delay)
-        return [(picked, replace(taps, stride=1, dilation=1, delay=0))]
-    apart = taps.dilation > 1
-    if taps.made == 1 and (apart or taps.delay >= taps.stride):
-        return [(taps.of_row(0), Taps(taps.taps, 1, 1, 0, 1))]
-    if apart and node.node.op not in DILATED:
-        return [(taps.of_row(row), Taps(taps.taps, 1, 1, 0, 1)) for row in range(taps.made)]
-    return [(taps.all_rows(), taps)]

@@ -8,10 +8,11 @@ from dataclasses import replace
 from mcu_quant.ir import BoundNode, Graph, Node, Streaming, check
 from mcu_quant.ops import OPERATORS
 from mcu_quant.ops.concatenation import ConcatenationAttrs, in_steps
-from mcu_quant.streaming.analysis import Analysis, Step, analyze, parts_of
+from mcu_quant.streaming.analysis import Analysis, analyze
 from mcu_quant.streaming.frames import Frames, Selection, Taps
 from mcu_quant.streaming.kept import Draft, Rows, with_size
 from mcu_quant.streaming.rows import attrs_for_rows, only_picks_rows
+from mcu_quant.streaming.steps import Step, parts_of
 
 
 def stream_graph(graph: Graph, axis: int, hop: int) -> Graph:

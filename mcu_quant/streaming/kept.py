@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -11,7 +10,7 @@ from mcu_quant.ir import Graph, Node, State, Tensor, unique_name
 from mcu_quant.ops.interpreter import run_graph
 from mcu_quant.ops.slide import SlideAttrs
 from mcu_quant.ops.strided_slice import attrs_of
-from mcu_quant.streaming.analysis import Analysis, parts_of
+from mcu_quant.streaming.analysis import Analysis
 from mcu_quant.streaming.frames import Selection
 
 
@@ -50,7 +49,7 @@ class Rows:
         self.states: list[State] = []
         self._draft, self._analysis = draft, analysis
         self._resting = _resting_rows(draft.window, analysis)
-        self._depths = _depths(draft.window, analysis)
+        self._needs = analysis.needs
         self._slid: dict[str, str] = {}
         self._selected: dict[tuple[str, Selection], str] = {}
 
@@ -58,9 +57,9 @@ class Rows:
         """Those rows of a tensor: its new ones, those that are kept, or some of either."""
         key = (name, rows)
         if key not in self._selected:
-            source, held = self._draft.made[name], self._analysis.frames[name].rows
+            source, held = self._draft.made[name], self._needs.new_rows(name)
             if rows.depth > held:
-                source, held = self._slide(name), self._depths[name]
+                source, held = self._slide(name), self._needs.depths[name]
             self._selected[key] = source if rows == Selection(held) else self._some(name, source, rows, held)
         return self._selected[key]
 
@@ -75,7 +74,7 @@ class Rows:
     def _slide(self, name: str) -> str:
         """The rows that are kept, with the new ones at their end."""
         if name not in self._slid:
-            axis, depth, draft = self._analysis.frames[name].axis, self._depths[name], self._draft
+            axis, depth, draft = self._analysis.frames[name].axis, self._needs.depths[name], self._draft
             shape = with_size(draft.window.tensors[name].shape, axis, depth)
             before, after = draft.tensor(name, shape, "kept"), draft.tensor(name, shape, "slid")
             inputs = (before, draft.made[name])
@@ -97,29 +96,6 @@ def _resting_rows(graph: Graph, analysis: Analysis) -> dict[str, np.ndarray]:
 
     run_graph(graph, [silence], observe)
     return rows
-
-
-def _depths(graph: Graph, analysis: Analysis) -> dict[str, int]:
-    """How many rows of each tensor its readers need, at most."""
-    depths: dict[str, int] = {}
-    for name, rows in _needs(graph, analysis):
-        depths[name] = max(depths.get(name, 0), rows.depth)
-    return depths
-
-
-def _needs(graph: Graph, analysis: Analysis) -> Iterator[tuple[str, Selection]]:
-    for node in graph.bound_nodes():
-        step = analysis.steps.get(node.name)
-        for index, tensor in enumerate(node.inputs):
-            if tensor is None or tensor.name not in analysis.frames:
-                continue
-            if step is None:
-                yield tensor.name, analysis.frames[tensor.name].whole()
-            else:
-                yield from ((tensor.name, rows) for rows, _ in parts_of(node, step.taps[index]))
-    for name in graph.outputs:
-        if name in analysis.frames:
-            yield name, analysis.frames[name].newest()
 
 
 def with_size(shape: tuple[int, ...], axis: int, size: int) -> tuple[int, ...]:
