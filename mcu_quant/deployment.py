@@ -26,7 +26,8 @@ STATE = "state"
 class GenerateOptions:
     """The options that generate, run, verify, profile and inspect share.
 
-    ram: the arena's limit in bytes. placement: the linker sections of weights.
+    ram: the arena's limit in bytes. placement: the linker sections of weights. stream: the axis of the input
+    along which the model streams, None if it does not; hop: how many frames of it come at once.
     """
 
     optimize: str = "balanced"
@@ -35,12 +36,25 @@ class GenerateOptions:
     keep_input: bool = False
     ram: int | None = None
     placement: Placement = UNPLACED
+    stream: int | None = None
+    hop: int | None = None
 
     def __post_init__(self) -> None:
         require_choice("optimize mode", self.optimize, OPTIMIZE_MODES)
         require_choice("choice of kernels", self.kernels, KERNEL_CHOICES)
         if self.ram is not None and not (type(self.ram) is int and self.ram > 0):
             raise InvalidInputError("ram must be a positive number of bytes", value=repr(self.ram))
+        for name, number in (("stream", self.stream), ("hop", self.hop)):
+            if number is not None and type(number) is not int:
+                raise InvalidInputError(f"{name} must be a whole number", value=repr(number))
+        if self.hop is not None and self.stream is None:
+            hint = "--stream AXIS, the axis of time of the model's input"
+            raise InvalidInputError("--hop is for models that stream", value=self.hop, hint=hint)
+
+    @property
+    def frames(self) -> int:
+        """The hop: 1 unless given."""
+        return 1 if self.hop is None else self.hop
 
     def canonical(self) -> str:
         """The options as the command line would spell them, in fixed order: part of generated code."""
@@ -48,6 +62,7 @@ class GenerateOptions:
         words += ["--keep-constant-channels"] if self.keep_constant_channels else []
         words += ["--keep-input"] if self.keep_input else []
         words += [] if self.ram is None else [f"--ram {self.ram}"]
+        words += [] if self.stream is None else [f"--stream {self.stream} --hop {self.frames}"]
         words += [] if self.placement == UNPLACED else [f"--placement {self.placement.canonical()}"]
         return " ".join(words)
 

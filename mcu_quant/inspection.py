@@ -10,7 +10,7 @@ import numpy as np
 from mcu_quant import pipeline
 from mcu_quant.deployment import Deployment, GenerateOptions
 from mcu_quant.errors import Problem, UnsupportedModelError
-from mcu_quant.ir import BoundNode, Graph, Tensor
+from mcu_quant.ir import BoundNode, Graph, Streaming, Tensor
 from mcu_quant.kernels.base import Activation, Constant, Core, KernelCall
 from mcu_quant.ops.bands import BandsAttrs
 from mcu_quant.ops.index_limits import index_limits
@@ -25,6 +25,7 @@ def inspect_graph(graph: Graph) -> dict[str, Any]:
     for node in graph.nodes:
         tensors |= node.attrs.graph.tensors if isinstance(node.attrs, BandsAttrs) else {}
     return {
+        **({} if graph.streaming is None else {"streaming": streaming_facts(graph.streaming)}),
         "inputs": [
             _tensor(tensor) | ({"indices": list(limits[tensor.name])} if tensor.name in limits else {})
             for tensor in graph.input_tensors()
@@ -33,6 +34,19 @@ def inspect_graph(graph: Graph) -> dict[str, Any]:
         "layers": layers,
         "macs": sum(layer["macs"] for layer in layers),
         "parameters": sum(tensor.elements for tensor in tensors.values() if tensor.is_constant),
+    }
+
+
+def streaming_facts(streaming: Streaming) -> dict[str, Any]:
+    """axis, hop, window_frames; of each output the rows of the window's that it is, null if it has no time;
+    whole_window: the layers that compute all rows of a window in each run."""
+    rows = [None if r is None else {"axis": r[0], "first": r[1], "end": r[2]} for r in streaming.rows]
+    return {
+        "axis": streaming.axis,
+        "hop": streaming.hop,
+        "window_frames": streaming.frames,
+        "output_rows": rows,
+        "whole_window": list(streaming.whole),
     }
 
 

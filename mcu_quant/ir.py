@@ -190,11 +190,27 @@ class State:
 
 
 @dataclass(frozen=True)
+class Streaming:
+    """How a graph streams: each run takes the next `hop` frames along an axis of its one input, and gives
+    what the window model gives of the `frames` frames that end with them.
+
+    rows: for each output that still varies in time, (axis, first, end), which of the window model's rows it
+    is; else None. whole: the layers that compute all rows of a window in each run.
+    """
+
+    axis: int
+    hop: int
+    frames: int
+    rows: tuple[tuple[int, int, int] | None, ...]
+    whole: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Graph:
     """nodes are in execution order. tensors: by name, constants included.
 
     states: what is kept from run to run. trained: None unless the model was trained with quantization; such a
-    graph needs no passes.
+    graph needs no passes. streaming: None unless it is a window model that was made to stream.
     """
 
     name: str
@@ -205,6 +221,7 @@ class Graph:
     metadata: Mapping[str, str] = field(default_factory=dict)
     trained: TrainedQuantization | None = None
     states: tuple[State, ...] = ()
+    streaming: Streaming | None = None
 
     @property
     def sources(self) -> tuple[str, ...]:

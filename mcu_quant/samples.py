@@ -189,6 +189,12 @@ def default_inputs(graph: Graph, count: int = 8, seed: int = 0) -> list[np.ndarr
     ]
 
 
+def enough_samples(graph: Graph, count: int) -> int:
+    """count, or as many as fill two windows of a graph that streams."""
+    streaming = graph.streaming
+    return count if streaming is None else max(count, -(-2 * streaming.frames // streaming.hop))
+
+
 def _default_input(
     graph: Graph, tensor: Tensor, count: int, generator: np.random.Generator, inside: Limits | None
 ) -> np.ndarray:

@@ -29,6 +29,7 @@ RANKS: tuple[tuple[str, ...], ...] = (
         "passes",
         "quantize",
         "optimize",
+        "streaming",
         "memory",
         "codegen",
         "verify",

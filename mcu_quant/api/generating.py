@@ -39,11 +39,12 @@ class Generated:
     def verify(self, inputs: Inputs | None = None, engines: Sequence[str] | None = None) -> list[Comparison]:
         """Check engines against the reference; BitsDifferError if one differs.
 
-        inputs: by default seeded random samples, all-min and all-max. engines: by default `host`, and
+        inputs: by default seeded random samples, all-min and all-max. Of a model that streams, the reference
+        is checked against the window model, too. engines: by default `host`, and
         the board that the project is for.
         """
         names = list(engines) if engines is not None else ["host"] + ([self.board] if self.board else [])
-        arrays = self._inputs(inputs, 8)
+        arrays = self._inputs(inputs, samples.enough_samples(self.model.graph, 8))
         results = pipeline.verify(self.model, names, arrays, self.deployment.options)
         different = [str(result) for result in results if not result.passed]
         if different:
@@ -100,15 +101,19 @@ def generate(
     keep_input: bool = False,
     ram: int | None = None,
     placement: str | Path | Mapping[str, str] | None = None,
+    stream: int | None = None,
+    hop: int | None = None,
 ) -> Generated:
     """Write a C library for a core (target) or a firmware project for a board into output_dir.
 
     format: what comes with the C ("make", "cmake", "arduino", …), as --format on the command line.
     optimize ("time", "balanced", "size") to ram (the arena's limit in bytes): as on the command line.
     placement: the TOML file of --placement, or its table: layer name or pattern → linker section.
+    stream: the axis of time of the input, of a model that is to stream; hop: frames that come at once, by
+    default 1. Inputs of the result's methods are then hops, one after the other.
     """
     options = GenerateOptions(
-        optimize, kernels, keep_constant_channels, keep_input, ram, _placement(placement)
+        optimize, kernels, keep_constant_channels, keep_input, ram, _placement(placement), stream, hop
     )
     prefix = None if name is None else check_c_name(name)
     loaded = model if isinstance(model, (FloatModel, QuantizedModel)) else load(model)
@@ -123,10 +128,11 @@ def generate(
     check_directory(path, force=force)
     chosen = None if board is None else pipeline.board_named(board)
     core = pipeline.core_named(chosen.core if chosen is not None else str(target))
-    deployment = pipeline.deploy(loaded.model, core, options, prefix, chosen)
+    generated = pipeline.streamed(loaded.model, options)
+    deployment = pipeline.deploy(generated, core, options, prefix, chosen)
     facts = pipeline.manifest_facts([deployment], chosen, form)
     write_directory(path, pipeline.render([deployment], chosen, form), facts, force=force)
-    return Generated(path, deployment, loaded.model, board)
+    return Generated(path, deployment, generated, board)
 
 
 def _placement(source: str | Path | Mapping[str, str] | None) -> Placement:

@@ -181,6 +181,16 @@ _GENERATING = (
         metavar="FILE",
         help="A TOML file that says which linker section the weights of each layer go to.",
     ),
+    click.option(
+        "--stream",
+        type=int,
+        metavar="AXIS",
+        help="The model takes a window of time along this axis of its input (0 is the batch): make one that"
+        " takes the next frames and computes what these change.",
+    ),
+    click.option(
+        "--hop", type=int, metavar="N", help="With --stream: frames that come at once.  [default: 1]"
+    ),
 )
 _QUANTIZING_NAMES = (
     "data",
@@ -197,7 +207,16 @@ _QUANTIZING_NAMES = (
 )
 #: Flags that are not the name of what they set.
 _FLAGS = {"repairs": "repair"}
-_GENERATING_NAMES = ("optimize", "kernels", "keep_constant_channels", "keep_input", "ram", "placement")
+_GENERATING_NAMES = (
+    "optimize",
+    "kernels",
+    "keep_constant_channels",
+    "keep_input",
+    "ram",
+    "placement",
+    "stream",
+    "hop",
+)
 
 
 def quantizing(function: F) -> F:
@@ -231,6 +250,15 @@ def generate_options(generating: dict[str, Any]) -> GenerateOptions:
     file = generating["placement"]
     placement = UNPLACED if file is None else read_placement(file)
     return GenerateOptions(**{**generating, "placement": placement})
+
+
+def load_to_generate(
+    path: Path, quantizing: dict[str, Any], chosen: GenerateOptions, name: str | None = None
+) -> TfliteModel:
+    """load_integer_model, streaming if --stream says so."""
+    from mcu_quant import pipeline
+
+    return pipeline.streamed(load_integer_model(path, quantizing, name), chosen)
 
 
 def load_integer_model(path: Path, quantizing: dict[str, Any], name: str | None = None) -> TfliteModel:

@@ -65,11 +65,12 @@ def command(
     check_directory(output, force=force)
     chosen = None if board is None else pipeline.board_named(board)
     core = pipeline.core_named(target or chosen.core)  # type: ignore[union-attr]
+    wanted = options.generate_options(generating)
     deployments = [
         pipeline.deploy(
-            options.load_integer_model(path, quantizing, name if len(models) == 1 else None),
+            options.load_to_generate(path, quantizing, wanted, name if len(models) == 1 else None),
             core,
-            options.generate_options(generating),
+            wanted,
             board=chosen,
         )
         for path in models

@@ -58,7 +58,7 @@ def _facts(path: Path, target: str, generating: dict[str, Any], quantizing: dict
     from mcu_quant import inspection, pipeline
     from mcu_quant.errors import UnsupportedModelError
 
-    core = pipeline.core_named(target)
+    core, chosen = pipeline.core_named(target), options.generate_options(generating)
     try:
         loaded = pipeline.load(path)
         if isinstance(loaded, pipeline.TfliteModel):
@@ -67,9 +67,10 @@ def _facts(path: Path, target: str, generating: dict[str, Any], quantizing: dict
             integer, kind = _quantized(loaded, path, quantizing), "float"
             needs_none = options.quantize_options(quantizing).is_float or loaded.trained is not None
             calibrated = quantizing["data"] is not None or needs_none
+        integer = pipeline.streamed(integer, chosen)
     except UnsupportedModelError as error:
         return {"unsupported": inspection.problems_json(error.problems)}
-    facts = inspection.inspect_integer(integer, core, options.generate_options(generating))
+    facts = inspection.inspect_integer(integer, core, chosen)
     if not calibrated:
         facts = inspection.without_quantization(facts)
     return {"kind": kind, "calibrated": calibrated} | facts
@@ -95,6 +96,18 @@ def _count(facts: dict[str, Any], key: str) -> str:
 def _indices(tensor: dict[str, Any]) -> str:
     """Of an input of indices: within what they are."""
     return ", indices from {} to {}".format(*tensor["indices"]) if "indices" in tensor else ""
+
+
+def _streaming(facts: dict[str, Any] | None) -> list[tuple[str, str]]:
+    if facts is None:
+        return []
+    hop = f"{facts['hop']} of {facts['window_frames']} frames along axis {facts['axis']}"
+    rows = [("streams, in each run", hop)]
+    for index, part in enumerate(facts["output_rows"]):
+        if part is not None:
+            text = f"rows {part['first']} to {part['end'] - 1} of the window's, along axis {part['axis']}"
+            rows.append((f"output {index}", text))
+    return rows + [("computed over the whole window", name) for name in facts["whole_window"]]
 
 
 def _show(facts: dict[str, Any]) -> None:
@@ -134,6 +147,7 @@ def _show(facts: dict[str, Any]) -> None:
                 ("largest set live at once without overlap", f"{memory['disjoint_bytes']:,} bytes"),
             ]
             rows += [("planned tables (flash)", f"{facts['flash']['const_bytes']:,} bytes")]
+        rows += _streaming(facts.get("streaming"))
         print_table("", ("", ""), rows)
     for problem in facts["unsupported"]:
         note(f"unsupported: {Problem(**problem)}")

@@ -46,15 +46,13 @@ def command(
 
     if certificate is not None:
         check_directory(certificate, force=force)
-    chosen = pipeline.board_named(board)
-    integer = options.load_integer_model(model, quantizing)
+    target, chosen = pipeline.board_named(board), options.generate_options(generating)
+    integer = options.load_to_generate(model, quantizing, chosen)
     if inputs is None:
         arrays = samples.default_inputs(integer.graph, 1)
     else:
         arrays = samples.read_inputs(inputs, integer.graph)
-    facts, files = pipeline.certify(
-        integer, chosen, [x[:1] for x in arrays], options.generate_options(generating), note=note
-    )
+    facts, files = pipeline.certify(integer, target, [x[:1] for x in arrays], chosen, note=note)
     if certificate is not None:
         about = {"model": facts["model"], "board": board}
         write_directory(certificate, files, about, force=force)

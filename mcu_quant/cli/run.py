@@ -54,9 +54,10 @@ def command(
     from mcu_quant.outputs import check_output, write_file
 
     check_output(outputs, force=force, sources=(inputs, *options.files_read(model, quantizing)))
-    integer = options.load_integer_model(model, quantizing)
+    chosen = options.generate_options(generating)
+    integer = options.load_to_generate(model, quantizing, chosen)
     arrays = samples.read_inputs(inputs, integer.graph)
-    results = pipeline.engine_named(engine, integer, options.generate_options(generating)).run(arrays)
+    results = pipeline.engine_named(engine, integer, chosen).run(arrays)
     if float_outputs:
         results = [
             samples.dequantize(x, t) for x, t in zip(results, integer.graph.output_tensors(), strict=True)

@@ -27,7 +27,8 @@ from mcu_quant.cli._output import note, print_json
     type=click.IntRange(min=0),
     default=8,
     show_default=True,
-    help="Without --inputs: this many random samples, and all-min and all-max.",
+    help="Without --inputs: this many random samples, and all-min and all-max; with --stream, two windows"
+    " at least.",
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the random samples.")
 @options.generating
@@ -47,12 +48,13 @@ def command(
     from mcu_quant import pipeline, samples
     from mcu_quant.errors import BitsDifferError
 
-    integer = options.load_integer_model(model, quantizing)
+    chosen = options.generate_options(generating)
+    integer = options.load_to_generate(model, quantizing, chosen)
     if inputs is None:
-        arrays = samples.default_inputs(integer.graph, count, seed)
+        arrays = samples.default_inputs(integer.graph, samples.enough_samples(integer.graph, count), seed)
     else:
         arrays = samples.read_inputs(inputs, integer.graph)
-    results = pipeline.verify(integer, engines or ("host",), arrays, options.generate_options(generating))
+    results = pipeline.verify(integer, engines or ("host",), arrays, chosen)
     different = [result for result in results if not result.passed]
     if as_json:
         comparisons = [result.as_json() for result in results]

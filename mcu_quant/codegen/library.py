@@ -195,6 +195,7 @@ def _context(deployment: Deployment, headers: dict[str, str]) -> dict[str, Any]:
         "tool_version": mcu_quant.__version__,
         "fingerprint": deployment.fingerprint,
         "core": deployment.core.name,
+        "streaming": deployment.graph.streaming,
         "options": comment(deployment.options.canonical(), longest=2000),
         "arena_bytes": deployment.plan.arena_bytes,
         "fast_arena_bytes": deployment.plan.fast_arena_bytes,
@@ -223,7 +224,7 @@ def _context(deployment: Deployment, headers: dict[str, str]) -> dict[str, Any]:
 
 def _build_number(context: dict[str, Any]) -> str:
     """Names one generation's content, so that its files notice when they are mixed with another's."""
-    apart = ("tables", "fast_arena_bytes", "state_bytes", "resets")
+    apart = ("tables", "fast_arena_bytes", "state_bytes", "resets", "streaming")
     content = {key: context[key] for key in context if key not in apart}
     content["tables"] = [
         (t.symbol, t.c_type, t.section, hashlib.sha256(t.data.tobytes()).hexdigest())

@@ -20,30 +20,24 @@ def place_states(graph: Graph) -> Graph:
     return _Placing(graph).placed()
 
 
-def _same_bytes(graph: Graph) -> dict[str, str]:
-    """For each tensor, the first of those that may be the same bytes: what moves elements may move none."""
-    first = {name: name for name in graph.tensors}
-    for node in graph.nodes:
-        if isinstance(OPERATORS[node.op], Mover) and node.op != COPY.name and node.inputs[0] is not None:
-            first[node.outputs[0]] = first[node.inputs[0]]
-    return first
-
-
 class _Placing:
-    """place: for each tensor, where its bytes may be. state: for what an operator's own state becomes, the
-    tensor that it is the new value of."""
+    """place: for each tensor, the first of those whose bytes it may be, as far as the nodes have been placed:
+    what moves elements may move none. state: for what an operator's own state becomes, the tensor that it is
+    the new value of."""
 
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
         self.tensors = dict(graph.tensors)
         self.nodes: list[Node] = []
         self.names = {node.name for node in graph.nodes}
-        self.place = _same_bytes(graph)
+        self.place = {name: name for name in graph.tensors}
         self.state = {name: name for name in graph.tensors}
 
     def placed(self) -> Graph:
         for index, node in enumerate(self.graph.nodes):
             self.nodes.append(self._with_own_states(index, node))
+            if isinstance(OPERATORS[node.op], Mover) and node.op != COPY.name and node.inputs[0] is not None:
+                self.place[node.outputs[0]] = self.place[node.inputs[0]]
         graph = self.graph
         places = {state.before for state in graph.states}
         moved = [state for state in graph.states if self.state[state.after] != state.before]

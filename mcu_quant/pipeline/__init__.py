@@ -18,6 +18,7 @@ from mcu_quant.pipeline.deploying import (
 from mcu_quant.pipeline.engines import certify, engine_named, profile, verify
 from mcu_quant.pipeline.models import MAX_MODEL_BYTES, TfliteModel, load, model_kind, read_model
 from mcu_quant.pipeline.quantizing import Progress, quantize
+from mcu_quant.pipeline.streaming import streamed
 
 __all__ = [
     "MAX_MODEL_BYTES",
@@ -39,5 +40,6 @@ __all__ = [
     "read_model",
     "render",
     "require_ram",
+    "streamed",
     "verify",
 ]

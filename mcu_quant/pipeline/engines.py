@@ -10,6 +10,7 @@ from mcu_quant.errors import InvalidInputError
 from mcu_quant.kernels.base import CORES
 from mcu_quant.pipeline.deploying import core_named, deploy
 from mcu_quant.pipeline.models import TfliteModel
+from mcu_quant.pipeline.streaming import compare_with_windows
 
 if TYPE_CHECKING:
     import numpy as np
@@ -49,13 +50,17 @@ def verify(
     inputs: Sequence[np.ndarray],
     options: GenerateOptions,
 ) -> list[Comparison]:
-    """Each engine's outputs against the reference's: byte for byte, float layers within their tolerance."""
+    """Each engine's outputs against the reference's: byte for byte, float layers within their tolerance.
+
+    Of a model that streams, first the reference's against those of the window model on every window.
+    """
     from mcu_quant.ops.tolerance import output_tolerances
     from mcu_quant.verify.compare import compare
 
     expected = engine_named("reference", model, options).run(inputs)
     tolerances = output_tolerances(model.graph)
-    return [
+    windows = [] if model.window is None else [compare_with_windows(model, inputs[0], expected)]
+    return windows + [
         compare(name, expected, engine_named(name, model, options).run(inputs), tolerances)
         for name in engines
     ]

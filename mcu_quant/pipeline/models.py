@@ -16,11 +16,15 @@ MAX_MODEL_BYTES = 512 * 2**20
 
 @dataclass(frozen=True)
 class TfliteModel:
-    """A .tflite file in memory, and the graph that was read from these very bytes."""
+    """A .tflite file in memory, and the graph that was read from these very bytes.
+
+    window: that graph, where `graph` is what streams it; else None.
+    """
 
     name: str
     data: bytes
     graph: Graph
+    window: Graph | None = None
 
     @property
     def fingerprint(self) -> str:

@@ -12,7 +12,17 @@ from collections.abc import Sequence
 
 from mcu_quant.kernels.base import CORES
 from tests.hunter.check import BOARDS
-from tests.hunter.hunt import HOST_CORES, QEMU_CORES, Plan, Report, describe, hunt, never_used, plans_for
+from tests.hunter.hunt import (
+    HOST_CORES,
+    KINDS,
+    QEMU_CORES,
+    Plan,
+    Report,
+    describe,
+    hunt,
+    never_used,
+    plans_for,
+)
 
 
 def main() -> int:
@@ -26,6 +36,7 @@ def main() -> int:
         keras_share=options.keras_share,
         ram_share=options.ram_share,
         most_failures=options.failures,
+        only=options.only,
     )
     start = time.perf_counter()
     report = _run(plans_for(options.n, plan), options.jobs)
@@ -65,6 +76,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--ram-share", type=float, default=0.25, help="of the cases, once more with a limit of RAM"
     )
+    parser.add_argument("--only", choices=list(KINDS), help="cases of this kind alone")
     parser.add_argument("--no-host", action="store_true", help="leave out the C on this machine")
     parser.add_argument("--failures", type=int, default=10, help="end some hundred cases after so many")
     return parser.parse_args()

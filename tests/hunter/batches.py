@@ -47,7 +47,9 @@ def run_on_host(deployments: Sequence[Deployment], inputs: Sequence[Sequence[np.
         sources = sorted(name for name in files if name.endswith(".c"))
         run_tool([*find_compiler(), *_HOST_FLAGS, *sources, "-o", "cases.so"], folder)
         ffi = cffi.FFI()
-        ffi.cdef("".join(f"void {_entry(d)}(uint8_t *, void **, void **);" for d in deployments))
+        ffi.cdef(
+            "".join(f"void {_entry(d)}(uint8_t *, uint8_t *, int, void **, void **);" for d in deployments)
+        )
         library = ffi.dlopen(str(folder / "cases.so"))
         return [_call(ffi, library, *case) for case in zip(deployments, inputs, strict=True)]
 
@@ -89,38 +91,64 @@ def _entry(deployment: Deployment) -> str:
 
 
 def _driver(deployments: Iterable[Deployment]) -> str:
-    """A function for each model that takes its inputs and outputs as arrays of pointers."""
+    """A function for each model that takes its inputs and outputs as arrays of pointers; it resets first."""
     lines = ["#include <stdint.h>"]
     for deployment in deployments:
-        graph = deployment.graph
-        arguments = [f"in[{k}]" for k in range(len(graph.inputs))]
+        graph, name = deployment.graph, deployment.name
+        arguments = ["arena", *(["state"] if deployment.plan.state_bytes else [])]
+        arguments += [f"in[{k}]" for k in range(len(graph.inputs))]
         arguments += [f"out[{k}]" for k in range(len(graph.outputs))]
         lines += [
-            f'#include "{deployment.name}.h"',
-            f"void {_entry(deployment)}(uint8_t *arena, void **in, void **out) {{",
-            f"    {deployment.name}_run(arena, {', '.join(arguments)});",
+            f'#include "{name}.h"',
+            f"void {_entry(deployment)}(uint8_t *arena, uint8_t *state, int first, void **in, void **out) {{",
+            f"    if (first) {{ {name}_reset(state); }}"
+            if deployment.plan.state_bytes
+            else "    (void)state; (void)first;",
+            f"    {name}_run({', '.join(arguments)});",
             "}",
         ]
     return "\n".join(lines) + "\n"
 
 
+class _Block:
+    """Memory of so many bytes between guards, aligned as an arena."""
+
+    def __init__(self, size: int) -> None:
+        block = np.empty(size + 2 * _GUARD_BYTES + ARENA_ALIGN, np.uint8)
+        self._block = block[-block.ctypes.data % ARENA_ALIGN :]
+        self._block[:] = _GUARD_VALUE
+        self._inside = slice(_GUARD_BYTES, _GUARD_BYTES + size)
+
+    @property
+    def address(self) -> int:
+        return self._block.ctypes.data + _GUARD_BYTES
+
+    def fill(self, rng: np.random.Generator) -> None:
+        inside = self._block[self._inside]
+        inside[:] = rng.integers(0, 256, len(inside), np.uint8)
+
+    def require_whole(self) -> None:
+        guards = (self._block[: self._inside.start], self._block[self._inside.stop :])
+        assert all((guard == _GUARD_VALUE).all() for guard in guards), "a run wrote outside its memory"
+
+
 def _call(ffi: cffi.FFI, library: object, deployment: Deployment, inputs: Sequence[np.ndarray]) -> Outputs:
-    """Sample by sample, in an arena that holds garbage, between guards."""
-    samples, size = len(inputs[0]), deployment.plan.arena_bytes
+    """Sample by sample, in an arena that holds garbage, between guards; so does a state before its reset."""
+    samples = len(inputs[0])
     inputs = [np.ascontiguousarray(array) for array in inputs]
     outputs = [np.empty((samples, *t.shape), t.dtype) for t in deployment.graph.output_tensors()]
-    block = np.empty(size + 2 * _GUARD_BYTES + ARENA_ALIGN, np.uint8)
-    block = block[-block.ctypes.data % ARENA_ALIGN :]
+    arena, state = _Block(deployment.plan.arena_bytes), _Block(deployment.plan.state_bytes)
     rng = np.random.default_rng(0)
+    state.fill(rng)
+    blocks = [ffi.cast("uint8_t *", block.address) for block in (arena, state)]
 
     def pointers(arrays: Sequence[np.ndarray], sample: int) -> cffi.FFI.CData:
         return ffi.new("void *[]", [ffi.cast("void *", a.ctypes.data + sample * a[0].nbytes) for a in arrays])
 
     for sample in range(samples):
-        block[:] = _GUARD_VALUE
-        block[_GUARD_BYTES : _GUARD_BYTES + size] = rng.integers(0, 256, size, np.uint8)
-        arena = ffi.cast("uint8_t *", block.ctypes.data + _GUARD_BYTES)
-        getattr(library, _entry(deployment))(arena, pointers(inputs, sample), pointers(outputs, sample))
-        guards = (block[:_GUARD_BYTES], block[_GUARD_BYTES + size :])
-        assert all((guard == _GUARD_VALUE).all() for guard in guards), "a run wrote outside its arena"
+        arena.fill(rng)
+        run = getattr(library, _entry(deployment))
+        run(*blocks, int(sample == 0), pointers(inputs, sample), pointers(outputs, sample))
+        arena.require_whole()
+        state.require_whole()
     return outputs

@@ -29,6 +29,7 @@ from mcu_quant.verify.host import HostEngine
 from mcu_quant.verify.qemu import QemuEngine
 from tests.graphs import assert_same_graph
 from tests.hunter.graphs import Case, run_and_measure
+from tests.hunter.streams import StreamCase
 from tests.oracles import OracleCrashed, OracleRefused, litert_ref, tflm
 
 #: The board whose machine stands for a core on QEMU.
@@ -146,6 +147,8 @@ def check_case(case: Case, engines: Engines, tally: Tally) -> None:
 
 def check_file(case: Case, tally: Tally) -> Checked | None:
     """The file and what the reference and the oracle make of it; None if the graph breaks a rule."""
+    if isinstance(case, StreamCase):
+        return _check_stream(case, tally)
     problems = find_problems(case.graph)
     if problems:
         tally.skipped[f"refused: {problems[0].rule}"] += 1
@@ -158,6 +161,20 @@ def check_file(case: Case, tally: Tally) -> Checked | None:
         checked = Checked(case, TfliteModel("hunted", file, read), expected, largest)
         _ask_oracle(checked, tally)
     tally.operators.update(node.op for node in case.graph.nodes)
+    return checked
+
+
+def _check_stream(case: StreamCase, tally: Tally) -> Checked | None:
+    """What the reference makes of it, where that is what the window model gives."""
+    problems = find_problems(case.window)
+    if problems:
+        tally.skipped[f"refused: {problems[0].rule}"] += 1
+        return None
+    with blamed(case):
+        checked = Checked(case, TfliteModel("hunted", b"", case.graph), case.expected())
+        compare("the streaming reference", run_graph(case.graph, case.inputs), checked)
+    tally.operators.update(node.op for node in case.graph.nodes)
+    tally.engines["the window model"] += 1
     return checked
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import random
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -42,6 +42,7 @@ from tests.hunter.int16 import int16_case
 from tests.hunter.keras_specs import ModelSpec, model_specs
 from tests.hunter.litert_alone import litert_cases
 from tests.hunter.shrink import shrink_case, shrink_spec
+from tests.hunter.streams import StreamCase, shrink_stream, stream_cases
 
 #: A hunt in which more cases than this are passed over sees too little, and fails.
 MOST_SKIPPED = 0.1
@@ -60,7 +61,7 @@ MOST_OF_A_KIND = 2
 @dataclass(frozen=True)
 class Plan:
     """cases: half of them quantized graphs, half Keras models; a quarter more graphs of int16, an eighth of
-    float, and some of what LiteRT has alone.
+    float, as many that stream, and some of what LiteRT has alone. only: all of them of that kind of KINDS.
 
     host_cores and qemu_cores: whose C is run, each batch for one of them in one --optimize mode, in turn.
     turn: how many batches of each kind were before. shares: of all cases, in [0, 1]. ram_share: those with
@@ -78,6 +79,7 @@ class Plan:
     ram_share: float = 0.0
     most_failures: int = 1
     regressions: Path = regressions.DIRECTORY
+    only: str | None = None
 
 
 @dataclass
@@ -105,14 +107,16 @@ def hunt(plan: Plan) -> Report:
     """Run the plan's cases. Those that fail are shrunk and saved."""
     report = Report()
     graphs = plan.cases // 2
-    sources = (
-        (graphs, _graphs),
-        (plan.cases - graphs, _keras_models),
-        (graphs // 2, _int16_graphs),
-        (graphs // 4, _float_graphs),
-        (graphs // 16, _litert_graphs),
-    )
-    for count, source in sources:
+    counts = {
+        "quantized": graphs,
+        "keras": plan.cases - graphs,
+        "int16": graphs // 2,
+        "float": graphs // 4,
+        "streams": graphs // 4,
+        "litert": graphs // 16,
+    }
+    for kind, count in ({plan.only: plan.cases} if plan.only else counts).items():
+        source = KINDS[kind]
         try:
             _Hunt(plan, report, random.Random(plan.seed)).run(count, source)
         except _EnoughFailures:
@@ -265,6 +269,12 @@ def _litert_graphs(hunt: _Hunt, count: int) -> Iterator[Case]:
         yield case
 
 
+def _streams(hunt: _Hunt, count: int) -> Iterator[Case]:
+    for case in drawn(stream_cases(), count, hunt.plan.seed):
+        hunt.report.tally.cases["streaming graphs"] += 1
+        yield case
+
+
 def _keras_models(hunt: _Hunt, count: int) -> Iterator[Case]:
     for spec in drawn(model_specs(), count, hunt.plan.seed):
         hunt.report.tally.cases["Keras models"] += 1
@@ -276,6 +286,16 @@ def _keras_models(hunt: _Hunt, count: int) -> Iterator[Case]:
             continue
         if case is not None:
             yield case
+
+
+KINDS: Mapping[str, Callable[[_Hunt, int], Iterator[Case]]] = {
+    "quantized": _graphs,
+    "keras": _keras_models,
+    "int16": _int16_graphs,
+    "float": _float_graphs,
+    "streams": _streams,
+    "litert": _litert_graphs,
+}
 
 
 def _kept(mismatch: Mismatch, engines: Engines, with_keras: bool, directory: Path) -> str:
@@ -297,8 +317,11 @@ def _kept(mismatch: Mismatch, engines: Engines, with_keras: bool, directory: Pat
     if not fails(mismatch.case):
         path = regressions.save(mismatch.case, engines, directory)
         return f"only together with other models: {mismatch}\nsaved as {path}"
-    if isinstance(mismatch.case, Case):
-        case: Case | ModelSpec = shrink_case(mismatch.case, fails)
+    case: Case | ModelSpec
+    if isinstance(mismatch.case, StreamCase):
+        case = shrink_stream(mismatch.case, fails)
+    elif isinstance(mismatch.case, Case):
+        case = shrink_case(mismatch.case, fails)
     else:
         case = shrink_spec(mismatch.case, fails)
     return f"{found[-1]}\nsaved as {regressions.save(case, engines, directory)}"

@@ -12,6 +12,7 @@ from mcu_quant.importers.tflite import read_tflite
 from tests.hunter.check import Engines, Target
 from tests.hunter.graphs import Case
 from tests.hunter.keras_specs import ModelSpec
+from tests.hunter.streams import StreamCase, stream_case
 
 DIRECTORY = Path(__file__).with_name("regressions")
 
@@ -24,11 +25,13 @@ def save(case: Case | ModelSpec, engines: Engines, directory: Path = DIRECTORY) 
         path = directory / f"{_key(text.encode())}.json"
         path.write_text(text, encoding="utf-8")
         return path
-    file = write_tflite(case.graph)
+    file = write_tflite(case.window if isinstance(case, StreamCase) else case.graph)
     path = directory / f"{_key(file)}.tflite"
     path.write_bytes(file)
     arrays = {f"in{i}": array for i, array in enumerate(case.inputs)}
     targets = {name: np.array(str(target)) for name, target in vars(engines).items() if target is not None}
+    if isinstance(case, StreamCase):
+        targets |= {"stream": np.array(case.streaming.axis), "hop": np.array(case.streaming.hop)}
     np.savez_compressed(path.with_suffix(".npz"), **arrays, **targets)  # type: ignore[arg-type]
     return path
 
@@ -38,6 +41,8 @@ def load(path: Path) -> Case | ModelSpec:
         return ModelSpec.from_json(path.read_text(encoding="utf-8"))
     graph = read_tflite(path.read_bytes(), "hunted")
     with np.load(path.with_suffix(".npz")) as inputs:
+        if "stream" in inputs:
+            return stream_case(graph, int(inputs["stream"]), int(inputs["hop"]), inputs["in0"])
         return Case(graph, tuple(inputs[f"in{index}"] for index in range(len(graph.inputs))))
 
 

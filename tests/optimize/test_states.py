@@ -10,6 +10,8 @@ from mcu_quant.kernels import choose_kernels
 from mcu_quant.kernels.base import CORES, storage_of
 from mcu_quant.memory import plan_memory
 from mcu_quant.ops.interpreter import run_graph
+from mcu_quant.ops.reshape import ReshapeAttrs
+from mcu_quant.ops.slide import SlideAttrs
 from mcu_quant.optimize.states import place_states
 
 QUANT = QuantParams.per_tensor(0.5, 3)
@@ -55,3 +57,17 @@ def test_each_state_is_where_it_was(case: str) -> None:
         assert plan.addresses[state.after] == plan.addresses[state.before]
     assert plan.state_bytes == 8 * len(placed.states)
     assert not plan.states.intersection(placed.outputs)
+
+
+def test_an_output_that_is_the_bytes_of_a_state_is_copied() -> None:
+    """Found by the hunter: a reshape of what an operator made of its own state."""
+    tensors = {name: Tensor(name, (1, 6), "int8", QUANT) for name in ("kept", "slid")}
+    tensors |= {"x": Tensor("x", (1, 2), "int8", QUANT), "y": Tensor("y", (6, 1), "int8", QUANT)}
+    nodes = (
+        Node("slide", "slide", SlideAttrs(1), ("kept", "x"), ("slid",)),
+        Node("y", "reshape", ReshapeAttrs((6, 1)), ("slid",), ("y",)),
+    )
+    states = (State("kept", "slid", np.zeros((1, 6), np.int8)),)
+    placed = place_states(check(Graph("states", nodes, tensors, ("x",), ("y",), states=states)))
+    kernels = choose_kernels(placed, CORES["generic"], "balanced")
+    assert not plan_memory(placed, kernels).states.intersection(placed.outputs)
