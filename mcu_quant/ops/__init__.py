@@ -39,6 +39,7 @@ _MODULES = (
     "minimum",
     "maximum",
     "concatenation",
+    "svdf",
     "copy",
     "logistic",
     "tanh",

@@ -87,6 +87,7 @@ TOLERANCES = {
     "transpose_conv": (1e-5, 1e-5),
     "batch_matmul": (1e-5, 1e-5),
     "unidirectional_sequence_lstm": (1e-5, 1e-5),
+    "svdf": (1e-5, 1e-5),
     "fully_connected": (1e-5, 1e-5),
 }
 Operands = list[np.ndarray | None]
