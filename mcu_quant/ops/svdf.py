@@ -1,9 +1,9 @@
 """svdf: a fully connected layer over the last frames of a stream, of low rank.
 
-Every filter is a product over a frame, whose last `memory` values are kept from run to run, and a product over
-those; `rank` filters after each other make a unit:
-    value[f] = x . feature[f]; memory[f] = the last values of it; y[u] = b[u] + sum over f of u of memory[f] . time[f]
-The bits are TFLM's (svdf_common.cc): ARITHMETIC section 26.
+Every filter is a product over a frame, of which the last values are kept from run to run (its memory), and a
+product over those; `rank` filters in a row make a unit:
+    value[f] = x . feature[f]; y[u] = bias[u] + the sum of memory[f] . time[f] over the filters of u
+The bits are TFLM's (svdf_common.cc): ARITHMETIC section 27.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ from mcu_quant.ops.base import (
     ACTIVATIONS,
     Constraint,
     Operator,
+    Product,
+    QuantRule,
     Shape,
     TfliteForm,
     TfliteNode,
@@ -51,6 +53,7 @@ class Svdf(Operator):
     attrs_type = SvdfAttrs
     tflite_builtins = ("SVDF",)
     state_inputs = {STATE: 1}  # noqa: RUF012 - a Mapping that nothing writes to
+    quant_rule = QuantRule(products=(Product(FEATURE, X), Product(TIME, None, BIAS)))
     quantized_in_float = True
     absent_forms = {  # noqa: RUF012
         "int16": "its activations are int8 wherever it is of integers; its state may be int16",
@@ -92,7 +95,8 @@ class Svdf(Operator):
         x, feature, time, bias, memory = _operands(node, inputs)
         y, after = node.outputs
         value, unit = multipliers(node)
-        sums = (x.astype(np.int64) - node.input(X).zero_point) @ feature.astype(np.int64).T
+        steps = x.astype(np.int64) - node.input(X).zero_point
+        sums = np.asarray(steps @ feature.astype(np.int64).T, np.int64)
         limited = np.clip(requantize(wrap_int32(sums), *value), *type_limits(after))
         # The state's type wraps where its zero_point is added at last.
         memory = _moved_on(memory, (limited + after.zero_point).astype(after.dtype))
@@ -143,8 +147,9 @@ def _with_bias(node: TfliteNode, rank: int) -> tuple[Tensor | None, ...]:
     if bias is not None or feature is None or time is None or state is None:
         return inputs
     zeros = np.zeros(feature.shape[0] // rank, np.float32 if state.quant is None else np.int32)
-    known = state.quant is not None and time.quant is not None
-    quant = QuantParams.per_tensor(state.scale * time.quant.scale[0]) if known else None
+    quant = None
+    if state.quant is not None and time.quant is not None:
+        quant = QuantParams.per_tensor(state.quant.scale[0] * time.quant.scale[0])
     return (*inputs[:BIAS], Tensor.constant(f"{node.name}/bias", zeros, quant), state)
 
 
@@ -207,7 +212,7 @@ Svdf.constraints = (
         f"{_QUANTIZE}; or the activation as a layer of its own",
     ),
     Constraint(
-        "scale(input) * scale(weights) / scale(state) must be below 2**30, as that of the state to the output",
+        "no ratio of scales, of a frame to the state and of that to the output, may be 2**30 or more",
         lambda node: not _have_one_scale(node) or max(_ratios(node)) < 2.0**30,
         _ratios,
         "calibrate with representative data",

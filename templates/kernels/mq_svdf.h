@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: 0BSD
  *
- * mcu_quant: svdf of int8 activations, its state int8 or int16. ARITHMETIC section 26.
+ * mcu_quant: svdf of int8 activations, its state int8 or int16. ARITHMETIC section 27.
  */
 #ifndef MQ_SVDF_H
 #define MQ_SVDF_H

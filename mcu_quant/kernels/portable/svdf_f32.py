@@ -34,7 +34,8 @@ class SvdfF32(Kernel):
             _stored("feature", feature),
             _stored("time", time),
             Constant("bias", _bias(node)),
-            *(Activation(tensor.name) for tensor in node.outputs),
+            Activation(node.output.name),
+            Activation(node.outputs[1].name),
         )
         return KernelCall(params, arguments)
 

@@ -42,7 +42,8 @@ class SvdfS8(Kernel):
             Constant("feature", feature.data),
             Constant("time", time.data),
             Constant("bias", _folded_bias(node)),
-            *(Activation(tensor.name) for tensor in node.outputs),
+            Activation(node.output.name),
+            Activation(node.outputs[1].name),
         )
         return KernelCall(params, arguments)
 
