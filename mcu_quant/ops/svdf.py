@@ -96,12 +96,13 @@ class Svdf(Operator):
         y, after = node.outputs
         value, unit = multipliers(node)
         steps = x.astype(np.int64) - node.input(X).zero_point
-        sums = np.asarray(steps @ feature.astype(np.int64).T, np.int64)
+        sums = (steps @ feature.astype(np.int64).T).astype(np.int64)
         limited = np.clip(requantize(wrap_int32(sums), *value), *type_limits(after))
         # The state's type wraps where its zero_point is added at last.
         memory = _moved_on(memory, (limited + after.zero_point).astype(after.dtype))
         products = (memory.astype(np.int64) - after.zero_point) * time.astype(np.int64)
-        acc = _of_units(node, products.sum(axis=-1)) + (0 if bias is None else bias.astype(np.int64))
+        acc = _of_units(node, products.sum(axis=-1))
+        acc = acc if bias is None else acc + bias.astype(np.int64)
         scaled = requantize(wrap_int32(acc), *unit) + y.zero_point
         return to_output(scaled, y), memory.reshape(-1, *after.shape)
 
