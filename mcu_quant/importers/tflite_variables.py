@@ -32,9 +32,9 @@ _ONE_TYPE = "a variable must have one type, shape and scale wherever it is read 
 
 @dataclass
 class Variable:
-    """is_assigned: whether the model changes it, and not its CALL_ONCE alone. initial: its value at reset, None
-    if there is none but real 0. before: its value when a run begins, None until it is read. current: its value
-    by now, None until it is read or assigned.
+    """is_assigned: whether the model changes it, and not its CALL_ONCE alone. initial: its value at reset,
+    None if there is none but real 0. before: its value when a run begins, None until it is read. current: its
+    value by now, None until it is read or assigned.
     """
 
     name: str
