@@ -94,7 +94,9 @@ class Reader:
         check_subgraphs(self.file, self.name)
         check_variables(self.file, self.problems)
         used = _used(main)
-        scope = self.scope(main, lambda index: self.tensor(main.tensors[index], index) if index in used else None)
+        scope = self.scope(
+            main, lambda index: self.tensor(main.tensors[index], index) if index in used else None
+        )
         self.check_inputs(scope)
         names = [None if (tensor := scope.values[i]) is None else tensor.name for i in main.outputs]
         self.operators(scope)

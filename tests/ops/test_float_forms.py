@@ -87,7 +87,6 @@ TOLERANCES = {
     "transpose_conv": (1e-5, 1e-5),
     "batch_matmul": (1e-5, 1e-5),
     "unidirectional_sequence_lstm": (1e-5, 1e-5),
-    "svdf": (1e-5, 1e-5),
     "svdf": (1e-5, 1e-4),  # of one output, where large sums cancel
     "fully_connected": (1e-5, 1e-5),
 }

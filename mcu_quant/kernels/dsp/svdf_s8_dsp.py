@@ -1,5 +1,4 @@
-"""svdf of int8 activations with SMLAD: four values of a frame at once, two or four of a memory (Cortex-M4, M7,
-M33)."""
+"""svdf of int8 activations with SMLAD, four values of a frame at once, two or four of a memory."""
 
 from __future__ import annotations
 
