@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import flatbuffers
@@ -11,6 +11,7 @@ import numpy as np
 from mcu_quant.errors import Problem, UnsupportedModelError
 from mcu_quant.exporters.constants import with_biases, with_dequantized_constants
 from mcu_quant.exporters.states import begins_anew, variable_tensors, with_own_states
+from mcu_quant.exporters.variables import PlainOperator, Variables, variables_of
 from mcu_quant.ir import BoundNode, Graph, QuantParams, Tensor
 from mcu_quant.ops import OPERATORS
 from mcu_quant.ops.base import BEGINS_ANEW, TfliteForm
@@ -60,14 +61,20 @@ class _Writer:
         self.tensors = [t for t in graph.tensors.values() if self.variables.get(t.name, t.name) == t.name]
         self.index_of = {tensor.name: index for index, tensor in enumerate(self.tensors)}
         self.index_of |= {name: self.index_of[first] for name, first in self.variables.items()}
+        self.kept = variables_of(graph, self.variables)
+        if self.kept is not None:
+            self.index_of |= {h.name: len(self.tensors) + i for i, h in enumerate(self.kept.handles)}
+            self.tensors += self.kept.handles
         #: Builtin, version, and the name of a custom operator.
         self.codes: list[tuple[int, int, str]] = []
 
     def file(self) -> bytes:
+        first, last = ((), ()) if self.kept is None else (self.kept.first, self.kept.last)
         operators = self.vector(
             [
-                self.operator(node, form)
-                for node, form in zip(self.graph.bound_nodes(), self.forms, strict=True)
+                *(self.plain_operator(operator, self.index_of) for operator in first),
+                *map(self.operator, self.graph.bound_nodes(), self.forms),
+                *(self.plain_operator(operator, self.index_of) for operator in last),
             ]
         )
         tensors = self.vector([self.tensor(tensor) for tensor in self.tensors])
@@ -79,11 +86,12 @@ class _Writer:
             Operators=operators,
             Name=self.builder.CreateString("main"),
         )
+        subgraphs = [subgraph, *([] if self.kept is None else [self.initial(self.kept)])]
         model = self.table(
             "Model",
             Version=SCHEMA_VERSION,
             OperatorCodes=self.vector([self.operator_code(*code) for code in self.codes]),
-            Subgraphs=self.vector([subgraph]),
+            Subgraphs=self.vector(subgraphs),
             Description=self.builder.CreateString("mcu_quant"),
             SignatureDefs=self.vector([self.signature()]),
             Metadata=self.metadata(),
@@ -157,9 +165,7 @@ class _Writer:
         )
 
     def operator(self, node: BoundNode, form: TfliteForm) -> int:
-        code = (getattr(self.schema.BuiltinOperator, form.builtin), form.version, form.custom)
-        if code not in self.codes:
-            self.codes.append(code)
+        code_index = self.code_index(form.builtin, form.version, form.custom)
         constants = [self.add_constant(node, i, value) for i, value in enumerate(form.constants)]
         inputs, before = with_own_states(node.node), form.inputs_before
         if form.order is not None:
@@ -170,7 +176,7 @@ class _Writer:
         type_name = form.options_type or "NONE"
         return self.table(
             "Operator",
-            OpcodeIndex=self.codes.index(code),
+            OpcodeIndex=code_index,
             Inputs=self.indices([*first, *constants, *rest]),
             Outputs=self.indices(name for name in node.node.outputs if name not in self.variables),
             BuiltinOptionsType=getattr(self.schema.BuiltinOptions, type_name),
@@ -178,6 +184,38 @@ class _Writer:
             Intermediates=self.integers(intermediates) if intermediates else None,
             CustomOptions=self.builder.CreateByteVector(form.custom_options) if form.custom else None,
         )
+
+    def initial(self, variables: Variables) -> int:
+        """The subgraph that assigns first values."""
+        tensors = (*variables.handles, *variables.values)
+        index_of = {tensor.name: index for index, tensor in enumerate(tensors)}
+        operators = [self.plain_operator(operator, index_of) for operator in variables.initial]
+        return self.table(
+            "SubGraph",
+            Tensors=self.vector([self.tensor(tensor) for tensor in tensors]),
+            Inputs=self.integers(()),
+            Outputs=self.integers(()),
+            Operators=self.vector(operators),
+            Name=self.builder.CreateString("initial"),
+        )
+
+    def plain_operator(self, operator: PlainOperator, index_of: Mapping[str, int]) -> int:
+        text = {name: self.builder.CreateString(value) for name, value in operator.text.items()}
+        options = self.table(operator.options_type, **text, **operator.numbers)
+        return self.table(
+            "Operator",
+            OpcodeIndex=self.code_index(operator.builtin, 1),
+            Inputs=self.integers(index_of[name] for name in operator.inputs),
+            Outputs=self.integers(index_of[name] for name in operator.outputs),
+            BuiltinOptionsType=getattr(self.schema.BuiltinOptions, operator.options_type),
+            BuiltinOptions=options,
+        )
+
+    def code_index(self, builtin: str, version: int, custom: str = "") -> int:
+        code = (getattr(self.schema.BuiltinOperator, builtin), version, custom)
+        if code not in self.codes:
+            self.codes.append(code)
+        return self.codes.index(code)
 
     def options(self, form: TfliteForm) -> int:
         """Fields in the order given; sequences become int32 vectors."""

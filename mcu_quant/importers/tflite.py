@@ -6,7 +6,8 @@ which branch an IF takes and how often a WHILE turns.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 from mcu_quant.errors import InvalidModelError, McuQuantError, Problem, UnsupportedModelError
@@ -28,6 +29,13 @@ from mcu_quant.importers.tflite_shapes import plain_values, without_empty
 from mcu_quant.importers.tflite_states import VariableTensors
 from mcu_quant.importers.tflite_tensors import read_tensor
 from mcu_quant.importers.tflite_unsupported import FIXED_BATCH, unsupported_operator, without_legacy
+from mcu_quant.importers.tflite_variables import (
+    VARIABLE_OPERATORS,
+    Key,
+    Variables,
+    check_variables,
+    handles_of,
+)
 from mcu_quant.ir import Graph, Tensor, check
 from mcu_quant.ops import OPERATORS
 from mcu_quant.ops.base import TfliteNode
@@ -38,7 +46,7 @@ _BY_BUILTIN = {builtin: operator for operator in OPERATORS.values() for builtin 
 _BY_CUSTOM = {operator.tflite_custom: operator for operator in OPERATORS.values() if operator.tflite_custom}
 _BY_CODE = {**_BY_BUILTIN, **_BY_CUSTOM}
 #: Every builtin that is read, with whatever inputs it has.
-READ = frozenset({*_BY_BUILTIN, *LOWERINGS, *CONTROL})
+READ = frozenset({*_BY_BUILTIN, *LOWERINGS, *CONTROL, *VARIABLE_OPERATORS})
 
 
 def read_tflite(data: bytes, name: str) -> Graph:
@@ -56,11 +64,13 @@ def read_tflite(data: bytes, name: str) -> Graph:
 class Scope:
     """A subgraph that is being read. values: its tensors, by index; None where one is among the problems.
 
-    dequantized: which of them are constants behind a DEQUANTIZE.
+    dequantized: which of them are constants behind a DEQUANTIZE. handles: which of them, with no value, stand
+    for variables.
     """
 
     subgraph: FileSubgraph
     values: list[Tensor | None]
+    handles: Mapping[int, Key]
     dequantized: set[int] = field(default_factory=set)
 
 
@@ -74,7 +84,8 @@ class Reader:
     unrolled: int = 0
 
     def __post_init__(self) -> None:
-        self.variables = VariableTensors(self.draft)
+        self.variable_tensors = VariableTensors(self.draft)
+        self.variables = Variables(self.file, self.draft)
 
     @property
     def problems(self) -> list[Problem]:
@@ -84,8 +95,11 @@ class Reader:
         main = self.file.subgraphs[0]
         self.check_signatures()
         check_subgraphs(self.file, self.name)
+        check_variables(self.file, self.problems)
         used = _used(main)
-        scope = Scope(main, [self.tensor(t, i) if i in used else None for i, t in enumerate(main.tensors)])
+        scope = self.scope(
+            main, lambda index: self.tensor(main.tensors[index], index) if index in used else None
+        )
         self.check_inputs(scope)
         names = [None if (tensor := scope.values[i]) is None else tensor.name for i in main.outputs]
         self.operators(scope)
@@ -96,9 +110,15 @@ class Reader:
         for name in (*inputs, *outputs):
             shape = self.draft.tensors[name].shape
             self.require(0 not in shape, "inputs and outputs must not be empty", name)
-        states = self.variables.states()
+        states = (*self.variable_tensors.states(), *self.variables.states())
         graph = Graph(self.name, tuple(self.draft.nodes), self.draft.tensors, inputs, outputs, states=states)
         return check(with_names(without_dead_nodes(graph), names))
+
+    def scope(self, subgraph: FileSubgraph, value_of: Callable[[int], Tensor | None]) -> Scope:
+        """The subgraph with its tensors, which those that stand for variables are none of."""
+        handles = handles_of(subgraph)
+        values = [None if index in handles else value_of(index) for index in range(len(subgraph.tensors))]
+        return Scope(subgraph, values, handles)
 
     def check_signatures(self) -> None:
         if len({index for _, index in self.file.signatures}) > 1:
@@ -116,7 +136,7 @@ class Reader:
         self.draft.tensors[name] = tensor
         self.draft.declared[name] = file_tensor
         if file_tensor.is_variable:
-            self.variables.add(tensor, begins_anew=file_tensor.name in self.file.begins_anew)
+            self.variable_tensors.add(tensor, begins_anew=file_tensor.name in self.file.begins_anew)
         return tensor
 
     def check_inputs(self, scope: Scope) -> None:
@@ -150,7 +170,7 @@ class Reader:
             hint = "fewer iterations, or fewer operators in each"
             raise UnsupportedModelError([Problem(rule, subgraph.name, f"over {MAX_UNROLLED}", hint)])
         self.require(len(arguments) == len(subgraph.inputs), "a subgraph must be given its inputs", index)
-        scope = Scope(subgraph, [self.inner(index, place) for place in range(len(subgraph.tensors))])
+        scope = self.scope(subgraph, lambda place: self.inner(index, place))
         for place, argument in zip(subgraph.inputs, arguments, strict=True):
             scope.values[place] = self.bound(scope.values[place], argument)
         self.operators(scope)
@@ -190,6 +210,16 @@ class Reader:
         """Add what the operator becomes to the draft, and its outputs to the scope."""
         first = scope.values[file_op.outputs[0]] if file_op.outputs else None
         name = self.draft.node_name(first.name if first is not None else f"{file_op.builtin.lower()}_{index}")
+        with self.collecting(name, file_op):
+            if file_op.builtin in VARIABLE_OPERATORS:
+                VARIABLE_OPERATORS[file_op.builtin](self, scope, file_op, name)
+            elif (node := self.node(scope, file_op, name)) is not None:
+                results = self.results(scope, file_op, node)
+                for place, tensor in zip(file_op.outputs, results, strict=True):
+                    scope.values[place] = tensor
+
+    def node(self, scope: Scope, file_op: FileOperator, name: str) -> TfliteNode | None:
+        """The operator and its tensors; None (and a problem) if one of these has no form here."""
         inputs = tuple(None if i < 0 else scope.values[i] for i in file_op.inputs)
         outputs = tuple(tensor for i in file_op.outputs if (tensor := scope.values[i]) is not None)
         missing = any(i >= 0 and scope.values[i] is None for i in file_op.inputs)
@@ -197,15 +227,18 @@ class Reader:
             # A tensor of it is among the problems already; the operator itself may be another.
             known = file_op.builtin in READ or _code(file_op) in _BY_CUSTOM
             self.problems.extend([] if known else [unsupported_operator(name, file_op)])
-            return
+            return None
         if any(scope.subgraph.tensors[i].is_variable for i in file_op.outputs):
             rule, hint = "tensors that keep state must be an operator's own", "a variable (VAR_HANDLE)"
             self.problems.append(Problem(rule, name, "an output that is a variable tensor", hint))
-            return
-        node = TfliteNode(name, _code(file_op), file_op.options, inputs, outputs, file_op.version)
+            return None
+        return TfliteNode(name, _code(file_op), file_op.options, inputs, outputs, file_op.version)
+
+    @contextmanager
+    def collecting(self, name: str, file_op: FileOperator) -> Iterator[None]:
+        """What is found wrong within becomes one of the problems; a file that is damaged is an error."""
         try:
-            for place, tensor in zip(file_op.outputs, self.results(scope, file_op, node), strict=True):
-                scope.values[place] = tensor
+            yield
         except InvalidModelError:
             if not self.problems:  # else it may follow from one of them
                 raise
@@ -241,7 +274,7 @@ class Reader:
             if hasattr(attrs, "hybrid") and self.has_real_weights(scope, file_op):
                 attrs = replace(attrs, hybrid=False)
             inputs = list(kept)
-            changed = self.variables.changed(node.name, operator.name, inputs)
+            changed = self.variable_tensors.changed(node.name, operator.name, inputs)
             self.draft.node(node.name, operator.name, attrs, inputs, (*node.outputs, *changed.values()))
             for position, tensor in changed.items():
                 scope.values[file_op.inputs[position]] = tensor

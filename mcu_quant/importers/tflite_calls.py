@@ -18,6 +18,7 @@ CALLEES: Mapping[str, Callable[[Any], tuple[int, ...]]] = {
     "IF": lambda options: (options.ThenSubgraphIndex(), options.ElseSubgraphIndex()),
     "WHILE": lambda options: (options.CondSubgraphIndex(), options.BodySubgraphIndex()),
     "STABLEHLO_COMPOSITE": lambda options: (options.DecompositionSubgraphIndex(),),
+    "CALL_ONCE": lambda options: (options.InitSubgraphIndex(),),
 }
 
 
@@ -54,6 +55,18 @@ def _check_calls(file: TfliteFile, index: int, callers: tuple[int, ...], done: s
     done.add(index)
 
 
+def called_subgraphs(file: TfliteFile) -> list[int]:
+    """The subgraphs of branches, loops and composites, at any depth; not those of CALL_ONCE. Once checked."""
+    found: list[int] = []
+    waiting = [0]
+    while waiting:
+        for operator in file.subgraphs[waiting.pop()].operators:
+            new = [] if operator.builtin == "CALL_ONCE" else callees(operator, file.subgraphs[0].name)
+            waiting += [index for index in new if index not in found]
+            found += [index for index in new if index not in found]
+    return found
+
+
 def callees(operator: FileOperator, name: str) -> tuple[int, ...]:
     if operator.builtin not in CALLEES:
         return ()
@@ -77,7 +90,7 @@ def _check_order(subgraph: FileSubgraph, name: str, is_model: bool) -> None:
     known.update(i for i, tensor in enumerate(subgraph.tensors) if tensor.is_variable or tensor.external)
     require(len(inputs) == len(set(inputs)), "the inputs must be different tensors", inputs)
     require(len(inputs) > 0 or not is_model, "the inputs must be different tensors", inputs)
-    require(len(subgraph.outputs) > 0, "a model must have an output", "none")
+    require(len(subgraph.outputs) > 0 or not is_model, "a model must have an output", "none")
     for position, operator in enumerate(subgraph.operators):
         label = f"operator {position} ({operator.builtin})"
         for index in operator.inputs:

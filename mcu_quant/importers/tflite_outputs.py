@@ -5,17 +5,29 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from mcu_quant.ir import Graph, Node
+from mcu_quant.ir import Graph, Node, State
 
 
 def without_dead_nodes(graph: Graph) -> Graph:
-    """Without the nodes whose outputs nobody reads, and without tensors that nothing uses."""
-    needed, kept = set(graph.kept), []
+    """Without nodes and states that no output needs, in this run or a later one, and what nothing uses."""
+    states: list[State] = []
+    while True:
+        wanted = {*graph.outputs, *(state.after for state in states)}
+        nodes, needed = _live(graph, wanted)
+        found = [state for state in graph.states if state.before in needed]
+        if len(found) == len(states):
+            return graph.with_(nodes=nodes, states=tuple(states))
+        states = found
+
+
+def _live(graph: Graph, wanted: set[str]) -> tuple[tuple[Node, ...], set[str]]:
+    """(the nodes that give the wanted tensors, all the tensors that this needs)."""
+    needed, kept = set(wanted), []
     for node in reversed(graph.nodes):
         if not needed.isdisjoint(node.outputs):
             needed.update(name for name in node.inputs if name is not None)
             kept.append(node)
-    return graph.with_(nodes=tuple(reversed(kept)))
+    return tuple(reversed(kept)), needed
 
 
 def with_names(graph: Graph, names: Sequence[str | None]) -> Graph:

@@ -24,7 +24,7 @@ _TYPE_HINTS = {
     "INT4": "quantize the weights to 8 bits",
     "UINT4": "quantize the weights to 8 bits",
     "INT2": "quantize the weights to 8 bits",
-    "RESOURCE": "a model without variables and tables: make its state an input and an output",
+    "RESOURCE": "a model without tables; variables are read where a VAR_HANDLE names them",
     "VARIANT": "a model without lists of tensors: unroll=True in recurrent layers",
     "STRING": "turn text into numbers before the model",
     "FLOAT64": "float32 numbers",

@@ -41,13 +41,8 @@ _GROUPS = (
     (_CONSTANTS_ONLY, "fixed limits and step", "RANGE"),
     (_SIZE, "keras.ops.where(condition, a, b), which keeps all elements", "WHERE"),
     (_SIZE, _AFTER, "NON_MAX_SUPPRESSION_V4 NON_MAX_SUPPRESSION_V5 UNIQUE"),
-    (_STATE, _RECURRENT, "LSTM BIDIRECTIONAL_SEQUENCE_LSTM SVDF"),
+    (_STATE, _RECURRENT, "LSTM BIDIRECTIONAL_SEQUENCE_LSTM"),
     (_STATE, _RECURRENT, "RNN UNIDIRECTIONAL_SEQUENCE_RNN BIDIRECTIONAL_SEQUENCE_RNN"),
-    (
-        _STATE,
-        "make the variable an input and an output of the model",
-        "VAR_HANDLE READ_VARIABLE ASSIGN_VARIABLE CALL_ONCE",
-    ),
     ("windows in three dimensions have no form", _THREE, "CONV_3D CONV_3D_TRANSPOSE"),
     ("sorting has no form", f"ARG_MAX for the first; or {_AFTER}", "TOPK_V2"),
     (

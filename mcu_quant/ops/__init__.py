@@ -42,6 +42,7 @@ _MODULES = (
     "minimum",
     "maximum",
     "concatenation",
+    "svdf",
     "copy",
     "logistic",
     "tanh",

@@ -452,5 +452,5 @@ def align_ranks(a: np.ndarray, b: np.ndarray, node: BoundNode) -> tuple[np.ndarr
     aligned = []
     for array, tensor in ((a, node.input(0)), (b, node.input(1))):
         lead = array.shape[: array.ndim - len(tensor.shape)]
-        aligned.append(array.reshape(*lead, *(1,) * (rank - len(tensor.shape)), *tensor.shape))
+        aligned.append(array.reshape((*lead, *(1,) * (rank - len(tensor.shape)), *tensor.shape)))
     return aligned[0], aligned[1]

@@ -178,15 +178,3 @@ def test_a_composite_is_its_decomposition() -> None:
     graph = read_tflite(model.file(), "model")
     assert [node.op for node in graph.nodes] == ["add"] and graph.outputs == ("y",)
     np.testing.assert_array_equal(run_graph(graph, samples()), litert_ref(model.file(), samples()))
-
-
-def test_variables_are_refused_by_name() -> None:
-    model = Model()
-    main = Subgraph(model)
-    x, y = main.input("x", SHAPE), main.tensor("y", SHAPE)
-    main.op("CALL_ONCE", [], [], type="CallOnceOptions", initSubgraphIndex=1)
-    main.op("ADD", [x, x], [y], type="AddOptions")
-    main.outputs(y)
-    Subgraph(model)
-    with pytest.raises(UnsupportedModelError, match=r"CALL_ONCE.*make the variable an input"):
-        read_tflite(model.file(), "model")

@@ -9,9 +9,12 @@ import numpy as np
 import pytest
 
 from mcu_quant.errors import UnsupportedModelError
+from mcu_quant.exporters.tflite import write_tflite
 from mcu_quant.importers.tflite import read_tflite
 from mcu_quant.ops.interpreter import run_graph
-from tests.oracles import litert_ref
+from mcu_quant.verify.host import HostEngine
+from tests.codegen.deployments import deploy
+from tests.oracles import litert_ref, tflm
 
 tf = pytest.importorskip("tensorflow", reason="converts functions of TensorFlow")
 
@@ -80,24 +83,62 @@ def test_a_branch_on_the_input_is_refused() -> None:
         read_tflite(file, "model")
 
 
-def test_variables_are_refused_by_name() -> None:
-    class Counter(tf.Module):  # type: ignore[misc]
-        def __init__(self) -> None:
-            self.sum = tf.Variable(np.zeros((1, 4), np.float32))
+class Streaming(tf.Module):  # type: ignore[misc]
+    """A convolution over the last five frames, as kws_streaming writes it, a mean and counters."""
 
-        @tf.function
-        def add(self, x: Any) -> Any:
-            self.sum.assign_add(x)
-            return self.sum * 2.0
+    def __init__(self) -> None:
+        rng = np.random.default_rng(0)
+        self.ring = tf.Variable(np.zeros((1, 4, 3), np.float32))
+        self.weights = tf.constant(rng.normal(size=(5, 3, 2)).astype(np.float32))
+        self.mean = tf.Variable(rng.normal(size=(1, 3)).astype(np.float32))
+        self.frames = tf.Variable(np.int32(5))
+        self.gain = tf.Variable(np.float32(2.0))
 
-    module = Counter()
-    concrete = module.add.get_concrete_function(tf.TensorSpec((1, 4), tf.float32))
+    @tf.function  # type: ignore[untyped-decorator]
+    def step(self, x: Any) -> Any:
+        window = tf.concat([self.ring, x], 1)
+        self.ring.assign(window[:, 1:, :])
+        self.frames.assign_add(1)
+        self.mean.assign(0.75 * self.mean + 0.25 * x[:, 0])
+        y = tf.nn.relu(tf.nn.conv1d(window, self.weights, 1, "VALID")) * self.gain
+        return y, self.mean + 0.0, tf.reshape(self.frames, (1, 1))
+
+
+def streaming(int8: bool) -> bytes:
+    module = Streaming()
+    concrete = module.step.get_concrete_function(tf.TensorSpec((1, 1, 3), tf.float32))
     converter = tf.lite.TFLiteConverter.from_concrete_functions([concrete], module)
     converter.experimental_enable_resource_variables = True
-    with pytest.raises(UnsupportedModelError) as caught:
-        read_tflite(bytes(converter.convert()), "model")
-    values = {problem.value for problem in caught.value.problems}
-    assert values >= {"CALL_ONCE", "VAR_HANDLE", "READ_VARIABLE", "ASSIGN_VARIABLE", "RESOURCE"}
+    if int8:
+        rng = np.random.default_rng(1)
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        converter.representative_dataset = lambda: (
+            [rng.normal(size=(1, 1, 3)).astype(np.float32)] for _ in range(30)
+        )
+        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+        converter.inference_input_type = converter.inference_output_type = tf.int8
+    return bytes(converter.convert())
+
+
+@pytest.mark.parametrize("int8", [False, True])
+def test_variables_over_a_thousand_steps(int8: bool) -> None:
+    file = streaming(int8)
+    graph = read_tflite(file, "model")
+    (x,) = graph.input_tensors()
+    frames = np.random.default_rng(2).normal(size=(1000, *x.shape)).astype(np.float32)
+    if x.dtype == "int8":
+        frames = np.clip(frames / x.scale + x.zero_point, -128, 127).astype(np.int8)
+    outputs = run_graph(graph, [frames])
+    assert len(graph.states) == 3 and outputs[2].reshape(-1).tolist() == list(range(6, 1006))
+    files = file, write_tflite(graph)
+    for oracle, again in ((o, f) for o in (tflm, litert_ref) for f in files):
+        for actual, expected in zip(outputs, oracle(again, [frames], sequence=True), strict=True):
+            assert actual.dtype == expected.dtype
+            # Sums of floats are in another order.
+            np.testing.assert_allclose(actual, expected, atol=0 if int8 else 1e-5)
+    engine = HostEngine(deploy(graph, "streaming"), sanitize=True)
+    for actual, expected in zip(engine.run([frames]), outputs, strict=True):
+        np.testing.assert_allclose(actual, expected, atol=0 if int8 else 1e-5)
 
 
 @pytest.mark.parametrize("kind", ["SimpleRNN", "GRU", "LSTM"])

@@ -15,6 +15,7 @@ import numpy as np
 from mcu_quant.ir import QuantParams, Tensor
 from mcu_quant.kernels import KERNELS
 from mcu_quant.kernels.base import Kernel
+from mcu_quant.ops import OPERATORS
 from mcu_quant.ops.forms import form_of
 from tests.kernels.armv7m import cases as armv7m
 from tests.kernels.dsp import channel_cases, linear_cases, product_cases, weightless_cases
@@ -27,8 +28,13 @@ Maker = Callable[[np.random.Generator, str], Case]
 
 #: The kernels of the cores' own families: each has assembly, inline or in functions of its own.
 #: Not the hybrid ones: makers draw quantized activations; their functions are those of the int16 kernels.
+#: And not those that change a state in place: tests/ops and the hunter run them step after step.
 FAST_KERNELS = tuple(
-    kernel for kernel in KERNELS if kernel.family != "portable" and not {"float", "hybrid"} & {*kernel.forms}
+    kernel
+    for kernel in KERNELS
+    if kernel.family != "portable"
+    and not {"float", "hybrid"} & {*kernel.forms}
+    and not any(OPERATORS[op].state_inputs for op in kernel.ops)
 )
 #: Bytes of constants and of activations that most cases have at most; one in eight may have more.
 _CONSTANT_BYTES, _ACTIVATION_BYTES = 5_000, 4_000
