@@ -79,9 +79,9 @@ OPERATORS_HEAD = """
 Every cell has the reference in numpy, held to the oracle that is named first (TFLM: every byte; LiteRT:
 with its reference kernels, every byte of integers, floats within docs/ARITHMETIC.md's tolerance;
 CUSTOM_OPERATORS.md: a second implementation, written from that page, since neither can run what is our own),
-and C for every CPU, named next. "fast" are the cores' families that have kernels of their own beside it: armv7m (M3,
-M4, M7, M33), dsp (M4, M7, M33, M55), mve (M55), thumb1 (M0, M0+). tests/ops/test_matrix.py counts the cases
-behind each cell.
+and C for every CPU, named next. "fast" are the cores' families that have kernels of their own beside it:
+armv7m (M3, M4, M7, M33), dsp (M4, M7, M33, M55), mve (M55), thumb1 (M0, M0+). tests/ops/test_matrix.py counts
+the cases behind each cell.
 "-" under conditions and indices: the operator has no operands of that kind alone.
 """
 
