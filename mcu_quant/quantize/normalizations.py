@@ -74,23 +74,23 @@ def normalization_schemes(
 class _Edges:
     """source: the scale of what is normalized; from_int8: it is that of int8, which is converted first.
 
-    last: the scale of what leaves.
+    last: the scale of what leaves; None if any will do.
     """
 
     source: float
     from_int8: bool
-    last: float
+    last: float | None
 
 
 def _edges(graph: Graph, chain: Chain, schemes: Mapping[str, QuantParams]) -> _Edges:
-    """What leaves for int8 alone has the finest scale that holds all of int8, and is then shifted."""
+    """A sum that leaves for int8 alone has the finest scale that holds all of int8, and is then shifted."""
     producer, output = graph.producers().get(chain.source), chain.last.output.name
     before = producer.inputs[0] if producer is not None and producer.op == "quantize" else None
     from_int8 = before is not None and before in schemes
     readers = graph.consumers()[output]
-    last = schemes[output].scale[0]
+    last: float | None = schemes[output].scale[0]
     if output not in graph.kept and [reader.op for reader in readers] == ["quantize"]:
-        last = schemes[readers[0].outputs[0]].scale[0] / _STEPS
+        last = schemes[readers[0].outputs[0]].scale[0] / _STEPS if chain.shifted is not None else None
     source = schemes[before if from_int8 and before is not None else chain.source].scale[0]
     return _Edges(source, from_int8, last)
 
@@ -114,7 +114,7 @@ class _Scales:
             yield chain.source, centre
         else:
             centre = self.edges.source
-        yield chain.squares.output.name, self._of(chain.squares.output.name, 2.0 * centre**2)
+        yield chain.squares.output.name, self._of(chain.squares.output.name, 4.0 * centre**2)
         inverse = self._inverse()
         yield chain.inverse.output.name, inverse
         yield from self._outputs(centre * inverse)
@@ -143,13 +143,14 @@ class _Scales:
                 gamma = _power_of_two(_largest(node) / INT16_MAX)
                 yield key(node, 1), gamma
                 product *= gamma
-            product = self._of(node.output.name, 2.0 * product)
+            product = self._of(node.output.name, 4.0 * product)
             if chain.shifted is not None and node.output.name == chain.shifted.input(0).name:
                 product = max(product, _power_of_two(_largest(chain.shifted) / INT16_MAX))
                 yield key(chain.shifted, 1), product
-            if node is not chain.last:
+            if node is not chain.last or self.edges.last is None:
                 yield node.output.name, product
-        yield chain.last.output.name, self.edges.last
+        if self.edges.last is not None:
+            yield chain.last.output.name, self.edges.last
 
 
 def _largest(node: BoundNode) -> float:
