@@ -75,6 +75,16 @@ def unequal_model(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
     return output
 
 
+@pytest.fixture(scope="session")
+def encoder_model(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A .keras file: the transformer of tests/models/encoder.py, trained in a process of its own."""
+    output = tmp_path_factory.mktemp("models") / "encoder.keras"
+    data = shared / "data" / "fsdd_features.npz"
+    command = [sys.executable, "-m", "tests.models.encoder", str(data), str(output)]
+    subprocess.run(command, check=True, cwd=ROOT, capture_output=True, timeout=900)
+    return output
+
+
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 

@@ -45,6 +45,8 @@ _MODULES = (
     "portable.strided_copy_f32",
     "portable.concatenation_s8",
     "portable.slide_s8",
+    "portable.normalize_rows_s8",
+    "portable.normalize_rows_s16",
     "portable.quantize_f32",
     "portable.dequantize_f32",
     "portable.fully_connected_s16",

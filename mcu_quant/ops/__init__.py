@@ -7,6 +7,7 @@ from importlib import import_module
 from mcu_quant.ops.bands import BANDS
 from mcu_quant.ops.base import Operator
 from mcu_quant.ops.lookup import LOOKUP
+from mcu_quant.ops.normalize_rows import NORMALIZE_ROWS
 from mcu_quant.ops.slide import SLIDE
 
 _MODULES = (
@@ -100,7 +101,7 @@ _MODULES = (
 )
 
 #: Every operator by its IR name, and what stands for several nodes of a deployment.
-OPERATORS: dict[str, Operator] = {operator.name: operator for operator in (BANDS, LOOKUP, SLIDE)}
+OPERATORS: dict[str, Operator] = {op.name: op for op in (BANDS, LOOKUP, NORMALIZE_ROWS, SLIDE)}
 for _module in _MODULES:
     _operator: Operator = import_module(f"{__name__}.{_module}").OPERATOR
     OPERATORS[_operator.name] = _operator

@@ -1,6 +1,6 @@
 """What gru and simple_rnn share: MCU_QUANT_GRU and MCU_QUANT_SIMPLE_RNN, operators of our own.
 
-docs/CUSTOM_OPERATORS.md is their schema, ARITHMETIC section 25 their arithmetic.
+docs/CUSTOM_OPERATORS.md is their schema, ARITHMETIC section 26 their arithmetic.
 """
 
 from __future__ import annotations

@@ -14,6 +14,7 @@ from mcu_quant.ops.base import Product
 from mcu_quant.quantize.activation_types import INT8, INT16, ActivationType
 from mcu_quant.quantize.kinds import ALL_INT8, Kinds, equal_scale_groups
 from mcu_quant.quantize.linear_limit import least_linear_output_scale
+from mcu_quant.quantize.normalizations import normalization_schemes
 from mcu_quant.quantize.operands import activations, role, rule_of
 from mcu_quant.quantize.ranges import Ranges
 from mcu_quant.quantize.schemes import (
@@ -127,7 +128,7 @@ def assign_schemes(graph: Graph, ranges: Ranges, constants: LinearConstants) -> 
             if member not in fixed and schemes[member].scale[0] < demand and least[root] < demand:
                 least[root], grown = demand, True
         if not grown:
-            return schemes | own
+            return schemes | own | normalization_schemes(graph, spans, schemes, constants.kinds)
     raise UnsupportedModelError(
         [
             Problem(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from typing import Any
 
 import numpy as np
@@ -40,11 +40,16 @@ _LARGEST_VALUE = 2.0**60
 
 
 def calibrate(
-    graph: Graph, samples: Iterable[Any], *, method: str = "minmax", progress: Progress | None = None
+    graph: Graph,
+    samples: Iterable[Any],
+    *,
+    method: str = "minmax",
+    progress: Progress | None = None,
+    whole: Container[str] = (),
 ) -> Ranges:
     """The range of every activation of a float graph over the samples, graph inputs included.
 
-    method: a key of CALIBRATIONS, or "percentile=99.9".
+    method: a key of CALIBRATIONS, or "percentile=99.9"; of the tensors `whole` it is minmax all the same.
     samples: items with one array per graph input (see quantize_integer). They are run through once,
     in batches, and never held all at once. Raises McuQuantError for data or a model that is not
     finite or does not fit; an exception in `samples` or `progress` (Ctrl-C, too) comes through.
@@ -58,18 +63,19 @@ def calibrate(
             value="an iterator, which can be run through once",
             hint="an array or a list",
         )
+    extremes = MinMax()
     layer_of = {name: node.name for name, node in graph.producers().items()}
 
     def observe(tensor: str, values: np.ndarray) -> None:
         if graph.tensors[tensor].dtype == "float32":
             _check_values(layer_of.get(tensor, tensor), values)
-            calibrator.observe(tensor, values)
+            (extremes if tensor in whole else calibrator).observe(tensor, values)
 
     for index in range(calibrator.passes):
         if index:
             calibrator.next_pass()
         observe_all(graph, samples, observe, progress, total)
-    ranges = calibrator.ranges()
+    ranges = {**calibrator.ranges(), **extremes.ranges()}
     _warn_of_useless_inputs(graph, ranges)
     return ranges
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -17,16 +17,24 @@ from mcu_quant.ops.reduction import ReductionAttrs
 
 def lower_compositions(graph: Graph) -> Graph:
     """The graph with each composition as what it is made of; the last part has its name and output."""
-    if not any(OPERATORS[node.op].is_composition for node in graph.nodes):
-        return graph
+    return lowered(graph, [node.name for node in graph.nodes if OPERATORS[node.op].is_composition])[0]
+
+
+def lowered(graph: Graph, names: Collection[str]) -> tuple[Graph, dict[str, str]]:
+    """(the graph with those compositions as what they are made of, each node's composition by the node)."""
+    if not names:
+        return graph, {}
     draft = _Draft(graph, dict(graph.tensors))
+    origins: dict[str, str] = {}
     for node in graph.bound_nodes():
-        if OPERATORS[node.node.op].is_composition:
+        before = len(draft.nodes)
+        if node.name in names:
             _LOWERINGS[node.node.op](draft, node)
             draft.finish(node)
+            origins |= {part.name: node.name for part in draft.nodes[before:]}
         else:
             draft.nodes.append(node.node)
-    return check(graph.with_(nodes=tuple(draft.nodes), tensors=draft.tensors))
+    return check(graph.with_(nodes=tuple(draft.nodes), tensors=draft.tensors)), origins
 
 
 @dataclass

@@ -6,16 +6,18 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from mcu_quant.ir import Graph, check
+from mcu_quant.ops.normalization_chain import normalization_chains
 from mcu_quant.ops.support import find_problems, require_supported
 from mcu_quant.quantize.activation_types import INT8, INT16
 from mcu_quant.quantize.assign import LinearConstants
 from mcu_quant.quantize.calibration import Progress, Ranges, calibrate
 from mcu_quant.quantize.checks import check_quantizable, require_integer_forms
-from mcu_quant.quantize.compositions import lower_compositions
+from mcu_quant.quantize.compositions import lower_compositions, lowered
 from mcu_quant.quantize.edges import convert_inputs, convert_outputs
 from mcu_quant.quantize.float_regions import with_float_regions
 from mcu_quant.quantize.floats import with_float_weights
 from mcu_quant.quantize.kinds import Kind
+from mcu_quant.quantize.normalizations import with_normalizations
 from mcu_quant.quantize.repair import check_repairs, settled
 from mcu_quant.quantize.seams import Edges, with_seams
 from mcu_quant.quantize.settle import check_calibration, integers
@@ -40,7 +42,8 @@ def quantize_mixed(
     usual = options.activations
     edges = Edges(_EDGES[options.input_type or usual], _EDGES[options.output_type or usual])
     check_quantizable(graph)
-    kinds = with_float_regions(graph, {name: _KINDS.get(technique) for name, technique in techniques.items()})
+    graph, techniques = _with_parts(graph, techniques)
+    kinds: dict[str, Kind] = {name: _KINDS.get(technique) for name, technique in techniques.items()}
     needed = {*kinds.values(), edges.inputs, edges.outputs} - {None}
     ranges: Ranges = {}
     if needed:
@@ -48,7 +51,11 @@ def quantize_mixed(
             check_calibration(options.calibration, INT16.dtype)
         check_repairs(options.repairs, samples)
         graph = settled(graph, samples, options, progress)
-        ranges = calibrate(graph, samples, method=options.calibration, progress=progress)
+        inside = {node.output.name for chain in normalization_chains(graph) for node in chain.nodes[:-1]}
+        method = options.calibration
+        ranges = calibrate(graph, samples, method=method, progress=progress, whole=inside)
+        kinds = with_normalizations(graph, ranges, kinds)
+    kinds = with_float_regions(graph, kinds)
     quantized = _quantized(graph, ranges, kinds, edges, samples, options, progress)
     if options.allow_float:
         while lacking := {p.layer for p in find_problems(quantized) if kinds.get(p.layer) is not None}:
@@ -67,6 +74,13 @@ def _techniques(graph: Graph, options: QuantizeOptions) -> dict[str, str]:
     recipe, layers = options.recipe or NO_RECIPE, [node.name for node in graph.nodes]
     check_recipe(recipe, layers)
     return {layer: recipe.technique_of(layer, options.technique) for layer in layers}
+
+
+def _with_parts(graph: Graph, techniques: Mapping[str, str]) -> tuple[Graph, dict[str, str]]:
+    """With layer normalizations that are to be integers as several nodes, and the technique of each node."""
+    names = [n.name for n in graph.nodes if n.op == "layer_normalization" and techniques[n.name] in _KINDS]
+    graph, origins = lowered(graph, names)
+    return graph, {node.name: techniques[origins.get(node.name, node.name)] for node in graph.nodes}
 
 
 def _quantized(
