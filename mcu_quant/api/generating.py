@@ -125,7 +125,10 @@ def generate(
     core = pipeline.core_named(chosen.core if chosen is not None else str(target))
     deployment = pipeline.deploy(loaded.model, core, options, prefix, chosen)
     facts = pipeline.manifest_facts([deployment], chosen, form)
-    write_directory(path, pipeline.render([deployment], chosen, form), facts, force=force)
+    files = pipeline.render([deployment], chosen, form)
+    if chosen is not None and form.has_project:
+        pipeline.linked_memory([deployment], chosen, files)
+    write_directory(path, files, facts, force=force)
     return Generated(path, deployment, loaded.model, board)
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from mcu_quant.deployment import Deployment, GenerateOptions
-from mcu_quant.errors import DoesNotFitError, InvalidInputError
+from mcu_quant.errors import DoesNotFitError, InvalidInputError, ToolMissingError
 from mcu_quant.kernels.base import CORES, Core
 from mcu_quant.pipeline.models import TfliteModel
 from mcu_quant.sections import RAM, Placement, check_placement
@@ -159,6 +159,21 @@ def render(
     from mcu_quant.codegen.packages import render_package
 
     return {**render_package(form, deployments, package)}
+
+
+def linked_memory(
+    deployments: Sequence[Deployment], board: Board, files: Mapping[str, str | bytes]
+) -> list[dict[str, Any]] | None:
+    """What the project's program takes of each memory of the board, from a linked image.
+
+    files: of render. None without a compiler. Raises DoesNotFitError.
+    """
+    from mcu_quant.verify.image import linked_rooms
+
+    try:
+        return [room.as_json() for room in linked_rooms(board, deployments, files)]
+    except ToolMissingError:
+        return None
 
 
 def _render_project(board: Board, deployments: Sequence[Deployment], form: Format) -> dict[str, str | bytes]:
