@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from mcu_quant.boards.board_file import read_board
+from mcu_quant.boards.board_file import check_board_name, read_board
 from mcu_quant.boards.facts import (
     FLASH_TOOLS,
     RAM_SECTION,
@@ -33,6 +33,7 @@ __all__ = [
     "Section",
     "Timer",
     "board_that_fits",
+    "check_board_name",
     "list_boards",
     "load_board",
     "qemu_boards",

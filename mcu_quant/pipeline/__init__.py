@@ -13,6 +13,7 @@ from mcu_quant.pipeline.deploying import (
     format_named,
     linked_memory,
     manifest_facts,
+    new_board,
     render,
     require_ram,
 )
@@ -36,6 +37,7 @@ __all__ = [
     "load",
     "manifest_facts",
     "model_kind",
+    "new_board",
     "profile",
     "quantize",
     "read_model",

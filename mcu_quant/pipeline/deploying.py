@@ -39,6 +39,14 @@ def board_facts() -> list[dict[str, Any]]:
     return [load_board(name).as_json() for name in list_boards()]
 
 
+def new_board(name: str, core: str, flash: tuple[int, int], ram: tuple[int, int]) -> dict[str, str]:
+    """The files of a board to be filled in. flash, ram: address and bytes. Raises InvalidInputError."""
+    from mcu_quant.boards import MemoryRegion
+    from mcu_quant.codegen.new_board import render_new_board
+
+    return render_new_board(name, core, MemoryRegion(*flash), MemoryRegion(*ram))
+
+
 def deploy(
     model: TfliteModel,
     core: Core,

@@ -24,7 +24,7 @@ _TITLES = {
     ".stack": "stack",
 }
 #: Variables get a line of their own from so many bytes on.
-_SHOWN_BYTES = 128
+_SHOWN_BYTES = 32
 #: What a program takes of flash beside the model's tables, where it is not linked yet.
 CODE_ALLOWANCE = 16 * 1024
 
