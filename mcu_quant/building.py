@@ -3,26 +3,32 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from mcu_quant.errors import DoesNotFitError, InvalidInputError
+from mcu_quant.boards import Board, load_board, read_board
+from mcu_quant.errors import InvalidInputError
 from mcu_quant.outputs import read_manifest
-from mcu_quant.verify.image import overflow_of
+from mcu_quant.verify.fit import Room, require_fit
+from mcu_quant.verify.image import LINK_ANYWAY, overflow_of
 from mcu_quant.verify.tools import find_tool, untranslated
 
 
 @dataclass(frozen=True)
 class Image:
     """A linked program. code_bytes: .text and the like; const_bytes: read-only data and initial values;
-    zero_bytes: .bss and other memory that starts as zero."""
+    zero_bytes: .bss and other memory that starts as zero. rooms: what takes the room of each memory."""
 
     path: Path
     code_bytes: int
     const_bytes: int
     zero_bytes: int
+    rooms: tuple[Room, ...] = ()
 
 
 def build_project(directory: Path) -> list[Image]:
@@ -37,19 +43,11 @@ def build_project(directory: Path) -> list[Image]:
             layer=str(directory),
             hint="mcu-quant generate MODEL.tflite --board BOARD -o DIRECTORY",
         )
+    board = project_board(directory)
     find_tool("arm-none-eabi-gcc")
-    status, messages = 0, ""
-    for command in commands:
-        if not status:
-            status, messages = _run([find_tool(command[0]), *command[1:]])
-    overflow = overflow_of(messages)
-    if status and overflow:
-        raise DoesNotFitError(
-            "the program must fit the board",
-            layer=str(directory),
-            value=", ".join(f"{name} exceeded by {count} bytes" for name, count in sorted(overflow.items())),
-            hint="generate with --optimize size, a board with more memory, or a smaller model",
-        )
+    status, messages = _run_all(commands)
+    if status and overflow_of(messages):
+        _explain_overflow(directory, board)
     if status:
         raise InvalidInputError(
             "the project does not build",
@@ -57,17 +55,53 @@ def build_project(directory: Path) -> list[Image]:
             value=f"{commands[0][0]} ended with {status}",
             hint="read the compiler's messages above; a project as generated builds without warnings",
         )
-    return [read_image(path) for path in sorted((directory / "build").glob("*.elf"))]
+    images = [read_image(path) for path in _images(directory)]
+    return [replace(image, rooms=require_fit(image.path, board, str(directory))) for image in images]
 
 
-def _commands(directory: Path) -> list[list[str]]:
-    """What builds it; none if it is no project."""
+def project_board(directory: Path) -> Board:
+    """The board of a generated project, as its own copy of the board file has it."""
+    name = str(read_manifest(directory).get("board"))
+    copy = directory / "board"
+    return read_board(copy, name) if (copy / "board.toml").is_file() else load_board(name)
+
+
+def _explain_overflow(directory: Path, board: Board) -> None:
+    """Link a copy of the project beyond the ends of the memories, to see what takes the room.
+
+    Raises DoesNotFitError.
+    """
+    with tempfile.TemporaryDirectory(prefix="mcu_quant_") as folder:
+        copy = Path(folder) / "project"
+        shutil.copytree(directory, copy, ignore=shutil.ignore_patterns("build"))
+        _run_all(_commands(copy, " ".join(LINK_ANYWAY)))
+        for image in _images(copy):
+            require_fit(image, board, str(directory))
+
+
+def _images(directory: Path) -> list[Path]:
+    return sorted((directory / "build").glob("*.elf"))
+
+
+def _run_all(commands: Sequence[Sequence[str]]) -> tuple[int, str]:
+    """Exit status and stderr of the last that was run: the first that failed, if one did."""
+    status, messages = 0, ""
+    for command in commands:
+        if not status:
+            status, messages = _run([find_tool(command[0]), *command[1:]])
+    return status, messages
+
+
+def _commands(directory: Path, link_flags: str = "") -> list[list[str]]:
+    """What builds it; none if it is no project. link_flags: more flags for the linker."""
     jobs = f"-j{os.cpu_count() or 1}"
     if (directory / "Makefile").is_file():
-        return [["make", "-C", str(directory), jobs]]
+        flags = [f"LDFLAGS={link_flags}"] if link_flags else []
+        return [["make", "-C", str(directory), jobs, *flags]]
     if (directory / "CMakeLists.txt").is_file():
         build = str(directory / "build")
-        return [["cmake", "-S", str(directory), "-B", build], ["cmake", "--build", build, jobs]]
+        flags = [f"-DCMAKE_EXE_LINKER_FLAGS={link_flags}"] if link_flags else []
+        return [["cmake", "-S", str(directory), "-B", build, *flags], ["cmake", "--build", build, jobs]]
     return []
 
 

@@ -6,8 +6,9 @@ what to try. Anything that is not a McuQuantError is a bug of ours and keeps its
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -64,9 +65,25 @@ class UnsupportedModelError(McuQuantError):
 
 
 class DoesNotFitError(McuQuantError):
-    """The model needs more memory than there is."""
+    """The model needs more memory than there is.
+
+    memory: what takes the room of the board's memories, where that is known: objects as "memory" of
+    `build --json` has them.
+    """
 
     exit_code = 3
+
+    def __init__(
+        self,
+        rule: str,
+        *,
+        layer: str = "",
+        value: object = "",
+        hint: str = "",
+        memory: Sequence[Mapping[str, Any]] = (),
+    ) -> None:
+        super().__init__(rule, layer=layer, value=value, hint=hint)
+        self.memory = tuple(memory)
 
 
 class BitsDifferError(McuQuantError):

@@ -67,11 +67,14 @@ def write_file(path: Path, data: bytes, *, force: bool = False) -> None:
 
 
 def write_directory(
-    path: Path, files: Mapping[str, str | bytes], facts: Mapping[str, object], *, force: bool = False
+    path: Path, files: Mapping[str, str | bytes], facts: Mapping[str, object] | None, *, force: bool = False
 ) -> None:
-    """Write files (relative path to contents) and a manifest with those facts as a new directory."""
+    """Write files (relative path to contents) and a manifest with those facts as a new directory.
+
+    facts: None for no manifest.
+    """
     check_directory(path, force=force)
-    files = with_manifest(files, facts)
+    files = files if facts is None else with_manifest(files, facts)
     with _writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent.absolute()))

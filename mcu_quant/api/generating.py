@@ -131,7 +131,10 @@ def generate(
     generated = pipeline.streamed(loaded.model, options)
     deployment = pipeline.deploy(generated, core, options, prefix, chosen)
     facts = pipeline.manifest_facts([deployment], chosen, form)
-    write_directory(path, pipeline.render([deployment], chosen, form), facts, force=force)
+    files = pipeline.render([deployment], chosen, form)
+    if chosen is not None and form.has_project:
+        pipeline.linked_memory([deployment], chosen, files)
+    write_directory(path, files, facts, force=force)
     return Generated(path, deployment, generated, board)
 
 

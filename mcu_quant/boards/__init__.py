@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from mcu_quant.boards.board_file import read_board
+from mcu_quant.boards.board_file import check_board_name, read_board
 from mcu_quant.boards.facts import (
     FLASH_TOOLS,
     RAM_SECTION,
@@ -18,6 +18,7 @@ from mcu_quant.boards.facts import (
     Section,
     Timer,
 )
+from mcu_quant.boards.larger import larger_board
 from mcu_quant.errors import InvalidInputError
 from mcu_quant.resources import directory
 
@@ -31,6 +32,8 @@ __all__ = [
     "Placed",
     "Section",
     "Timer",
+    "board_that_fits",
+    "check_board_name",
     "list_boards",
     "load_board",
     "qemu_boards",
@@ -49,6 +52,17 @@ def list_boards() -> list[str]:
 def qemu_boards() -> list[str]:
     """The names of those that a QEMU machine models."""
     return [name for name in list_boards() if load_board(name).qemu is not None]
+
+
+def board_that_fits(board: Board, flash_bytes: int, ram_bytes: int) -> str:
+    """What to try where the board is too small: one by name, and its memory. ram_bytes: beside the stack."""
+    other = larger_board(board, [load_board(name) for name in list_boards()], flash_bytes, ram_bytes)
+    if other is None:
+        return "a board with more memory (none of these has enough)"
+    return (
+        f"a larger board, such as {other.name} ({other.core}), which has {other.flash_bytes // 1024} kB of "
+        f"flash and {other.ram_bytes // 1024} kB of RAM"
+    )
 
 
 def load_board(name: str) -> Board:

@@ -19,7 +19,7 @@ from mcu_quant.boards.facts import (
     Timer,
 )
 from mcu_quant.boards.toml_table import TomlTable
-from mcu_quant.errors import InvalidModelError
+from mcu_quant.errors import InvalidInputError, InvalidModelError
 from mcu_quant.kernels.base import CORES
 from mcu_quant.resources import directory
 
@@ -54,6 +54,15 @@ def read_board(files: Path, name: str | None = None) -> Board:
     if name is None:
         _check_sources(board)
     return board
+
+
+def check_board_name(name: str) -> str:
+    """Raises InvalidInputError for a name that C and paths would not like."""
+    if not _NAME.fullmatch(name):
+        raise InvalidInputError(
+            "a board's name is lower-case letters, digits and _", value=name, hint="my_board"
+        )
+    return name
 
 
 def _parse(name: str, files: Path, top: TomlTable) -> Board:

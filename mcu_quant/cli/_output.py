@@ -99,14 +99,34 @@ def progress(title: str, total: int | None) -> Iterator[Callable[[int], None]]:
 def report_error(error: McuQuantError, *, as_json: bool) -> None:
     """One paragraph on stderr; with --json also the object on stdout."""
     note(f"error: {error}")
+    memory = getattr(error, "memory", ())
+    for line in memory_lines(memory):
+        note(line)
     if as_json:
-        print_error(type(error).__name__, error.exit_code, str(error), error.problems)
+        print_error(type(error).__name__, error.exit_code, str(error), error.problems, memory)
 
 
-def print_error(kind: str, exit_code: int, message: str, problems: Sequence[Problem]) -> None:
-    """The one object of --json where something is wrong."""
+def memory_lines(rooms: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """What takes the room of each memory, as lines. rooms: as "memory" of `build --json` has them."""
+    for room in rooms:
+        for part in room["parts"]:
+            yield f"  {room['memory']:<8}{part['what']:<42}{part['bytes']:>12,}"
+        spare = room["bytes"] - room["needed_bytes"]
+        state = f"{spare:,} free" if spare >= 0 else f"{-spare:,} too many"
+        yield f"  {room['memory']:<8}{'needed':<42}{room['needed_bytes']:>12,} of {room['bytes']:,}: {state}"
+
+
+def print_error(
+    kind: str,
+    exit_code: int,
+    message: str,
+    problems: Sequence[Problem],
+    memory: Sequence[Mapping[str, Any]] = (),
+) -> None:
+    """The one object of --json where something is wrong. memory: of what does not fit."""
     listed = [{"layer": p.layer, "rule": p.rule, "value": p.value, "hint": p.hint} for p in problems]
-    print_json({"error": {"kind": kind, "exit_code": exit_code, "message": message, "problems": listed}})
+    facts = {"kind": kind, "exit_code": exit_code, "message": message, "problems": listed}
+    print_json({"error": facts | ({"memory": memory} if memory else {})})
 
 
 @contextmanager

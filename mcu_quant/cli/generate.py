@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from mcu_quant.cli import _options as options
-from mcu_quant.cli._output import note, note_fitting, print_json, print_table
+from mcu_quant.cli._output import memory_lines, note, note_fitting, print_json, print_table
 from mcu_quant.formats import USUAL, library_name, list_formats, load_format
 
 
@@ -77,18 +77,27 @@ def command(
     ]
     facts = pipeline.manifest_facts(deployments, chosen, form)
     files = pipeline.render(deployments, chosen, form, name)
+    memory = None
+    if chosen is not None and form.has_project:
+        memory = pipeline.linked_memory(deployments, chosen, files)
+        if memory is None:
+            note("without arm-none-eabi-gcc nobody knows yet how much flash the program takes")
     write_directory(output, files, facts, force=force)
     for deployment in deployments:
         note_fitting(deployment.fitting(), deployment.name)
     if as_json:
         fitting = {deployment.name: deployment.fitting() for deployment in deployments}
-        print_json({"output": str(output), **facts, "fitting": fitting, "files": sorted(files)})
+        print_json(
+            {"output": str(output), **facts, "fitting": fitting, "memory": memory, "files": sorted(files)}
+        )
         return
     print_table(
         "",
         ("model", "layers", "arena bytes"),
         ((d.name, len(d.graph.nodes), d.plan.arena_bytes) for d in deployments),
     )
+    for line in memory_lines(memory or ()):
+        note(line)
     package = name or library_name([deployment.name for deployment in deployments])
     advice = form.advice(output, package, for_board=chosen is not None)
     note(f"{output}: {len(files)} files" + (f"; {advice}" if advice else ""))

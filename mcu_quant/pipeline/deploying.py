@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from mcu_quant.deployment import Deployment, GenerateOptions
-from mcu_quant.errors import DoesNotFitError, InvalidInputError
+from mcu_quant.errors import DoesNotFitError, InvalidInputError, ToolMissingError
 from mcu_quant.kernels.base import CORES, Core
 from mcu_quant.pipeline.models import TfliteModel
 from mcu_quant.sections import RAM, Placement, check_placement
@@ -37,6 +37,14 @@ def board_facts() -> list[dict[str, Any]]:
     from mcu_quant.boards import list_boards, load_board
 
     return [load_board(name).as_json() for name in list_boards()]
+
+
+def new_board(name: str, core: str, flash: tuple[int, int], ram: tuple[int, int]) -> dict[str, str]:
+    """The files of a board to be filled in. flash, ram: address and bytes. Raises InvalidInputError."""
+    from mcu_quant.boards import MemoryRegion
+    from mcu_quant.codegen.new_board import render_new_board
+
+    return render_new_board(name, core, MemoryRegion(*flash), MemoryRegion(*ram))
 
 
 def deploy(
@@ -159,6 +167,21 @@ def render(
     from mcu_quant.codegen.packages import render_package
 
     return {**render_package(form, deployments, package)}
+
+
+def linked_memory(
+    deployments: Sequence[Deployment], board: Board, files: Mapping[str, str | bytes]
+) -> list[dict[str, Any]] | None:
+    """What the project's program takes of each memory of the board, from a linked image.
+
+    files: of render. None without a compiler. Raises DoesNotFitError.
+    """
+    from mcu_quant.verify.image import linked_rooms
+
+    try:
+        return [room.as_json() for room in linked_rooms(board, deployments, files)]
+    except ToolMissingError:
+        return None
 
 
 def _render_project(board: Board, deployments: Sequence[Deployment], form: Format) -> dict[str, str | bytes]:

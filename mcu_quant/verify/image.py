@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+import tempfile
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -11,16 +12,19 @@ from pathlib import Path
 
 from elftools.elf.elffile import ELFFile
 
-from mcu_quant.boards import RAM_SECTION, Board
+from mcu_quant.boards import RAM_SECTION, Board, board_that_fits
 from mcu_quant.codegen.library import library_tables
 from mcu_quant.codegen.project import LINK_FLAGS, compile_flags, render_sources
 from mcu_quant.deployment import Deployment
 from mcu_quant.errors import DoesNotFitError
+from mcu_quant.verify.fit import CODE_ALLOWANCE, FLASH, Room, read_rooms, require_fit
 from mcu_quant.verify.symbols import PREFIX, kind_of
 from mcu_quant.verify.tools import beside, find_tool, untranslated
 
 _OVERFLOW = re.compile(r"region `(\w+)' overflowed by (\d+) bytes")
 _COMPILER_SECONDS = 600
+#: What the linker is told where an image does not fit, to see what takes the room.
+LINK_ANYWAY = ("-Wl,--noinhibit-exec",)
 #: What the compiler is to say of its code, for the certificate; the code is the same without.
 _FACTS_FLAGS = ("-g1", "-fstack-usage")
 
@@ -69,6 +73,24 @@ def link_images(
     ]
 
 
+def linked_rooms(
+    board: Board, deployments: Sequence[Deployment], files: Mapping[str, str | bytes]
+) -> tuple[Room, ...]:
+    """What main.c of a project takes of each memory. files: of the whole project, for all of the models.
+
+    Raises DoesNotFitError, ToolMissingError without the compiler.
+    """
+    largest = max(deployments, key=lambda deployment: arena_bytes_in(deployment, RAM_SECTION))
+    kept = {
+        name: text
+        for name, text in files.items()
+        if isinstance(text, str) and name.startswith(("main.c", "model/", "board/"))
+    }
+    with tempfile.TemporaryDirectory(prefix="mcu_quant_") as folder:
+        (image,) = link_images(board, largest, kept, ["main"], Path(folder))
+        return read_rooms(image, board)
+
+
 def check_fits(board: Board, deployments: Sequence[Deployment]) -> None:
     """Refuse models that share one program and one arena, and cannot fit, as far as is known before linking.
 
@@ -81,6 +103,7 @@ def check_fits(board: Board, deployments: Sequence[Deployment]) -> None:
         deployment.name: sum(t.bytes for t in library_tables(deployment) if t.section not in elsewhere)
         for deployment in deployments
     }
+    ram = max(arena_bytes_in(deployment, RAM_SECTION) for deployment in deployments)
     excess = sum(sizes.values()) - board.flash_bytes
     if excess <= 0:
         return
@@ -89,7 +112,10 @@ def check_fits(board: Board, deployments: Sequence[Deployment]) -> None:
         f"constants ({shown} bytes) must fit {board.name}, which has {board.flash_bytes} bytes of flash",
         layer=", ".join(sizes),
         value=f"{excess} bytes too many, and code comes on top",
-        hint="a board with more flash, or fewer weights" + (", or fewer models" if len(sizes) > 1 else ""),
+        hint=("fewer models, or " if len(sizes) > 1 else "")
+        + "fewer weights, or "
+        + board_that_fits(board, sum(sizes.values()) + CODE_ALLOWANCE, ram),
+        memory=[Room(FLASH, board.flash_bytes, tuple(sizes.items())).as_json()],
     )
 
 
@@ -131,6 +157,8 @@ def check_ram(board: Board, deployment: Deployment) -> None:
     if needed <= board.ram_bytes:
         return
     index = max(range(len(plan.live_bytes)), key=lambda i: plan.live_bytes[i])
+    flash = sum(table.bytes for table in library_tables(deployment)) + CODE_ALLOWANCE
+    parts = {"arena": arenas, "stack": board.stack_bytes, "state": plan.state_bytes, "model: weights": copies}
     raise DoesNotFitError(
         f"arena ({arenas} bytes) and stack ({board.stack_bytes})"
         + (f" and state ({plan.state_bytes})" if plan.state_bytes else "")
@@ -139,8 +167,19 @@ def check_ram(board: Board, deployment: Deployment) -> None:
         layer=deployment.name,
         value=f"{needed - board.ram_bytes} bytes too many; the largest layer is "
         f"{deployment.graph.nodes[index].name}, {plan.live_bytes[index]} bytes of inputs and outputs",
-        hint="a board with more RAM, smaller inputs, or fewer channels in that layer",
+        hint=_narrower(deployment)
+        + "smaller inputs, or fewer channels in that layer, or "
+        + board_that_fits(board, flash, needed - board.stack_bytes),
+        memory=[Room(RAM_SECTION, board.ram_bytes, tuple((k, n) for k, n in parts.items() if n)).as_json()],
     )
+
+
+def _narrower(deployment: Deployment) -> str:
+    """What makes the arena of a model smaller whose activations are wider than int8."""
+    tensors = deployment.graph.tensors.values()
+    if all(tensor.is_constant or tensor.bytes == tensor.elements for tensor in tensors):
+        return ""
+    return "int8 activations (`mcu-quant quantize --technique int8`), or "
 
 
 def read_sizes(image: Path) -> ImageSizes:
@@ -179,40 +218,16 @@ def _link(
     gcc: str, board: Board, deployment: Deployment, folder: Path, program: str, objects: list[str]
 ) -> Path:
     image = folder / f"{program}.elf"
-    command = [
-        gcc,
-        *board.cpu_flags,
-        *LINK_FLAGS,
-        "-T",
-        "board/linker.ld",
-        *objects,
-        "libmodel.a",
-        "-o",
-        image.name,
-    ]
-    result = _run(command, folder, check=False)
-    overflow = overflow_of(result.stderr)
-    if overflow:
-        raise _does_not_fit(board, deployment, overflow)
+    command = [gcc, *board.cpu_flags, *LINK_FLAGS, "-T", "board/linker.ld", *objects, "libmodel.a"]
+    result = _run([*command, "-o", image.name], folder, check=False)
+    if result.returncode and overflow_of(result.stderr):
+        too_large = folder / f"{program}_too_large.elf"
+        _run([*command, *LINK_ANYWAY, "-o", too_large.name], folder)
+        arena = arena_bytes_in(deployment, RAM_SECTION)
+        require_fit(too_large, board, deployment.name, deployment.options.optimize, arena)
     if result.returncode:
         raise RuntimeError(f"linking failed:\n{result.stderr}")
     return image
-
-
-def _does_not_fit(board: Board, deployment: Deployment, overflow: Mapping[str, int]) -> DoesNotFitError:
-    weights = sum(tensor.bytes for tensor in deployment.graph.tensors.values() if tensor.is_constant)
-    sizes = {section.name.upper(): section.region.bytes for section in board.sections}
-    sizes["FLASH"] = board.flash_bytes
-    return DoesNotFitError(
-        f"the image must fit {board.name}: "
-        + ", ".join(
-            f"{sizes[name]} bytes of {'flash' if name == 'FLASH' else name}" for name in sorted(overflow)
-        ),
-        layer=deployment.name,
-        value=", ".join(f"{name} exceeded by {count} bytes" for name, count in sorted(overflow.items()))
-        + f"; constants of the model are {weights} bytes, its arena {deployment.plan.arena_bytes}",
-        hint="--optimize size, a board with more memory, or a smaller model",
-    )
 
 
 def _run(command: list[str], folder: Path, check: bool = True) -> subprocess.CompletedProcess[str]:

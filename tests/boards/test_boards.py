@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
 
-from mcu_quant.boards import list_boards, load_board, read_board
+from mcu_quant.boards import MemoryRegion, list_boards, load_board, read_board
 from mcu_quant.codegen.project import render_project
 from mcu_quant.errors import InvalidInputError, InvalidModelError
 from mcu_quant.kernels.base import CORES
+from mcu_quant.verify.image import build_images
 from tests.boards.models import deploy, tiny_model
+from tests.conftest import Run
 
 EXPECTED_CORES = {
     "arduino_nano33ble": "cortex-m4",
@@ -201,3 +204,58 @@ def test_a_name_that_c_and_paths_would_not_like(tmp_path: Path) -> None:
     shutil.copytree(load_board("mps2_an386").files, files)
     with pytest.raises(InvalidModelError, match="lower-case"):
         read_board(files)
+
+
+def new_board(run: Run, where: Path, *more: str) -> subprocess.CompletedProcess[str]:
+    size = ("--flash", "512K", "--ram", "0x20000")
+    return run("boards", "--new", where, "--core", "cortex-m4", *size, *more)
+
+
+@pytest.mark.qemu
+def test_a_new_board_can_be_used_at_once(tmp_path: Path, mcu_quant: Run) -> None:
+    files = tmp_path / "my_board"
+    done = new_board(mcu_quant, files, "--flash-address", "0x08000000")
+    assert done.returncode == 0 and "README.md" in done.stderr
+    board = load_board(str(files))
+    assert (board.name, board.core, board.fpu, board.qemu) == ("my_board", "cortex-m4", True, None)
+    assert board.flash == MemoryRegion(0x08000000, 512 * 1024) and board.ram == MemoryRegion(
+        0x20000000, 2**17
+    )
+    (image,) = build_images(board, deploy(tiny_model(), board), ["main"], tmp_path)
+    assert image.is_file()
+    again = new_board(mcu_quant, files)
+    assert again.returncode == 2 and "must not exist" in again.stderr
+
+
+def test_a_new_board_lists_what_is_to_be_filled_in(tmp_path: Path, mcu_quant: Run) -> None:
+    files = tmp_path / "my_board"
+    assert new_board(mcu_quant, files).returncode == 0
+    assert to_fill_in(files) == {"board.toml", "board.c", "uart_my_board.c", "README.md"}
+    readme = (files / "README.md").read_text()
+    assert all(name in readme for name in ("board.toml", "board.c", "uart_my_board.c", "[memory.placed]"))
+
+
+@pytest.mark.parametrize("name", list_boards())
+def test_nothing_of_our_boards_is_left_to_fill_in(name: str) -> None:
+    assert to_fill_in(load_board(name).files) == set()
+
+
+def to_fill_in(files: Path) -> set[str]:
+    return {path.name for path in files.iterdir() if "FILL IN" in path.read_text(encoding="utf-8")}
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--new", "x"), "needs --core, --flash and --ram"),
+        (("--ram", "8K"), "are for --new"),
+        (("--new", "x", "--core", "cortex-m4", "--flash", "much", "--ram", "8K"), "is no size"),
+        (("--new", "x", "--core", "cortex-m4", "--flash", "1M", "--ram", "8"), "4096 bytes at least"),
+        (("--new", "x", "--core", "cortex-m9", "--flash", "1M", "--ram", "8K"), "known Cortex-M"),
+        (("--new", "My-Board", "--core", "cortex-m4", "--flash", "1M", "--ram", "8K"), "lower-case"),
+    ],
+)
+def test_a_new_board_that_cannot_be(options: tuple[str, ...], message: str, mcu_quant: Run) -> None:
+    done = mcu_quant("boards", *options)
+    assert done.returncode == 2 and message in done.stderr
+    assert not Path(options[1]).exists()

@@ -177,7 +177,10 @@ def test_build_says_what_the_linker_says(tmp_path: Path, mcu_quant: Run) -> None
     done = mcu_quant("build", tmp_path / "out")
     assert done.returncode == 3, done.stderr
     assert "region `FLASH' overflowed" in done.stderr, "what make writes is shown"
-    assert re.search(r"error: .*must fit the board \(seen: FLASH exceeded by \d+ bytes\)", done.stderr)
+    assert re.search(
+        r"error: .*must fit microbit: 262144 bytes of flash \(seen: flash exceeded by \d+ bytes\)",
+        done.stderr,
+    )
     source = tmp_path / "out" / "main.c"
     source.write_text(source.read_text() + "#error mine\n")
     broken = mcu_quant("build", tmp_path / "out")

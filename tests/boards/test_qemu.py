@@ -147,7 +147,7 @@ def test_a_model_that_exceeds_ram_is_refused_before_anything_is_built() -> None:
 def test_a_model_that_exceeds_flash_is_refused_at_link() -> None:
     microbit = load_board("microbit")
     model = tiny_model(inputs=2_000, hidden=140)
-    with pytest.raises(DoesNotFitError, match=r"262144 bytes of flash.*FLASH exceeded by \d+ bytes.*Try"):
+    with pytest.raises(DoesNotFitError, match=r"262144 bytes of flash.*flash exceeded by \d+ bytes.*Try"):
         QemuEngine(deploy(model, microbit), microbit).build()
 
 
