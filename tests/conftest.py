@@ -85,6 +85,25 @@ def encoder_model(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
     return output
 
 
+@pytest.fixture(scope="session")
+def recurrent_model(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """A .keras file of a kind of tests/models/recurrent.py, trained once, in a process of its own."""
+    folder = tmp_path_factory.mktemp("models")
+
+    def trained(kind: str) -> Path:
+        pytest.importorskip("sklearn", reason="scikit-learn is not installed: its digits train a network")
+        output = folder / f"{kind}.keras"
+        if kind.startswith("words") and not SHARED.is_dir():
+            pytest.skip(f"{SHARED} is not there (features of spoken words)")
+        if not output.is_file():
+            data = str(SHARED / "data" / "fsdd_features.npz")
+            command = [sys.executable, "-m", "tests.models.recurrent", kind, data, str(output)]
+            subprocess.run(command, check=True, cwd=ROOT, capture_output=True, timeout=900)
+        return output
+
+    return trained
+
+
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
