@@ -15,7 +15,7 @@ from mcu_quant.formats import USUAL, library_name, list_formats, load_format
 @click.command("generate")
 @click.argument("models", metavar="MODEL...", nargs=-1, required=True, type=options.PATH)
 @click.option("--target", metavar="CORE", help="Write a C library for this core (generic, cortex-m4, …).")
-@click.option("--board", help="Write a whole firmware project for this board; `mcu-quant boards` lists them.")
+@click.option("--board", help="Write a firmware project for this board: of `mcu-quant boards`, or a path.")
 @click.option(
     "--format",
     "format_name",
