@@ -19,7 +19,7 @@ from mcu_quant.boards import Board
 from mcu_quant.codegen.assembly import Assemblies, AssemblyFunction
 from mcu_quant.codegen.project import C_FLAGS, LINK_FLAGS, render_sources
 from mcu_quant.errors import EngineFailedError
-from mcu_quant.ir import BoundNode
+from mcu_quant.ir import BoundNode, Tensor
 from mcu_quant.kernels.base import Activation, Argument, Assembly, Constant, Kernel, KernelCall
 from mcu_quant.verify.qemu import emulate
 from tests.boards.models import deploy, tiny_model
@@ -28,7 +28,7 @@ from tests.kernels.on_board import covering
 from tests.ops.driver import Case, operands
 
 _DRIVER = Path(__file__).with_name("driver.c")
-_ARGUMENTS = 12
+_ARGUMENTS = 16
 _FILL, _GUARD_BYTES = 0xA5, 16
 #: Of an image, beside tables and functions.
 _IMAGE_BYTES = 16_384
@@ -59,15 +59,22 @@ class Task:
 
     def output(self, arenas: np.ndarray) -> np.ndarray:
         """[samples, *shape] of arenas after the call."""
-        tensor, start = self.node.output, self.addresses[self.node.output.name]
+        return self._read(arenas, self.node.output)
+
+    def states(self, arenas: np.ndarray) -> list[np.ndarray]:
+        """What the run has left in the outputs behind the first."""
+        return [self._read(arenas, tensor) for tensor in self.node.outputs[1:]]
+
+    def _read(self, arenas: np.ndarray, tensor: Tensor) -> np.ndarray:
+        start = self.addresses[tensor.name]
         raw = np.ascontiguousarray(arenas[:, start : start + tensor.bytes])
         return raw.view(tensor.dtype).reshape(len(raw), *tensor.shape)
 
     def is_rest_unchanged(self, arenas: np.ndarray) -> bool:
-        """Whether only the output and scratch were written."""
+        """Whether only outputs and scratch were written."""
         rest = np.ones(self.arenas.shape[1], bool)
-        start = self.addresses[self.node.output.name]
-        for address, size in ((start, self.node.output.bytes), self.scratch):
+        written = [(self.addresses[tensor.name], tensor.bytes) for tensor in self.node.outputs]
+        for address, size in (*written, self.scratch):
             rest[address : address + size] = False
         return np.array_equal(arenas[:, rest], self.arenas[:, rest])
 
