@@ -141,7 +141,8 @@ class Machine:
         files |= {"driver.c": _DRIVER.read_text("utf-8"), "kernel.c": _wrapper(kernel)}
         for name, text in files.items():
             (self.folder / name).write_text(text, "utf-8")
-        for source in ("driver.c", "kernel.c", "startup.c", "port.c"):
+        self._sources = [name for name in files if name.endswith(".c")]
+        for source in self._sources:
             self.compile(source)
 
     def compile(self, source: str, *, check: bool = True) -> bool:
@@ -169,7 +170,7 @@ class Machine:
         """
         lines = _text(tasks, self.folder / "tables.bin", variants, watchdog_ticks, arena_align)
         self.assemble("cases", [*lines])
-        objects = [f"{name}.o" for name in ("driver", "kernel", "startup", "port", "cases")]
+        objects = [source.replace(".c", ".o") for source in (*self._sources, "cases.c")]
         self._gcc(*self.board.cpu_flags, *LINK_FLAGS, "-T", "linker.ld", *objects, "-o", "cases.elf")
         return self.folder / "cases.elf"
 
