@@ -28,13 +28,15 @@ Maker = Callable[[np.random.Generator, str], Case]
 
 #: The kernels of the cores' own families: each has assembly, inline or in functions of its own.
 #: Not the hybrid ones: makers draw quantized activations; their functions are those of the int16 kernels.
-#: And not those that change a state in place: tests/ops and the hunter run them step after step.
+#: And not those that change a state in place: tests/ops and the hunter run them step after step. Layers that
+#: begin every run anew have none.
+_ANEW = ("gru", "simple_rnn")
 FAST_KERNELS = tuple(
     kernel
     for kernel in KERNELS
     if kernel.family != "portable"
     and not {"float", "hybrid"} & {*kernel.forms}
-    and not any(OPERATORS[op].state_inputs for op in kernel.ops)
+    and not any(OPERATORS[op].state_inputs for op in kernel.ops if op not in _ANEW)
 )
 #: Bytes of constants and of activations that most cases have at most; one in eight may have more.
 _CONSTANT_BYTES, _ACTIVATION_BYTES = 5_000, 4_000
