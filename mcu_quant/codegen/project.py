@@ -250,7 +250,7 @@ def model_facts(deployment: Deployment) -> dict[str, Any]:
 
 
 def _description(board: Board, deployment: Deployment) -> list[str]:
-    """What serve.c tells of a model, JSON, as lines of a C string literal; all but the build number, the last."""
+    """What serve.c tells of a model: JSON, as lines of a C string literal, without the build number at its end."""
     graph = deployment.graph
     facts = {
         "board": board.name,

@@ -18,8 +18,8 @@ from mcu_quant.verify.serial_frames import OVERHEAD_BYTES, Frame, decode
 from mcu_quant.verify.serial_port import Port
 
 PROTOCOL_VERSION = 1
-#: Seconds that a reply may take at least before its request is sent again, beside the bytes' time on the line.
-_PATIENCE, _LONGEST_PATIENCE = 0.03, 1.0
+#: Seconds after which a request is sent again, beside what its bytes and the board's work take.
+_PATIENCE, _LONGEST_PATIENCE = 0.05, 1.0
 #: No chunk is shorter, in bytes.
 _SHORTEST_CHUNK = 16
 _HELLO = struct.Struct("<BBHII")
@@ -41,7 +41,7 @@ class SessionLostError(Exception):
 
 @dataclass(frozen=True)
 class Hello:
-    """models: how many there are. chunk_bytes: of data in a frame. timer_hz: of ticks. clock_hz: of the CPU."""
+    """models: how many there are. chunk_bytes: of data in a frame. timer_hz: of ticks. clock_hz: CPU."""
 
     models: int
     chunk_bytes: int
@@ -67,7 +67,7 @@ class Link:
         self._latency = 4 * _PATIENCE
 
     def hello(self) -> Hello:
-        """Begin a session. Its first sequence is random, so that nothing of an earlier one can be taken for it."""
+        """Begin a session. Its first sequence is random: nothing of an earlier one can be taken for it."""
         self._sequence = secrets.randbits(32)
         reply = self.exchange(Command.HELLO, lambda: bytes([PROTOCOL_VERSION]))
         if len(reply) < 1 or reply[0] != PROTOCOL_VERSION or len(reply) != _HELLO.size:
@@ -147,6 +147,6 @@ class Link:
             "the board must answer",
             layer=self._port.name,
             value=f"nothing that makes sense came for {seconds:.1f} s, at {self._port.baud} baud",
-            hint="flash build/serve of the project (`mcu-quant flash PROJECT`) and reset the board; check the "
-            "port, --baud and, with an adapter, that TX and RX are crossed",
+            hint="flash the project (`mcu-quant flash PROJECT`) and reset the board; check the port, --baud and, "
+            "with an adapter, that TX and RX are crossed",
         )

@@ -1,4 +1,4 @@
-"""A serial port, or what pyserial opens by a URL like socket://localhost:5555; and what can be wrong with it."""
+"""A serial port, or what pyserial opens by a URL; and what can be wrong with it."""
 
 from __future__ import annotations
 
@@ -84,7 +84,9 @@ def open_port(options: PortOptions, baud: int) -> Port:
         ) from error
     rate = options.baud or baud
     try:
-        opened = serial.serial_for_url(options.port, baudrate=rate, write_timeout=options.timeout, do_not_open=True)
+        opened = serial.serial_for_url(
+            options.port, baudrate=rate, write_timeout=options.timeout, do_not_open=True
+        )
         if "://" not in options.port:
             opened.exclusive = True
         opened.open()
@@ -120,4 +122,6 @@ def _ports() -> str:
     from serial.tools import list_ports
 
     names = sorted(port.device for port in list_ports.comports())
-    return f"the ports here are {', '.join(names)}" if names else "this computer has no serial port at present"
+    return (
+        f"the ports here are {', '.join(names)}" if names else "this computer has no serial port at present"
+    )
