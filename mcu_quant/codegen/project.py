@@ -250,7 +250,7 @@ def model_facts(deployment: Deployment) -> dict[str, Any]:
 
 
 def _description(board: Board, deployment: Deployment) -> list[str]:
-    """What serve.c tells of a model: JSON, as lines of a C string literal, without the build number at its end."""
+    """What serve.c tells of a model: JSON, as lines of a C literal; the build number is to follow."""
     graph = deployment.graph
     facts = {
         "board": board.name,

@@ -101,5 +101,6 @@ class SerialEngine:
             "the board must not reset again and again",
             layer=f"{self.name} at {where}",
             value=f"{self.restarts} resets",
-            hint="a watchdog that nobody feeds, a weak supply, or a fault in the program (a debugger shows it)",
+            hint="a watchdog that nobody feeds, a weak supply, "
+            "or a fault in the program: a debugger shows it",
         )

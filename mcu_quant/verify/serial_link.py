@@ -147,6 +147,6 @@ class Link:
             "the board must answer",
             layer=self._port.name,
             value=f"nothing that makes sense came for {seconds:.1f} s, at {self._port.baud} baud",
-            hint="flash the project (`mcu-quant flash PROJECT`) and reset the board; check the port, --baud and, "
-            "with an adapter, that TX and RX are crossed",
+            hint="flash the project (`mcu-quant flash PROJECT`) and reset the board; check the port and "
+            "--baud, and with an adapter that TX and RX are crossed",
         )

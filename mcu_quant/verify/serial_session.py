@@ -178,8 +178,9 @@ class Session:
             rule,
             layer=self._where,
             value=value,
-            hint=f"with the same options as here: `mcu-quant generate MODEL --board {self._board.name} -o PROJECT`, "
-            "then `mcu-quant build PROJECT` and `mcu-quant flash PROJECT`",
+            hint="with the same options as here: "
+            f"`mcu-quant generate MODEL --board {self._board.name} -o PROJECT`, then `mcu-quant build PROJECT` "
+            "and `mcu-quant flash PROJECT`",
         )
 
 

@@ -68,11 +68,21 @@ def running(board: Board, folder: Path, *arguments: str) -> Iterator[Served]:
     command += ["-qmp", f"unix:{control},server=on,wait=off"]
     process = subprocess.Popen(command, stdin=subprocess.DEVNULL)
     try:
-        _wait_for(lambda: _listens(control), process)
+        _wait_for(lambda: _is_taken(port) and _listens(control), process)
         yield Served(process, port, control)
     finally:
         process.kill()
         process.wait()
+
+
+def _is_taken(port: int) -> bool:
+    """Whether something listens there; asked without connecting, for QEMU takes one connection."""
+    with closing(socket.socket()) as one:
+        try:
+            one.bind(("localhost", port))
+        except OSError:
+            return True
+        return False
 
 
 def _listens(path: Path) -> bool:
