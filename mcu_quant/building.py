@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
-import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -16,7 +14,7 @@ from mcu_quant.errors import InvalidInputError
 from mcu_quant.outputs import read_manifest
 from mcu_quant.verify.fit import Room, require_fit
 from mcu_quant.verify.image import LINK_ANYWAY, overflow_of
-from mcu_quant.verify.tools import find_tool, untranslated
+from mcu_quant.verify.tools import find_tool, run_shown
 
 
 @dataclass(frozen=True)
@@ -84,11 +82,11 @@ def _images(directory: Path) -> list[Path]:
 
 
 def _run_all(commands: Sequence[Sequence[str]]) -> tuple[int, str]:
-    """Exit status and stderr of the last that was run: the first that failed, if one did."""
+    """Exit status of the last that was run, and what it wrote: the first that failed, if one did."""
     status, messages = 0, ""
     for command in commands:
         if not status:
-            status, messages = _run([find_tool(command[0]), *command[1:]])
+            status, messages = run_shown([find_tool(command[0]), *command[1:]])
     return status, messages
 
 
@@ -103,30 +101,6 @@ def _commands(directory: Path, link_flags: str = "") -> list[list[str]]:
         flags = [f"-DCMAKE_EXE_LINKER_FLAGS={link_flags}"] if link_flags else []
         return [["cmake", "-S", str(directory), "-B", build, *flags], ["cmake", "--build", build, jobs]]
     return []
-
-
-def _run(command: list[str]) -> tuple[int, str]:
-    """Exit status, and what it wrote to stderr, which is shown as it comes like the rest."""
-    sys.stderr.flush()
-    messages = []
-    with subprocess.Popen(
-        command,
-        env=untranslated(),
-        stdout=sys.stderr.fileno(),
-        stderr=subprocess.PIPE,
-        text=True,
-        errors="replace",
-    ) as process:
-        assert process.stderr is not None
-        try:
-            for line in process.stderr:
-                sys.stderr.write(line)
-                sys.stderr.flush()
-                messages.append(line)
-        except BaseException:
-            process.terminate()
-            raise
-    return process.returncode, "".join(messages)
 
 
 def read_image(path: Path) -> Image:

@@ -40,7 +40,7 @@ RANKS: tuple[tuple[str, ...], ...] = (
     ("pipeline",),
     ("evaluation",),
     ("diagnosis", "comparison"),
-    ("api", "inspection", "building", "demo", "demo_training"),
+    ("api", "inspection", "building", "flashing", "demo", "demo_training"),
     ("cli",),
     ("__main__",),
 )

@@ -124,7 +124,7 @@ def _sources(files: Mapping[str, str], folder: str) -> list[str]:
 def render_sources(
     board: Board, deployments: Sequence[Deployment], programs: Sequence[str], port: str | None = None
 ) -> dict[str, str]:
-    """model/, board/ and those of "main.c", "validate.c", "serve.c" and "profile.c" (which is of the first model).
+    """model/, board/ and those of "main.c", "validate.c", "serve.c" and "profile.c" (of the first model).
 
     port: a key of PORTS; by default semihosting where QEMU has the board, else its UART.
     """

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
 
-from mcu_quant.errors import EngineFailedError, InvalidInputError
+from mcu_quant.errors import DeviceError, EngineFailedError
 from mcu_quant.verify.serial_frames import OVERHEAD_BYTES, Frame, decode
 from mcu_quant.verify.serial_port import Port
 
@@ -23,6 +23,8 @@ _PATIENCE, _LONGEST_PATIENCE = 0.05, 1.0
 #: No chunk is shorter, in bytes.
 _SHORTEST_CHUNK = 16
 _HELLO = struct.Struct("<BBHII")
+#: So many characters are no accident.
+_READABLE = 8
 #: A frame longer than this is no frame: what is on the line is no firmware of ours.
 _LONGEST_FRAME = 1 << 17
 
@@ -71,7 +73,7 @@ class Link:
         self._sequence = secrets.randbits(32)
         reply = self.exchange(Command.HELLO, lambda: bytes([PROTOCOL_VERSION]))
         if len(reply) < 1 or reply[0] != PROTOCOL_VERSION or len(reply) != _HELLO.size:
-            raise InvalidInputError(
+            raise DeviceError(
                 f"the firmware must speak version {PROTOCOL_VERSION} of the protocol",
                 layer=self._port.name,
                 value=f"version {reply[0]}" if reply else "nothing",
@@ -142,11 +144,16 @@ class Link:
                 self._pending = b""
             self._pending += self._port.read(left)
 
+    def _heard(self) -> str:
+        """What came instead, if people can read it: a fault, say, or another program's output."""
+        text = "".join(c for c in self._pending.decode("ascii", "ignore") if c.isprintable() or c == "\n")
+        return f"; it printed: {' '.join(text.split())[-300:]}" if len(text) >= _READABLE else ""
+
     def _no_answer(self, seconds: float) -> EngineFailedError:
         return EngineFailedError(
             "the board must answer",
             layer=self._port.name,
-            value=f"nothing that makes sense came for {seconds:.1f} s, at {self._port.baud} baud",
-            hint="flash the project (`mcu-quant flash PROJECT`) and reset the board; check the port and "
+            value=f"nothing that makes sense came for {seconds:.1f} s, at {self._port.baud} baud{self._heard()}",
+            hint="`mcu-quant flash PROJECT --program serve`, and reset the board; check the port and "
             "--baud, and with an adapter that TX and RX are crossed",
         )

@@ -6,7 +6,7 @@ import errno
 from dataclasses import dataclass
 from typing import Any
 
-from mcu_quant.errors import EngineFailedError, InvalidInputError, ToolMissingError
+from mcu_quant.errors import DeviceError, EngineFailedError, InvalidInputError, ToolMissingError
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class Port:
 
 
 def open_port(options: PortOptions, baud: int) -> Port:
-    """baud: the board's, where options have none. Raises InvalidInputError, ToolMissingError for pyserial."""
+    """baud: the board's, where options have none. Raises DeviceError, ToolMissingError for pyserial."""
     try:
         import serial
     except ImportError as error:
@@ -96,7 +96,7 @@ def open_port(options: PortOptions, baud: int) -> Port:
     return Port(opened, options.port, rate)
 
 
-def _cannot_open(name: str, error: Exception) -> InvalidInputError:
+def _cannot_open(name: str, error: Exception) -> DeviceError:
     # pyserial has no errno where another program has locked the port, and of sockets.
     code = getattr(error, "errno", None)
     text = str(error)
@@ -115,7 +115,7 @@ def _cannot_open(name: str, error: Exception) -> InvalidInputError:
     else:
         rule = "the port must open"
         hint = "a device like /dev/ttyACM0 or COM3, or socket://HOST:PORT with something listening there"
-    return InvalidInputError(rule, layer=name, value=text, hint=hint)
+    return DeviceError(rule, layer=name, value=text, hint=hint)
 
 
 def _ports() -> str:

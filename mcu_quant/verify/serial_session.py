@@ -13,7 +13,7 @@ from mcu_quant import __version__
 from mcu_quant.boards import Board
 from mcu_quant.codegen.library import build_number
 from mcu_quant.deployment import Deployment
-from mcu_quant.errors import EngineFailedError, InvalidInputError
+from mcu_quant.errors import DeviceError, EngineFailedError
 from mcu_quant.verify.serial_link import Command, Hello, Link
 
 _DESCRIPTION, _OUTPUT, _TICKS = range(3)
@@ -54,7 +54,7 @@ class Session:
         self._seconds = _SLOWER * estimated_seconds(deployment, board)
 
     def begin(self) -> None:
-        """Find the model on the board, and reset its state. Raises InvalidInputError if it is not there."""
+        """Find the model on the board, and reset its state. Raises DeviceError if it is not there."""
         self._hello = self._link.hello()
         self._index = self._find()
         self.reset()
@@ -173,14 +173,13 @@ class Session:
             if facts.get(key) != value():
                 raise self._wrong(f"the firmware must {rule} ({value()})", str(facts.get(key)))
 
-    def _wrong(self, rule: str, value: str) -> InvalidInputError:
-        return InvalidInputError(
+    def _wrong(self, rule: str, value: str) -> DeviceError:
+        return DeviceError(
             rule,
             layer=self._where,
             value=value,
-            hint="with the same options as here: "
-            f"`mcu-quant generate MODEL --board {self._board.name} -o PROJECT`, then `mcu-quant build PROJECT` "
-            "and `mcu-quant flash PROJECT`",
+            hint=f"generate with the same options as here, for --board {self._board.name}; then "
+            "`mcu-quant build PROJECT` and `mcu-quant flash PROJECT --program serve`",
         )
 
 

@@ -1,4 +1,4 @@
-"""Boards at a serial port, which QEMU plays with real UARTs: the same bytes, whatever the line does to them."""
+"""Boards at a serial port, which QEMU plays with real UARTs: the same bytes, whatever the line does."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 
 from mcu_quant.boards import load_board, qemu_boards
 from mcu_quant.deployment import Deployment
-from mcu_quant.errors import EngineFailedError, InvalidInputError
+from mcu_quant.errors import DeviceError, EngineFailedError
 from mcu_quant.ops.interpreter import run_graph
 from mcu_quant.samples import default_inputs
 from mcu_quant.verify.serial_engine import SerialEngine
@@ -164,7 +164,7 @@ def test_a_board_that_falls_silent_is_a_clear_error(tiny: Deployment, tmp_path: 
 
 
 def refusal(deployment: Deployment, target: str, url: str) -> str:
-    with pytest.raises(InvalidInputError) as caught:
+    with pytest.raises(DeviceError) as caught:
         SerialEngine(deployment, load_board(target), PortOptions(url)).run(
             default_inputs(tiny_model().graph, 1)
         )
@@ -191,7 +191,7 @@ def test_firmware_of_another_version_is_refused(
     monkeypatch.setattr("mcu_quant.verify.serial_session.__version__", "9.9")
     assert "this version of mcu-quant (9.9)" in refusal(tiny, M3.name, board.url)
     monkeypatch.setattr("mcu_quant.verify.serial_link.PROTOCOL_VERSION", 2)
-    with pytest.raises(InvalidInputError, match=r"version 2 of the protocol.*seen: version 1"):
+    with pytest.raises(DeviceError, match=r"version 2 of the protocol.*seen: version 1"):
         SerialEngine(tiny, M3, PortOptions(board.url)).run(default_inputs(tiny.graph, 1))
 
 
