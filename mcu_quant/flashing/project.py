@@ -30,9 +30,10 @@ TOOLS = (*WRITERS, "uf2")
 class FlashOptions:
     """What decides how an image gets onto a board.
 
-    program: one of PROGRAMS. board: the path of the project's, where its name is not enough. tool: by default the first of the board's that
-    is installed. server: of GDB, HOST:PORT. port: of the board's boot loader. probe: a serial number, where
-    there are several. drive: where the board's UF2 drive is mounted, if it is not found.
+    program: one of PROGRAMS. board: the path of the board, where its name is not enough. tool: by default
+    the first of the board's that is installed. server: of GDB, HOST:PORT. port: of the board's boot loader.
+    probe: a serial number, where there are several. drive: where the board's UF2 drive is mounted, if it is not
+    found.
     """
 
     program: str = "firmware"

@@ -63,11 +63,11 @@ def _pieces(data: bytes) -> bytes:
 
 
 def unstuff(stuffed: bytes) -> bytes | None:
-    """The inverse, for bytes without a zero; None if the last piece is not whole."""
+    """The inverse; None if the last piece is not whole, or a zero is where a length should be."""
     out, at = bytearray(), 0
     while at < len(stuffed):
         end = at + stuffed[at]
-        if end > len(stuffed):
+        if end > len(stuffed) or end == at:
             return None
         out += stuffed[at + 1 : end]
         if stuffed[at] != _LONGEST_PIECE + 1 and end < len(stuffed):

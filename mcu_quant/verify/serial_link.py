@@ -153,7 +153,7 @@ class Link:
         return EngineFailedError(
             "the board must answer",
             layer=self._port.name,
-            value=f"nothing that makes sense came for {seconds:.1f} s, at {self._port.baud} baud{self._heard()}",
+            value=f"no answer for {seconds:.1f} s, at {self._port.baud} baud{self._heard()}",
             hint="`mcu-quant flash PROJECT --program serve`, and reset the board; check the port and "
             "--baud, and with an adapter that TX and RX are crossed",
         )
