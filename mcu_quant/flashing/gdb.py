@@ -8,7 +8,7 @@ from mcu_quant.errors import EngineFailedError
 from mcu_quant.flashing.job import Job
 
 #: What `compare-sections` says of each section.
-_COMPARED = re.compile(r"^Section (\S+), range \S+ -- \S+: (matched|MIS-MATCHED!)\.$", re.MULTILINE)
+_COMPARED = re.compile(r"^Section (\S+), range \S+ -- \S+: (matched\.|MIS-MATCHED!)$", re.MULTILINE)
 
 
 def gdb_script(job: Job) -> str:
@@ -39,7 +39,7 @@ def gdb_arguments(job: Job) -> list[str]:
 def check_gdb(printed: str, job: Job) -> None:
     """Raise EngineFailedError unless every section was read back, and was as it was loaded."""
     compared = dict(_COMPARED.findall(printed))
-    different = [name for name, result in compared.items() if result != "matched"]
+    different = [name for name, result in compared.items() if result != "matched."]
     if different or not compared:
         raise EngineFailedError(
             "memory must hold what was loaded",

@@ -32,8 +32,7 @@ class FlashOptions:
 
     program: one of PROGRAMS. board: the path of the board, where its name is not enough. tool: by default
     the first of the board's that is installed. server: of GDB, HOST:PORT. port: of the board's boot loader.
-    probe: a serial number, where there are several. drive: where the board's UF2 drive is mounted, if it is not
-    found.
+    probe: a serial number, where there are several. drive: where the board's UF2 drive is, if not found.
     """
 
     program: str = "firmware"

@@ -33,16 +33,24 @@ class Served:
         return f"socket://localhost:{self.port}"
 
     def reset(self) -> None:
-        """As if its button were pressed (QEMU's QMP)."""
+        """As if its button were pressed."""
+        self.ask("system_reset")
+
+    def ask(self, command: str, **arguments: object) -> None:
+        """Have QEMU do that (QMP)."""
+        requests: tuple[dict[str, object], ...] = (
+            {"execute": "qmp_capabilities"},
+            {"execute": command, "arguments": arguments},
+        )
         with closing(socket.socket(socket.AF_UNIX)) as control:
             control.settimeout(5)
             control.connect(str(self.control))
             lines = control.makefile("rw", encoding="utf-8")
-            for command in ("qmp_capabilities", "system_reset"):
-                lines.write(json.dumps({"execute": command}) + "\n")
+            for request in requests:
+                lines.write(json.dumps(request) + "\n")
                 lines.flush()
-                while "return" not in json.loads(lines.readline()):
-                    pass
+                while "return" not in (reply := json.loads(lines.readline())):
+                    assert "error" not in reply, reply
 
 
 def free_port() -> int:

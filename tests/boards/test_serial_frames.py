@@ -1,4 +1,4 @@
-"""Frames: as the PyPI package cobs and zlib have them, in Python and in C; and what a firmware makes of nonsense."""
+"""Frames as the package cobs and zlib have them, in Python and in C; and what firmware makes of nonsense."""
 
 from __future__ import annotations
 
@@ -163,12 +163,17 @@ def serve_on_host(folder: Path) -> Path:
     deployment = deploy(tiny_model().graph, core="generic")
     files = render_sources(load_board("microbit"), [deployment], ["serve.c"])
     wanted = {n: t for n, t in files.items() if n.startswith("model/") or n in ("serve.c", "board/board.h")}
-    port = '#include "port.h"\nvoid port_counter_start(void) {\n}\nuint32_t port_counter(void) {\n    return 7u;\n}\n'
+    port = '#include "port.h"\nvoid port_counter_start(void) {\n}\n'
+    port += "uint32_t port_counter(void) {\n    return 7u;\n}\n"
     return compile_c(folder, {**wanted, "board/port.h": files["board/port.h"], "port.c": port})
 
 
 def request(command: int, sequence: int, payload: bytes) -> bytes:
-    return b"\0" + cobs.encode(with_crc(struct.pack("<HBBI", len(payload), command, 0, sequence) + payload)) + b"\0"
+    return (
+        b"\0"
+        + cobs.encode(with_crc(struct.pack("<HBBI", len(payload), command, 0, sequence) + payload))
+        + b"\0"
+    )
 
 
 def test_nonsense_in_whole_frames_is_refused(tmp_path: Path) -> None:
