@@ -1,4 +1,4 @@
-"""mcu-quant flash: an image of a built project onto its board."""
+"""mcu-quant flash: an image of a project onto its board."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def command(
     dry_run: bool,
     as_json: bool,
 ) -> None:
-    """Write the PROJECT that `mcu-quant build` built onto its board."""
+    """Build the firmware PROJECT that `generate --board` wrote, and write it onto its board."""
     from mcu_quant.flashing.project import FlashOptions, flash_project
 
     chosen = FlashOptions(program, board, tool, server, port, probe, drive)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mcu_quant.boards import Board, FlashTool, load_board
+from mcu_quant.building import build_project, is_project
 from mcu_quant.doctor import examine, tool_named
 from mcu_quant.errors import InvalidInputError, ToolMissingError
 from mcu_quant.flashing.commands import WRITERS
@@ -78,18 +79,14 @@ def flash_project(
     dry_run: bool = False,
     note: Callable[[str], None] = lambda text: None,
 ) -> Flashed:
-    """Write build/<program>.elf of a built project onto its board; first see that it fits.
+    """Build a project's build/<program>.elf and write it onto the board; first see that it fits.
 
     dry_run: find the command and make its files in build/, but do not run it. note: told what is run. Raises
     InvalidInputError, DoesNotFitError, ToolMissingError, DeviceError without a probe.
     """
     options = options or FlashOptions()
     board = _board_of(directory, options.board)
-    elf = directory / "build" / f"{options.program}.elf"
-    if not elf.is_file():
-        raise InvalidInputError(
-            "the project must be built", layer=str(elf), hint=f"mcu-quant build {shlex.quote(str(directory))}"
-        )
+    elf = _built(directory, options.program)
     segments = check_image(board, elf)
     tool = _choose(board, options, dry_run)
     if tool.tool == "uf2":
@@ -128,6 +125,18 @@ def _board_of(directory: Path, given: str | None) -> Board:
             hint=f"mcu-quant generate --board {board.name}, and build that",
         )
     return board
+
+
+def _built(directory: Path, program: str) -> Path:
+    """The image; made first, or made again if sources have changed, where there is a compiler."""
+    elf = directory / "build" / f"{program}.elf"
+    if is_project(directory) and (not elf.is_file() or examine(tool_named("arm-none-eabi-gcc")).complete):
+        build_project(directory, program)
+    if not elf.is_file():
+        raise InvalidInputError(
+            "the project must be built", layer=str(elf), hint=f"mcu-quant build {shlex.quote(str(directory))}"
+        )
+    return elf
 
 
 def _choose(board: Board, options: FlashOptions, dry_run: bool) -> FlashTool:

@@ -179,7 +179,7 @@ class Session:
             layer=self._where,
             value=value,
             hint=f"generate with the same options as here, for --board {self._board.name}; then "
-            "`mcu-quant build PROJECT` and `mcu-quant flash PROJECT --program serve`",
+            "`mcu-quant flash PROJECT --program serve`",
         )
 
 
