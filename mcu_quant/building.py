@@ -96,7 +96,7 @@ def is_project(directory: Path) -> bool:
 
 
 def _commands(directory: Path, program: str | None = None, link_flags: str = "") -> list[list[str]]:
-    """What builds it; none if it is no project. program: of build_project. link_flags: more flags for the linker."""
+    """What builds it; none if it is no project. program: as in build_project. link_flags: for the linker."""
     jobs = f"-j{os.cpu_count() or 1}"
     if (directory / "Makefile").is_file():
         flags = [f"LDFLAGS={link_flags}"] if link_flags else []
@@ -106,7 +106,10 @@ def _commands(directory: Path, program: str | None = None, link_flags: str = "")
         build = str(directory / "build")
         flags = [f"-DCMAKE_EXE_LINKER_FLAGS={link_flags}"] if link_flags else []
         goal = [] if program is None else ["--target", program]
-        return [["cmake", "-S", str(directory), "-B", build, *flags], ["cmake", "--build", build, jobs, *goal]]
+        return [
+            ["cmake", "-S", str(directory), "-B", build, *flags],
+            ["cmake", "--build", build, jobs, *goal],
+        ]
     return []
 
 

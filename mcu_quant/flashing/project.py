@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mcu_quant.boards import Board, FlashTool, load_board
-from mcu_quant.building import build_project, is_project
+from mcu_quant.building import build_project, is_project, project_board
 from mcu_quant.doctor import examine, tool_named
 from mcu_quant.errors import InvalidInputError, ToolMissingError
 from mcu_quant.flashing.commands import WRITERS
@@ -18,6 +18,7 @@ from mcu_quant.flashing.images import Segment, binary, check_image, intel_hex, u
 from mcu_quant.flashing.job import Job
 from mcu_quant.flashing.troubles import explain
 from mcu_quant.outputs import read_manifest
+from mcu_quant.verify.fit import require_fit
 from mcu_quant.verify.tools import run_shown
 
 #: Programs of a project that can be flashed: the user's, and the one that serves the host (verify --port).
@@ -88,6 +89,7 @@ def flash_project(
     board = _board_of(directory, options.board)
     elf = _built(directory, options.program)
     segments = check_image(board, elf)
+    require_fit(elf, board, str(directory))
     tool = _choose(board, options, dry_run)
     if tool.tool == "uf2":
         return _by_copy(board, tool, elf, segments, options.drive, dry_run, note)
@@ -116,13 +118,13 @@ def _board_of(directory: Path, given: str | None) -> Board:
             layer=str(directory),
             hint="mcu-quant generate MODEL.tflite --board BOARD -o DIRECTORY",
         )
-    board = load_board(given or name)
+    board = project_board(directory) if given is None else load_board(given)
     if board.name != name:
         raise InvalidInputError(
             f"the board must be {name}, for which the project was generated",
             layer=str(directory),
             value=board.name,
-            hint=f"mcu-quant generate --board {board.name}, and build that",
+            hint=f"mcu-quant generate --board {board.name}, and flash that",
         )
     return board
 
