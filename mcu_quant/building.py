@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
-import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -16,7 +14,7 @@ from mcu_quant.errors import InvalidInputError
 from mcu_quant.outputs import read_manifest
 from mcu_quant.verify.fit import Room, require_fit
 from mcu_quant.verify.image import LINK_ANYWAY, overflow_of
-from mcu_quant.verify.tools import find_tool, untranslated
+from mcu_quant.verify.tools import find_tool, run_shown
 
 
 @dataclass(frozen=True)
@@ -31,12 +29,12 @@ class Image:
     rooms: tuple[Room, ...] = ()
 
 
-def build_project(directory: Path) -> list[Image]:
-    """Run make or CMake there; its output goes to stderr.
+def build_project(directory: Path, program: str | None = None) -> list[Image]:
+    """Run make or CMake there; its output goes to stderr. program: only build/<program>.elf, if it is given.
 
     Raises ToolMissingError, DoesNotFitError if the linker says so, InvalidInputError.
     """
-    commands = _commands(directory)
+    commands = _commands(directory, program)
     if not commands or not read_manifest(directory).get("board"):
         raise InvalidInputError(
             "the directory must be a generated firmware project",
@@ -47,7 +45,7 @@ def build_project(directory: Path) -> list[Image]:
     find_tool("arm-none-eabi-gcc")
     status, messages = _run_all(commands)
     if status and overflow_of(messages):
-        _explain_overflow(directory, board)
+        _explain_overflow(directory, board, program)
     if status:
         raise InvalidInputError(
             "the project does not build",
@@ -66,7 +64,7 @@ def project_board(directory: Path) -> Board:
     return read_board(copy, name) if (copy / "board.toml").is_file() else load_board(name)
 
 
-def _explain_overflow(directory: Path, board: Board) -> None:
+def _explain_overflow(directory: Path, board: Board, program: str | None) -> None:
     """Link a copy of the project beyond the ends of the memories, to see what takes the room.
 
     Raises DoesNotFitError.
@@ -74,7 +72,7 @@ def _explain_overflow(directory: Path, board: Board) -> None:
     with tempfile.TemporaryDirectory(prefix="mcu_quant_") as folder:
         copy = Path(folder) / "project"
         shutil.copytree(directory, copy, ignore=shutil.ignore_patterns("build"))
-        _run_all(_commands(copy, " ".join(LINK_ANYWAY)))
+        _run_all(_commands(copy, program, " ".join(LINK_ANYWAY)))
         for image in _images(copy):
             require_fit(image, board, str(directory))
 
@@ -84,49 +82,35 @@ def _images(directory: Path) -> list[Path]:
 
 
 def _run_all(commands: Sequence[Sequence[str]]) -> tuple[int, str]:
-    """Exit status and stderr of the last that was run: the first that failed, if one did."""
+    """Exit status of the last that was run, and what it wrote: the first that failed, if one did."""
     status, messages = 0, ""
     for command in commands:
         if not status:
-            status, messages = _run([find_tool(command[0]), *command[1:]])
+            status, messages = run_shown([find_tool(command[0]), *command[1:]])
     return status, messages
 
 
-def _commands(directory: Path, link_flags: str = "") -> list[list[str]]:
-    """What builds it; none if it is no project. link_flags: more flags for the linker."""
+def is_project(directory: Path) -> bool:
+    """Whether there is something to build."""
+    return bool(_commands(directory))
+
+
+def _commands(directory: Path, program: str | None = None, link_flags: str = "") -> list[list[str]]:
+    """What builds it; none if it is no project. program: as in build_project. link_flags: for the linker."""
     jobs = f"-j{os.cpu_count() or 1}"
     if (directory / "Makefile").is_file():
         flags = [f"LDFLAGS={link_flags}"] if link_flags else []
-        return [["make", "-C", str(directory), jobs, *flags]]
+        goal = [] if program is None else [f"build/{program}.elf"]
+        return [["make", "-C", str(directory), jobs, *flags, *goal]]
     if (directory / "CMakeLists.txt").is_file():
         build = str(directory / "build")
         flags = [f"-DCMAKE_EXE_LINKER_FLAGS={link_flags}"] if link_flags else []
-        return [["cmake", "-S", str(directory), "-B", build, *flags], ["cmake", "--build", build, jobs]]
+        goal = [] if program is None else ["--target", program]
+        return [
+            ["cmake", "-S", str(directory), "-B", build, *flags],
+            ["cmake", "--build", build, jobs, *goal],
+        ]
     return []
-
-
-def _run(command: list[str]) -> tuple[int, str]:
-    """Exit status, and what it wrote to stderr, which is shown as it comes like the rest."""
-    sys.stderr.flush()
-    messages = []
-    with subprocess.Popen(
-        command,
-        env=untranslated(),
-        stdout=sys.stderr.fileno(),
-        stderr=subprocess.PIPE,
-        text=True,
-        errors="replace",
-    ) as process:
-        assert process.stderr is not None
-        try:
-            for line in process.stderr:
-                sys.stderr.write(line)
-                sys.stderr.flush()
-                messages.append(line)
-        except BaseException:
-            process.terminate()
-            raise
-    return process.returncode, "".join(messages)
 
 
 def read_image(path: Path) -> Image:

@@ -18,6 +18,7 @@ class Tool:
 
     check: whether a program that was found is complete. optional: nothing of the README needs it.
     lacks: what a program that was found cannot do though it is complete ("" if there is nothing).
+    version: the arguments by which it prints its version; none if it has no such.
     """
 
     name: str
@@ -27,6 +28,7 @@ class Tool:
     optional: bool = False
     check: Callable[[str], bool] = lambda path: True
     lacks: Callable[[str], str] = lambda path: ""
+    version: tuple[str, ...] = ("--version",)
 
 
 @dataclass(frozen=True)
@@ -127,6 +129,88 @@ TOOLS = (
     ),
 )
 
+#: What writes images to boards. Any one that the board names will do.
+FLASH_TOOLS = (
+    Tool(
+        "pyocd",
+        "flashes most boards by their debug probe",
+        ("pyocd",),
+        {"other": "pip install pyocd"},
+        optional=True,
+    ),
+    Tool(
+        "openocd",
+        "flashes most boards by their debug probe",
+        ("openocd",),
+        {
+            "debian": "sudo apt-get install openocd",
+            "fedora": "sudo dnf install openocd",
+            "macos": "brew install open-ocd",
+            "other": "install OpenOCD 0.12 or later, and its directory on PATH",
+        },
+        optional=True,
+    ),
+    Tool(
+        "st-flash",
+        "flashes boards of ST",
+        ("st-flash",),
+        {
+            "debian": "sudo apt-get install stlink-tools",
+            "fedora": "sudo dnf install stlink",
+            "macos": "brew install stlink",
+            "other": "install stlink 1.7 or later, and its directory on PATH",
+        },
+        optional=True,
+    ),
+    Tool(
+        "picotool",
+        "flashes boards of Raspberry Pi in their boot loader",
+        ("picotool",),
+        {
+            "macos": "brew install picotool",
+            "other": "build picotool as its README says, or copy the UF2 file",
+        },
+        optional=True,
+        version=("version",),
+    ),
+    Tool(
+        "jlink",
+        "flashes boards by a J-Link probe",
+        ("JLink",) if sys.platform == "win32" else ("JLinkExe",),
+        {"other": "install SEGGER's J-Link software, and its directory on PATH"},
+        optional=True,
+        version=(),
+    ),
+    Tool(
+        "bossac",
+        "flashes Arduino boards by their boot loader",
+        ("bossac",),
+        {
+            "debian": "sudo apt-get install bossa-cli",
+            "macos": "brew install bossa",
+            "other": "install BOSSA 1.9 or later, and its directory on PATH",
+        },
+        optional=True,
+        version=(),
+    ),
+    Tool(
+        "gdb",
+        "flashes through a GDB server",
+        ("arm-none-eabi-gdb", "gdb-multiarch"),
+        {
+            "debian": "sudo apt-get install gdb-multiarch",
+            "fedora": "sudo dnf install gdb",
+            "other": "install GDB for Arm: arm-none-eabi-gdb, of the GNU Arm embedded toolchain",
+        },
+        optional=True,
+    ),
+)
+
+
+def tool_named(name: str) -> Tool:
+    """One of TOOLS and FLASH_TOOLS."""
+    return next(tool for tool in (*TOOLS, *FLASH_TOOLS) if tool.name == name)
+
 
 def system() -> str:
     """ "debian" (and its kin), "fedora", "macos", "windows" or "other"."""
@@ -140,27 +224,48 @@ def system() -> str:
 
 
 def examine(tool: Tool) -> Finding:
-    path = next((found for command in tool.commands if (found := shutil.which(command))), None)
+    path = next((found for command in tool.commands if (found := _which(command))), None)
     if path is None:
         return Finding(tool, None, "", False)
     try:
-        shown = subprocess.run(
-            [path, "--version"], capture_output=True, text=True, timeout=20, check=False
-        ).stdout
+        shown = _version(path, tool.version)
         complete = tool.check(path)
     except (OSError, subprocess.TimeoutExpired):
         return Finding(tool, path, "does not run", False)
-    return Finding(tool, path, (shown.splitlines() or [""])[0], complete)
+    return Finding(tool, path, shown, complete)
+
+
+def _which(command: str) -> str | None:
+    """On the PATH, or beside this Python, where pip puts programs."""
+    return shutil.which(command) or shutil.which(command, path=str(Path(sys.executable).parent))
+
+
+def _version(path: str, arguments: tuple[str, ...]) -> str:
+    """The first line, of whichever stream; "" without arguments that ask for it."""
+    if not arguments:
+        return ""
+    done = subprocess.run(
+        [path, *arguments],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        timeout=20,
+        check=False,
+    )
+    return next((line.strip() for line in done.stdout.splitlines() if line.strip()), "")
 
 
 def examine_all() -> list[Finding]:
-    return [examine(tool) for tool in TOOLS]
+    return [examine(tool) for tool in (*TOOLS, *FLASH_TOOLS)]
 
 
 #: Python packages beyond the runtime's own: module, what for, the extra that brings it.
 _PACKAGES = (
     ("tensorflow", "reads SavedModels; trains the demo's model", "tensorflow"),
     ("sklearn", "the demo's digits", "demo"),
+    ("serial", "talks to boards at serial ports (verify, run and profile with --port)", "serial"),
 )
 
 

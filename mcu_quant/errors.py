@@ -98,6 +98,10 @@ class ToolMissingError(McuQuantError):
     exit_code = 5
 
 
+class DeviceError(McuQuantError):
+    """A board, probe or port that is not there, is closed to the user, or runs other firmware."""
+
+
 class EngineFailedError(McuQuantError):
     """Generated code crashed, hung or gave no output where it ran: it did not give the reference's bits."""
 

@@ -40,7 +40,9 @@ RANKS: tuple[tuple[str, ...], ...] = (
     ("pipeline",),
     ("evaluation",),
     ("diagnosis", "comparison"),
-    ("api", "inspection", "building", "demo", "demo_training"),
+    ("building",),
+    ("flashing",),
+    ("api", "inspection", "demo", "demo_training"),
     ("cli",),
     ("__main__",),
 )

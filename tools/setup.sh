@@ -21,6 +21,8 @@ tools_test=(
     "gcc:gcc libc6-dev:gcc"
     "g++:g++:g++"
     "clang:clang:clang"
+    "gdb-multiarch:gdb-multiarch:GDB for Arm (gdb-multiarch or arm-none-eabi-gdb)"
+    "openocd:openocd:OpenOCD"
     "cmake:cmake:CMake (3.16 or later)"
 )
 case $level in

@@ -16,6 +16,7 @@ from mcu_quant.errors import BitsDifferError, InvalidInputError
 from mcu_quant.outputs import check_directory, write_directory
 from mcu_quant.sections import UNPLACED, Placement, placement_of, read_placement
 from mcu_quant.verify.compare import Comparison
+from mcu_quant.verify.serial_port import PortOptions
 
 
 @dataclass(frozen=True)
@@ -36,26 +37,39 @@ class Generated:
         """0 if the arena is in one piece."""
         return self.deployment.plan.fast_arena_bytes
 
-    def verify(self, inputs: Inputs | None = None, engines: Sequence[str] | None = None) -> list[Comparison]:
+    def verify(
+        self,
+        inputs: Inputs | None = None,
+        engines: Sequence[str] | None = None,
+        *,
+        port: PortOptions | str | None = None,
+    ) -> list[Comparison]:
         """Check engines against the reference; BitsDifferError if one differs.
 
         inputs: by default seeded random samples, all-min and all-max. Of a model that streams, the reference
         is checked against the window model, too. engines: by default `host`, and
-        the board that the project is for.
+        the board that the project is for. port: the serial port where that board is; without it, QEMU is the
+        board.
         """
         names = list(engines) if engines is not None else ["host"] + ([self.board] if self.board else [])
         arrays = self._inputs(inputs, samples.enough_samples(self.model.graph, 8))
-        results = pipeline.verify(self.model, names, arrays, self.deployment.options)
+        results = pipeline.verify(self.model, names, arrays, self.deployment.options, _port(port))
         different = [str(result) for result in results if not result.passed]
         if different:
             raise BitsDifferError("all engines must give the reference's bytes", value="; ".join(different))
         return results
 
-    def profile(self, inputs: Inputs | None = None) -> dict[str, Any]:
-        """Instructions, memory and flash on the project's board: the object of `profile --json`."""
+    def profile(
+        self, inputs: Inputs | None = None, *, port: PortOptions | str | None = None
+    ) -> dict[str, Any]:
+        """Instructions, memory and flash on the project's board: the object of `profile --json`.
+
+        port: the serial port where the board is, which then gives measured cycles instead of instructions.
+        """
         board = self._board()
         arrays = [x[:1] for x in self._inputs(inputs, 1)]
-        return {"schema": 1, **pipeline.profile(self.model, board, arrays, self.deployment.options)}
+        options = self.deployment.options
+        return {"schema": 1, **pipeline.profile(self.model, board, arrays, options, _port(port))}
 
     def certify(
         self, output_dir: str | Path, inputs: Inputs | None = None, *, force: bool = False
@@ -136,6 +150,10 @@ def generate(
         pipeline.linked_memory([deployment], chosen, files)
     write_directory(path, files, facts, force=force)
     return Generated(path, deployment, generated, board)
+
+
+def _port(port: PortOptions | str | None) -> PortOptions | None:
+    return PortOptions(port) if isinstance(port, str) else port
 
 
 def _placement(source: str | Path | Mapping[str, str] | None) -> Placement:

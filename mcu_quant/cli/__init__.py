@@ -24,6 +24,7 @@ VERBS = (
     "verify",
     "profile",
     "build",
+    "flash",
     "boards",
     "doctor",
     "demo",

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from mcu_quant.errors import McuQuantError
     from mcu_quant.pipeline import TfliteModel
     from mcu_quant.quantize_options import QuantizeOptions
+    from mcu_quant.verify.serial_port import PortOptions
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -207,6 +208,24 @@ _QUANTIZING_NAMES = (
 )
 #: Flags that are not the name of what they set.
 _FLAGS = {"repairs": "repair"}
+_PORTING = (
+    click.option(
+        "--port",
+        metavar="PORT",
+        help="The serial port where the board is, with the firmware that `mcu-quant flash` puts there: "
+        "/dev/ttyACM0, COM3, or a URL like socket://localhost:5555. Without it, QEMU is the board.",
+    ),
+    click.option("--baud", type=click.IntRange(min=1), help="Of the port; by default what the board has."),
+    click.option(
+        "--timeout",
+        type=click.FloatRange(min=0, min_open=True),
+        metavar="SECONDS",
+        default=4.0,
+        show_default=True,
+        help="How long the board at the port may be silent, beside the time of a run.",
+    ),
+)
+_PORTING_NAMES = ("port", "baud", "timeout")
 _GENERATING_NAMES = (
     "optimize",
     "kernels",
@@ -227,6 +246,11 @@ def quantizing(function: F) -> F:
 def generating(function: F) -> F:
     """The generating options, as one keyword argument `generating` (a dict)."""
     return _grouped(function, "generating", _GENERATING, _GENERATING_NAMES)
+
+
+def porting(function: F) -> F:
+    """--port and what belongs to it, as one keyword argument `porting` (a dict)."""
+    return _grouped(function, "porting", _PORTING, _PORTING_NAMES)
 
 
 def _grouped(function: F, group: str, options: tuple[Callable[[Any], Any], ...], names: tuple[str, ...]) -> F:
@@ -259,6 +283,25 @@ def load_to_generate(
     from mcu_quant import pipeline
 
     return pipeline.streamed(load_integer_model(path, quantizing, name), chosen)
+
+
+def port_options(porting: dict[str, Any]) -> PortOptions | None:
+    """None without --port, which the others need."""
+    from mcu_quant.verify.serial_port import PortOptions
+
+    if porting["port"] is not None:
+        return PortOptions(**porting)
+    given = [f"--{name}" for name in _PORTING_NAMES if name != "port" and _is_given(name)]
+    if given:
+        raise click.UsageError(f"{' and '.join(given)} belongs to --port PORT")
+    return None
+
+
+def _is_given(name: str) -> bool:
+    """Whether the command line has the option, the default's value too."""
+    from click.core import ParameterSource
+
+    return click.get_current_context().get_parameter_source(name) is ParameterSource.COMMANDLINE
 
 
 def load_integer_model(path: Path, quantizing: dict[str, Any], name: str | None = None) -> TfliteModel:
@@ -349,12 +392,9 @@ def named_files(paths: Sequence[Path]) -> dict[str, Path]:
 
 def _refuse_quantizing(path: Path, quantizing: dict[str, Any]) -> None:
     """Whatever the command line says, the default too: who writes --technique int8 expects integers."""
-    from click.core import ParameterSource
-
     from mcu_quant.errors import InvalidInputError
 
-    source_of = click.get_current_context().get_parameter_source
-    given = [name for name in quantizing if source_of(name) is ParameterSource.COMMANDLINE]
+    given = [name for name in quantizing if _is_given(name)]
     if given:
         raise InvalidInputError(
             "a .tflite file is quantized already",

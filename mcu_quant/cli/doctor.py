@@ -2,10 +2,23 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from mcu_quant.cli import _options as options
 from mcu_quant.cli._output import note, print_json, print_table
+
+if TYPE_CHECKING:
+    from mcu_quant.doctor import Finding
+
+
+def _state(finding: Finding) -> str:
+    if finding.complete:
+        return finding.version or "found"
+    if finding.path is not None:
+        return "incomplete"
+    return "not installed (optional)" if finding.tool.optional else "MISSING"
 
 
 @click.command("doctor")
@@ -38,7 +51,7 @@ def command(as_json: bool) -> None:
         rows: list[tuple[object, ...]] = [
             (
                 f.tool.name,
-                f.version if f.complete else "MISSING" if f.path is None else "incomplete",
+                _state(f),
                 f.tool.purpose,
             )
             for f in findings

@@ -32,6 +32,7 @@ from mcu_quant.cli._output import note, print_json
 @click.option(
     "--float-outputs", is_flag=True, help="Write real values as float32 instead of raw quantized ones."
 )
+@options.porting
 @options.generating
 @options.quantizing
 @options.FORCE
@@ -42,6 +43,7 @@ def command(
     outputs: Path,
     engine: str,
     float_outputs: bool,
+    porting: dict[str, Any],
     generating: dict[str, Any],
     quantizing: dict[str, Any],
     force: bool,
@@ -54,10 +56,12 @@ def command(
     from mcu_quant.outputs import check_output, write_file
 
     check_output(outputs, force=force, sources=(inputs, *options.files_read(model, quantizing)))
+    port = options.port_options(porting)
+    pipeline.require_one_board((engine,), port)
     chosen = options.generate_options(generating)
     integer = options.load_to_generate(model, quantizing, chosen)
     arrays = samples.read_inputs(inputs, integer.graph)
-    results = pipeline.engine_named(engine, integer, chosen).run(arrays)
+    results = pipeline.engine_named(engine, integer, chosen, port).run(arrays)
     if float_outputs:
         results = [
             samples.dequantize(x, t) for x, t in zip(results, integer.graph.output_tensors(), strict=True)

@@ -31,6 +31,7 @@ from mcu_quant.cli._output import note, print_json
     " at least.",
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the random samples.")
+@options.porting
 @options.generating
 @options.quantizing
 @options.JSON
@@ -40,21 +41,28 @@ def command(
     engines: tuple[str, ...],
     count: int,
     seed: int,
+    porting: dict[str, Any],
     generating: dict[str, Any],
     quantizing: dict[str, Any],
     as_json: bool,
 ) -> None:
-    """Check that engines give the reference's bytes for MODEL (exit 4 if not)."""
+    """Check that engines give the reference's bytes for MODEL (exit 4 if not).
+
+    A board runs on QEMU; with --port it is the board itself, which must run the firmware that was generated
+    of MODEL with the same options.
+    """
     from mcu_quant import pipeline, samples
     from mcu_quant.errors import BitsDifferError
 
+    port = options.port_options(porting)
+    pipeline.require_one_board(engines, port)
     chosen = options.generate_options(generating)
     integer = options.load_to_generate(model, quantizing, chosen)
     if inputs is None:
         arrays = samples.default_inputs(integer.graph, samples.enough_samples(integer.graph, count), seed)
     else:
         arrays = samples.read_inputs(inputs, integer.graph)
-    results = pipeline.verify(integer, engines or ("host",), arrays, chosen)
+    results = pipeline.verify(integer, engines or ("host",), arrays, chosen, port, note=note)
     different = [result for result in results if not result.passed]
     if as_json:
         comparisons = [result.as_json() for result in results]

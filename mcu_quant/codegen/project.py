@@ -8,12 +8,14 @@ name in boards/<name>/ takes its place.
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from mcu_quant import __version__
 from mcu_quant.boards import RAM_SECTION, Board, Section, Timer, qemu_boards
 from mcu_quant.codegen.library import library_tables, render_library
 from mcu_quant.codegen.literals import C_TYPES, real
@@ -40,9 +42,13 @@ LINK_FLAGS = ("-nostartfiles", "-Wl,--gc-sections", "-Wl,--fatal-warnings")
 QEMU_ARGUMENTS = (
     "-display none",
     "-monitor none",
-    "-serial none",
     "-semihosting-config enable=on,target=native",
 )
+
+#: Where `make serve` has the UART of a board on QEMU.
+_SERVED_AT = "tcp:localhost:$(PORT),server=on,wait=off,nodelay=on"
+#: Bytes of data in a frame of serve.c; fewer on a board with little RAM, which holds two frames.
+_CHUNK_BYTES, _SMALL_CHUNK_BYTES, _SMALL_RAM_BYTES = 256, 64, 2**15
 
 #: File in board/ and the common file it comes from.
 _BOARD_FILES = {
@@ -51,6 +57,8 @@ _BOARD_FILES = {
     "report.c": "report.c",
     "port.h": "port.h",
     "uart.h": "uart.h",
+    "frames.c": "frames.c",
+    "frames.h": "frames.h",
     "board.h": "board.h.j2",
     "linker.ld": "linker.ld.j2",
 }
@@ -63,10 +71,11 @@ def compile_flags(board: Board, optimize: str) -> list[str]:
     return [*C_FLAGS, OPTIMIZE_FLAGS[optimize], *board.cpu_flags]
 
 
-def qemu_arguments(board: Board) -> list[str]:
+def qemu_arguments(board: Board, console: str | None = None) -> list[str]:
     """Everything after qemu-system-arm but `-kernel IMAGE`.
 
-    Raises InvalidInputError if no machine models the board.
+    console: where the board's UART goes, as QEMU's -serial has it; by default nowhere. Raises
+    InvalidInputError if no machine models the board.
     """
     if board.qemu is None:
         raise InvalidInputError(
@@ -74,7 +83,9 @@ def qemu_arguments(board: Board) -> list[str]:
             value=board.name,
             hint=f"one that QEMU has: {', '.join(qemu_boards())}",
         )
-    return [word for words in (f"-M {board.qemu}", *QEMU_ARGUMENTS) for word in words.split()]
+    serial = ["none"] if console is None else [*["null"] * board.qemu_serial, console]
+    parts = (f"-M {board.qemu}", *QEMU_ARGUMENTS, *(f"-serial {device}" for device in serial))
+    return [word for words in parts for word in words.split()]
 
 
 def render_project(
@@ -85,7 +96,7 @@ def render_project(
     form: a format that has projects, by default that of make.
     """
     form = form or load_format(USUAL)
-    programs = ("main.c",) if board.qemu is None else ("main.c", "validate.c")
+    programs = ("main.c", "serve.c") if board.qemu is None else ("main.c", "validate.c", "serve.c")
     files = render_sources(board, deployments, programs)
     context = {
         "board": board,
@@ -95,6 +106,7 @@ def render_project(
         "c_flags": C_FLAGS,
         "link_flags": LINK_FLAGS,
         "qemu_arguments": None if board.qemu is None else qemu_arguments(board),
+        "serve_arguments": None if board.qemu is None else qemu_arguments(board, _SERVED_AT),
         "model_sources": _sources(files, "model/"),
         "board_sources": _sources(files, "board/"),
         "sections": placed_sections(board, deployments),
@@ -112,7 +124,7 @@ def _sources(files: Mapping[str, str], folder: str) -> list[str]:
 def render_sources(
     board: Board, deployments: Sequence[Deployment], programs: Sequence[str], port: str | None = None
 ) -> dict[str, str]:
-    """model/, board/ and those of "main.c", "validate.c" and "profile.c" (which is of the first model).
+    """model/, board/ and those of "main.c", "validate.c", "serve.c" and "profile.c" (of the first model).
 
     port: a key of PORTS; by default semihosting where QEMU has the board, else its UART.
     """
@@ -133,6 +145,8 @@ def render_sources(
         "arena_sections": (main, fast),
         "arenas": arenas,
         "memories": _memories(board, deployments),
+        "chunk_bytes": _SMALL_CHUNK_BYTES if board.ram_bytes < _SMALL_RAM_BYTES else _CHUNK_BYTES,
+        "descriptions": [_description(board, deployment) for deployment in deployments],
     }
     files = {name: _render(board, f"{name}.j2", context) for name in programs}
     for deployment in deployments:
@@ -225,6 +239,7 @@ def model_facts(deployment: Deployment) -> dict[str, Any]:
         "arena_bytes": deployment.plan.arena_bytes,
         "fast_arena_bytes": deployment.plan.fast_arena_bytes,
         "state_bytes": deployment.plan.state_bytes,
+        "layers": len(graph.nodes),
         "argument_types": [
             f"const {deployment.name}_arenas_t *" if deployment.plan.is_split else "void *",
             *(["void *"] if deployment.plan.state_bytes else []),
@@ -232,6 +247,23 @@ def model_facts(deployment: Deployment) -> dict[str, Any]:
         "inputs": [_tensor_facts(i, tensor) for i, tensor in enumerate(graph.input_tensors())],
         "outputs": _output_facts(deployment),
     }
+
+
+def _description(board: Board, deployment: Deployment) -> list[str]:
+    """What serve.c tells of a model: JSON, as lines of a C literal; the build number is to follow."""
+    graph = deployment.graph
+    facts = {
+        "board": board.name,
+        "model": deployment.name,
+        "fingerprint": deployment.fingerprint,
+        "tool": __version__,
+        "options": deployment.options.canonical(),
+        "inputs": [tensor.bytes for tensor in graph.input_tensors()],
+        "outputs": [tensor.bytes for tensor in graph.output_tensors()],
+        "layers": len(graph.nodes),
+    }
+    pieces = [f"{json.dumps(key)}:{json.dumps(value)}," for key, value in facts.items()]
+    return [json.dumps(piece) for piece in ["{", *pieces, '"build":']]
 
 
 def _output_facts(deployment: Deployment) -> list[dict[str, Any]]:

@@ -17,7 +17,7 @@ from mcu_quant.pipeline.deploying import (
     render,
     require_ram,
 )
-from mcu_quant.pipeline.engines import certify, engine_named, profile, verify
+from mcu_quant.pipeline.engines import certify, engine_named, profile, require_one_board, verify
 from mcu_quant.pipeline.models import MAX_MODEL_BYTES, TfliteModel, load, model_kind, read_model
 from mcu_quant.pipeline.quantizing import Progress, quantize
 from mcu_quant.pipeline.streaming import streamed
@@ -43,6 +43,7 @@ __all__ = [
     "quantize",
     "read_model",
     "render",
+    "require_one_board",
     "require_ram",
     "streamed",
     "verify",

@@ -18,10 +18,16 @@ if TYPE_CHECKING:
     from mcu_quant.boards import Board
     from mcu_quant.verify.compare import Comparison
     from mcu_quant.verify.engine import Engine
+    from mcu_quant.verify.serial_port import PortOptions
 
 
-def engine_named(name: str, model: TfliteModel, options: GenerateOptions) -> Engine:
-    """`reference`, `host` (generic C, compiled here) or a board's name (its image on QEMU)."""
+def engine_named(
+    name: str, model: TfliteModel, options: GenerateOptions, port: PortOptions | None = None
+) -> Engine:
+    """`reference`, `host` (generic C, compiled here) or a board's name.
+
+    A board is its image on QEMU, or with a port the board there.
+    """
     if name == "reference":
         from mcu_quant.ops.support import require_supported
         from mcu_quant.verify.reference import ReferenceEngine
@@ -32,9 +38,20 @@ def engine_named(name: str, model: TfliteModel, options: GenerateOptions) -> Eng
         from mcu_quant.verify.host import HostEngine
 
         return HostEngine(deploy(model, CORES["generic"], options))
-    from mcu_quant.boards import load_board, qemu_boards
+    from mcu_quant.boards import list_boards, load_board, qemu_boards
     from mcu_quant.verify.qemu import QemuEngine
 
+    if port is not None:
+        from mcu_quant.verify.serial_engine import SerialEngine
+
+        board = load_board(name)
+        return SerialEngine(deploy(model, core_named(board.core), options, board=board), board, port)
+    if name in list_boards() and name not in qemu_boards():
+        raise InvalidInputError(
+            "a board that no QEMU machine models runs at a serial port",
+            value=name,
+            hint=f"--port /dev/ttyACM0, or a board that QEMU has: {', '.join(qemu_boards())}",
+        )
     known = qemu_boards()
     if name not in known:
         raise InvalidInputError(
@@ -49,21 +66,40 @@ def verify(
     engines: Sequence[str],
     inputs: Sequence[np.ndarray],
     options: GenerateOptions,
+    port: PortOptions | None = None,
+    *,
+    note: Callable[[str], None] = lambda text: None,
 ) -> list[Comparison]:
     """Each engine's outputs against the reference's: byte for byte, float layers within their tolerance.
 
     Of a model that streams, first the reference's against those of the window model on every window.
+    port: where the board is; only one of the engines may then be a board. note: told how well the line was.
     """
     from mcu_quant.ops.tolerance import output_tolerances
     from mcu_quant.verify.compare import compare
 
     expected = engine_named("reference", model, options).run(inputs)
     tolerances = output_tolerances(model.graph)
-    windows = [] if model.window is None else [compare_with_windows(model, inputs[0], expected)]
-    return windows + [
-        compare(name, expected, engine_named(name, model, options).run(inputs), tolerances)
-        for name in engines
-    ]
+    require_one_board(engines, port)
+    results = [] if model.window is None else [compare_with_windows(model, inputs[0], expected)]
+    for name in engines:
+        engine = engine_named(name, model, options, port)
+        results.append(compare(name, expected, engine.run(inputs), tolerances))
+        if port is not None and (about := getattr(engine, "line", "")):
+            note(about)
+    return results
+
+
+def require_one_board(engines: Sequence[str], port: PortOptions | None) -> None:
+    """A port is of one board, and only of a board. Raises InvalidInputError."""
+    boards = [name for name in engines if name not in ("reference", "host")]
+    if port is not None and len(boards) != 1:
+        raise InvalidInputError(
+            "--port is where one board is",
+            layer=port.port,
+            value=", ".join(engines) or "no engine",
+            hint="--on BOARD, once; `mcu-quant boards` lists them",
+        )
 
 
 def profile(
@@ -71,14 +107,16 @@ def profile(
     board: Board,
     inputs: Sequence[np.ndarray],
     options: GenerateOptions,
+    port: PortOptions | None = None,
     *,
     note: Callable[[str], None] = lambda text: None,
 ) -> Mapping[str, Any]:
-    """The JSON of `profile`: exact instructions, modelled cycles, memory and flash of the linked image.
+    """The JSON of `profile`: instructions and modelled cycles on QEMU, or with a port measured cycles.
 
-    note: told why cycles are left out, if they are.
+    Memory and flash are of the linked image. note: told why cycles are left out, if they are.
     """
-    return _profiled(deploy(model, core_named(board.core), options, board=board), board, inputs, note)
+    deployment = deploy(model, core_named(board.core), options, board=board)
+    return _profiled(deployment, board, inputs, port, note)
 
 
 def certify(
@@ -86,20 +124,29 @@ def certify(
     board: Board,
     inputs: Sequence[np.ndarray],
     options: GenerateOptions,
+    port: PortOptions | None = None,
     *,
     note: Callable[[str], None] = lambda text: None,
 ) -> tuple[Mapping[str, Any], dict[str, str | bytes]]:
-    """The JSON of `profile`, and the files of the certificate. note: as in profile."""
+    """The JSON of `profile`, and the files of the certificate. port, note: as in profile."""
     from mcu_quant.codegen.certificate import render_certificate
 
     deployment = deploy(model, core_named(board.core), options, board=board)
-    facts = _profiled(deployment, board, inputs, note)
+    facts = _profiled(deployment, board, inputs, port, note)
     return facts, {**render_certificate(deployment, facts)}
 
 
 def _profiled(
-    deployment: Deployment, board: Board, inputs: Sequence[np.ndarray], note: Callable[[str], None]
+    deployment: Deployment,
+    board: Board,
+    inputs: Sequence[np.ndarray],
+    port: PortOptions | None,
+    note: Callable[[str], None],
 ) -> dict[str, Any]:
+    if port is not None:
+        from mcu_quant.verify.serial_profile import profile_on_port
+
+        return profile_on_port(deployment, board, inputs, port) | {"fitting": deployment.fitting()}
     from mcu_quant.verify.profile import profile_on_qemu
 
     return profile_on_qemu(deployment, board, inputs, note=note) | {"fitting": deployment.fitting()}

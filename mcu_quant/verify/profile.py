@@ -11,7 +11,6 @@ cycles of it. Profiled are the very objects that the plain image is linked of.
 from __future__ import annotations
 
 import tempfile
-import zlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,11 +23,11 @@ from mcu_quant.boards import Board, Timer
 from mcu_quant.codegen.project import pack_samples
 from mcu_quant.deployment import Deployment
 from mcu_quant.errors import EngineFailedError
-from mcu_quant.ops import OPERATORS
 from mcu_quant.verify.certificate import certify
 from mcu_quant.verify.cycles import MODELS, Block, instructions_of, modelled_cycles
 from mcu_quant.verify.disassembly import disassemble
-from mcu_quant.verify.image import ImageSizes, build_images, read_sizes, usage_files
+from mcu_quant.verify.image import build_images, read_sizes, usage_files
+from mcu_quant.verify.profile_report import NO_CYCLES, Figure, report, split_excess
 from mcu_quant.verify.qemu import emulate
 from mcu_quant.verify.trace import NoTraceError, trace_blocks
 
@@ -89,7 +88,12 @@ def profile_on_qemu(
             cycles = None
         certificate = certify(deployment, board, program, profiler, usage_files(folder))
         require_bound(deployment, board, counts.stack_bytes, certificate["stack_bound_bytes"])
-        facts = _report(deployment, board, counts, cycles, read_sizes(program))
+        figures = (
+            Figure("instructions", counts.instructions, counts.layers),
+            NO_CYCLES if cycles is None else Figure("modelled_cycles", cycles.cycles, cycles.layers),
+        )
+        sizes = read_sizes(program)
+        facts = report(deployment, board, figures, sizes, counts.stack_bytes, counts.outputs)
         return facts | {"certificate": certificate}
 
 
@@ -124,7 +128,7 @@ def count_instructions(
         )
     # A call of nothing executes one instruction, its return.
     instructions = first - call + 1
-    return Counts(instructions, _split(instructions, hooked), max(fine.stack), fine.outputs)
+    return Counts(instructions, split_excess(instructions, hooked), max(fine.stack), fine.outputs)
 
 
 def model_cycles(board: Board, image: Path, folder: Path, counts: Counts, timeout: float) -> Cycles:
@@ -143,7 +147,7 @@ def model_cycles(board: Board, image: Path, folder: Path, counts: Counts, timeou
     if traced != counts.instructions:
         raise NoTraceError(f"{traced} instructions were traced and {counts.instructions} counted.")
     whole, *hooked = [modelled_cycles(part, code, model) for part in measured]
-    return Cycles(whole, _split(whole, hooked))
+    return Cycles(whole, split_excess(whole, hooked))
 
 
 def _functions(image: Path, names: Sequence[str]) -> dict[str, range]:
@@ -158,21 +162,6 @@ def _functions(image: Path, names: Sequence[str]) -> dict[str, range]:
 def _outside(ranges: Iterable[range], blocks: Sequence[Block]) -> list[Block]:
     ranges = list(ranges)
     return [block for block in blocks if not any(block.first in covered for covered in ranges)]
-
-
-def _split(instructions: int, hooked: Sequence[int]) -> tuple[int, ...]:
-    """Counts that add up to instructions: hooked, less even shares of what they have too much.
-
-    None falls below 0: a layer shorter than its share gives all it has, and longer ones share the rest.
-    """
-    layers = list(hooked)
-    excess = sum(hooked) - instructions
-    shortest_first = sorted(range(len(hooked)), key=lambda index: hooked[index])
-    for done, index in enumerate(shortest_first):
-        share = min(hooked[index], excess // (len(hooked) - done))
-        layers[index] -= share
-        excess -= share
-    return tuple(layers)
 
 
 @dataclass(frozen=True)
@@ -220,59 +209,3 @@ def _exact(timer: Timer, fine: int, coarse: int) -> int:
             value=f"{exact} and about {coarse_count:.0f} instructions",
         )
     return exact
-
-
-def _report(
-    deployment: Deployment, board: Board, counts: Counts, cycles: Cycles | None, sizes: ImageSizes
-) -> dict[str, Any]:
-    plan = deployment.plan
-    arena, fast, state = plan.arena_bytes, plan.fast_arena_bytes, plan.state_bytes
-    return {
-        "schema": 1,
-        "model": deployment.name,
-        "board": board.name,
-        "core": board.core,
-        "optimize": deployment.options.optimize,
-        "instructions": counts.instructions,
-        "modelled_cycles": None if cycles is None else cycles.cycles,
-        "memory": {
-            "arena_bytes": arena,
-            "fast_arena_bytes": fast,
-            "state_bytes": state,
-            "static_bytes": sizes.static_bytes,
-            "stack_bytes": counts.stack_bytes,
-            "ram_bytes": arena + fast + state + sizes.static_bytes + counts.stack_bytes,
-        },
-        "flash": {
-            "code_bytes": sizes.code_bytes,
-            "const_bytes": sizes.const_bytes,
-            "model_bytes": sizes.code_bytes + sizes.const_bytes,
-            "image_bytes": sizes.image_bytes,
-        },
-        "layers": _layers(deployment, counts.layers, None if cycles is None else cycles.layers),
-        "outputs_crc32": zlib.crc32(counts.outputs),
-    }
-
-
-def _layers(
-    deployment: Deployment, instructions: Sequence[int], cycles: Sequence[int] | None
-) -> list[dict[str, Any]]:
-    plan = deployment.plan
-    layers = []
-    for index, node in enumerate(deployment.graph.bound_nodes()):
-        layers.append(
-            {
-                "index": index,
-                "name": node.name,
-                "op": node.node.op,
-                "kernel": deployment.kernels[index].name,
-                "macs": OPERATORS[node.node.op].macs(node),
-                "instructions": instructions[index],
-                "modelled_cycles": None if cycles is None else cycles[index],
-                "input_shape": list(node.input(0).shape),
-                "output_shape": list(node.outputs[0].shape),
-                "live_bytes": plan.live_bytes[index],
-                "scratch_bytes": plan.scratch[index][1],
-            }
-        )
-    return layers

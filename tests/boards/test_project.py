@@ -46,7 +46,10 @@ def test_a_project_has_the_files_that_design_promises() -> None:
     files = render_project(M4, [deploy(tiny_model(), M4)])
     board = {"startup.c", "board.c", "port.c", "port.h", "report.c", "timer.c", "uart.c", "uart.h", "board.h"}
     board |= {"board.toml", "linker.ld"}
-    expected = {"Makefile", "README.md", "main.c", "validate.c"} | {f"board/{name}" for name in board}
+    board |= {"frames.c", "frames.h"}
+    expected = {"Makefile", "README.md", "main.c", "validate.c", "serve.c"} | {
+        f"board/{name}" for name in board
+    }
     assert {name for name in files if not name.startswith("model/")} == expected
     assert {"model/tiny.h", "model/tiny.c", "model/tiny_weights.c", "model/mq_common.h"} <= set(files)
     assert files == render_project(M4, [deploy(tiny_model(), M4)])

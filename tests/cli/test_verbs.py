@@ -26,6 +26,7 @@ VERBS = (
     "verify",
     "profile",
     "build",
+    "flash",
     "boards",
     "doctor",
     "demo",
