@@ -3,7 +3,7 @@
 python tools/examples.py           write it
 python tools/examples.py --check   say what differs instead, and exit 1 if anything does
 
-example.toml says the board and the models. The rest of an example is written by hand: main.c, README.md, train.py, …
+example.toml says the board and the models. All else is written by hand: main.c, README.md, train.py, …
 """
 
 from __future__ import annotations
