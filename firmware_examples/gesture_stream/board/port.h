@@ -1,13 +1,19 @@
 /* SPDX-License-Identifier: 0BSD
  *
- * What the programs of this project need from the board. port_semihosting.c gives it through a
- * debugger or QEMU; for a product, write your own (a UART will do for port_print) and drop the rest.
+ * What the programs of this project need from the board. port_semihosting.c gives it through a debugger or
+ * QEMU, port_uart.c over the UART, without files; for a product, write your own and drop the rest.
  */
 #ifndef PORT_H
 #define PORT_H
 
 #include <stddef.h>
 #include <stdint.h>
+
+/* Clock, caches, pins of the UART. Called before .data and .bss are there: uses neither. */
+void board_start(void);
+
+/* Called before main(). */
+void port_start(void);
 
 void port_print(const char *text);
 void port_print_int(int32_t value);
@@ -25,7 +31,7 @@ int32_t port_open(const char *path, port_mode_t mode);
 size_t port_read(int32_t file, void *destination, size_t bytes);
 size_t port_write(int32_t file, const void *source, size_t bytes);
 
-/* A counter that goes up with time, all 32 bits wide, at BOARD_TIMER_HZ (board.h). */
+/* A counter that goes up with time, BOARD_TIMER_BITS wide, at BOARD_TIMER_HZ (board.h). */
 void port_counter_start(void);
 uint32_t port_counter(void);
 

@@ -81,8 +81,17 @@ static void trap_unaligned_words(void) {
 #endif
 }
 
+/* Where the vectors are, for a core that comes from a boot loader (VTOR, Armv7-M B3.2.5). */
+static void set_vectors(void) {
+#if __ARM_ARCH_ISA_THUMB >= 2
+    *(volatile uint32_t *)0xE000ED08u = (uint32_t)(uintptr_t)&vectors;
+    __asm__ volatile("dsb" ::: "memory");
+#endif
+}
+
 /* The FPU must be on before the compiler may use its registers, even to copy: hence two functions. */
 __attribute__((noinline, noreturn)) static void start(void) {
+    board_start();
     const uint32_t *from = &data_load;
     for (uint32_t *to = &data_start; to < &data_end; to++) {
         *to = *from++;
@@ -95,12 +104,14 @@ __attribute__((noinline, noreturn)) static void start(void) {
     for (uint32_t *to = &bss_start; to < &bss_end; to++) {
         *to = 0u;
     }
+    port_start();
     port_exit(main());
 }
 
 void Reset_Handler(void) {
     enable_fpu_and_mve();
     trap_unaligned_words();
+    set_vectors();
     start();
 }
 
