@@ -3,7 +3,7 @@
 python tools/examples.py           write it
 python tools/examples.py --check   say what differs instead, and exit 1 if anything does
 
-example.toml says the board and the models. All else is written by hand: main.c, README.md, train.py, …
+example.toml says board, models and options. All else is written by hand: main.c, README.md, train.py, …
 """
 
 from __future__ import annotations
@@ -36,12 +36,13 @@ def rendered(example: Path) -> dict[str, bytes]:
     """Path in the example → contents, of all that is generated."""
     table = tomllib.loads((example / "example.toml").read_text(encoding="utf-8"))
     board = pipeline.board_named(table["board"])
+    options = GenerateOptions(**table.get("options", {}))
     deployments = []
     for name in table["models"]:
         model = pipeline.load(example / name)
         assert isinstance(model, pipeline.TfliteModel)
         core = pipeline.core_named(board.core)
-        deployments.append(pipeline.deploy(model, core, GenerateOptions(), board=board))
+        deployments.append(pipeline.deploy(pipeline.streamed(model, options), core, options, board=board))
     files = {name: data for name, data in pipeline.render(deployments, board).items() if name not in OWN}
     files = with_manifest(files, pipeline.manifest_facts(deployments, board))
     return {name: data if isinstance(data, bytes) else data.encode() for name, data in files.items()}

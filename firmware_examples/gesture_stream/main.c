@@ -14,23 +14,28 @@
 
 #include <string.h>
 
-#define WINDOW 64
 #define HOP 16
+#define RING (4 * HOP)
 #define PERFORMED 12
 /* What the output of the likeliest gesture must be, 0.8, to be believed. */
 #define SURE ((int32_t)(0.8f / GESTURE_OUTPUT_0_SCALE) + GESTURE_OUTPUT_0_ZERO_POINT)
 
 /* The model that this was written for. */
-typedef char input_is_a_window[GESTURE_INPUT_0_ELEMENTS == WINDOW * IMU_AXES ? 1 : -1];
+typedef char input_is_a_hop[GESTURE_INPUT_0_ELEMENTS == HOP * IMU_AXES ? 1 : -1];
 typedef char output_is_a_gesture[GESTURE_OUTPUT_0_ELEMENTS == GESTURES ? 1 : -1];
 
 static const char *const names[GESTURES] = {"none", "swipe", "circle", "shake"};
 
 static uint8_t arena[GESTURE_ARENA_BYTES] __attribute__((aligned(GESTURE_ARENA_ALIGN)));
 
-/* The last WINDOW samples as the model wants them: each is quantized once, when it comes. */
-static int8_t ring[WINDOW][IMU_AXES];
-static int32_t oldest;
+/* What the model keeps of the samples before: with --stream it takes those of a hop alone. */
+static uint8_t state[GESTURE_STATE_BYTES] __attribute__((aligned(GESTURE_STATE_ALIGN)));
+
+/* Samples from the sensor to the model, quantized. One writes (in a product an interrupt), one reads, nobody
+ * waits: it has room for four hops, so the reader may be three late.
+ */
+static int8_t ring[RING][IMU_AXES];
+static volatile uint32_t written, read;
 
 static int32_t hundredths_of_seconds(int32_t samples) {
     return samples * 100 / IMU_HZ;
@@ -47,20 +52,21 @@ static void report(int32_t samples, const char *event, int32_t gesture) {
     port_print("\n");
 }
 
-static void push(const int16_t sample[IMU_AXES]) {
+/* In a product: the sensor's interrupt. */
+static void on_sample(const int16_t sample[IMU_AXES]) {
+    int8_t *place = ring[written % RING];
     for (int axis = 0; axis < IMU_AXES; axis++) {
-        ring[oldest][axis] = gesture_input_0_quantize((float)sample[axis] / 1000.0f);
+        place[axis] = gesture_input_0_quantize((float)sample[axis] / 1000.0f);
     }
-    oldest = (oldest + 1) % WINDOW;
+    written++;
 }
 
-/* Runs the model on the ring, oldest sample first. Returns a gesture, or GESTURE_NONE if it is not sure. */
+/* Runs the model on the next hop. Returns a gesture, or GESTURE_NONE if it is not sure. */
 static int32_t classify(void) {
-    int8_t *input = gesture_input_0(arena);
-    const size_t to_end = (size_t)(WINDOW - oldest) * IMU_AXES;
-    memcpy(input, ring[oldest], to_end);
-    memcpy(input + to_end, ring[0], sizeof ring - to_end);
-    gesture_invoke(arena);
+    memcpy(gesture_input_0(arena), ring[read % RING],
+           GESTURE_INPUT_0_BYTES); /* a hop never goes round the end */
+    read += HOP;
+    gesture_invoke(arena, state);
 
     const int8_t *scores = gesture_output_0(arena);
     int32_t best = 0;
@@ -85,6 +91,7 @@ int main(void) {
     motion_t motion = {{0}};
     int32_t samples = 0, right = 0, wrong = 0;
     imu_start(&imu, 7u);
+    gesture_reset(state);
     for (int32_t i = 0; i < 2 * PERFORMED; i++) {
         /* A rest, a gesture, a rest, ... */
         static int32_t performed;
@@ -98,8 +105,9 @@ int main(void) {
             int16_t sample[IMU_AXES];
             imu_read(&imu, sample);
             motion_filter(&motion, sample);
-            push(sample);
-            const int32_t recognized = ++samples % HOP == 0 ? recognize() : GESTURE_NONE;
+            on_sample(sample);
+            samples++;
+            const int32_t recognized = written - read >= HOP ? recognize() : GESTURE_NONE;
             if (recognized != GESTURE_NONE) {
                 report(samples, " recognizes ", recognized);
                 right += recognized == performed;

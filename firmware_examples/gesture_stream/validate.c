@@ -22,6 +22,13 @@ static struct {
     } arena;
     uint8_t after[GUARD_BYTES];
 } memory __attribute__((aligned(GUARD_BYTES)));
+static struct {
+    uint8_t before[GUARD_BYTES];
+    union {
+        uint8_t gesture[(GESTURE_STATE_BYTES + 15) / 16 * 16];
+    } arena;
+    uint8_t after[GUARD_BYTES];
+} state_memory __attribute__((aligned(GUARD_BYTES)));
 
 /* Where expected outputs differ from ours; all zero where there is nothing to compare with. */
 typedef struct {
@@ -36,6 +43,7 @@ extern uint32_t stack_limit;
 
 static void set_guards(void) {
     memset(&memory, GUARD_VALUE, sizeof memory);
+    memset(&state_memory, GUARD_VALUE, sizeof state_memory);
     stack_limit = GUARD_VALUE;
 }
 
@@ -45,6 +53,9 @@ static int guards_are_whole(void) {
     }
     for (size_t i = 0; i < GUARD_BYTES; i++) {
         if (memory.before[i] != GUARD_VALUE || memory.after[i] != GUARD_VALUE) {
+            return 0;
+        }
+        if (state_memory.before[i] != GUARD_VALUE || state_memory.after[i] != GUARD_VALUE) {
             return 0;
         }
     }
@@ -99,8 +110,8 @@ static int report(const char *model, int32_t samples, const comparison_t *compar
 /* 1 if the next sample is in the arena, 0 at the end of the file, -1 if the file ends within a sample. */
 static int read_gesture(int32_t file) {
     size_t got = 0;
-    got += port_read(file, gesture_input_0(memory.arena.gesture), 192u);
-    return got == 0u ? 0 : got == 192u ? 1 : -1;
+    got += port_read(file, gesture_input_0(memory.arena.gesture), 48u);
+    return got == 0u ? 0 : got == 48u ? 1 : -1;
 }
 
 static int validate_gesture(void) {
@@ -113,8 +124,9 @@ static int validate_gesture(void) {
         return fail("gesture", "gesture_inputs.bin cannot be read, or gesture_outputs.bin written");
     }
     set_guards();
+    gesture_reset(state_memory.arena.gesture);
     for (; (more = read_gesture(inputs)) == 1; samples++) {
-        gesture_invoke(memory.arena.gesture);
+        gesture_invoke(memory.arena.gesture, state_memory.arena.gesture);
         if (!guards_are_whole()) {
             return fail("gesture", "the run wrote outside its arena or its stack");
         }

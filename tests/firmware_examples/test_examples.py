@@ -14,7 +14,11 @@ from types import ModuleType
 import numpy as np
 import pytest
 
+import mcu_quant as mq
 from mcu_quant import pipeline
+from mcu_quant.boards import load_board
+from mcu_quant.deployment import GenerateOptions
+from mcu_quant.samples import default_inputs
 from tests.conftest import ROOT, require_tools
 
 EXAMPLES = ROOT / "firmware_examples"
@@ -158,6 +162,26 @@ def test_gestures_of_other_people_are_recognized(tmp_path: Path) -> None:
         counts = re.findall(r"(\d+) right, (\d+) wrong of 12", printed)
         right, wrong = right + int(counts[0][0]), wrong + int(counts[0][1])
     assert right >= 90 and wrong <= 3, (right, wrong)
+
+
+@pytest.mark.qemu
+def test_streaming_costs_what_the_readme_says() -> None:
+    model = mq.load(EXAMPLES / "gesture_stream" / "gesture.tflite")
+    assert isinstance(model, mq.QuantizedModel)
+    text = (EXAMPLES / "gesture_stream" / "README.md").read_text(encoding="utf-8").replace(",", "")
+    told = re.search(
+        r"(\d+) instructions instead of (\d+) and (\d+)\s+bytes of arena and (\d+) of state", text
+    )
+    assert told is not None
+    board, measured = load_board("mps2_an386"), []
+    for options in (GenerateOptions(stream=1, hop=16), GenerateOptions()):
+        streamed = pipeline.streamed(model.model, options)
+        inputs = default_inputs(streamed.graph, 1)
+        facts = pipeline.profile(streamed, board, [x[:1] for x in inputs], options)
+        measured.append((facts["instructions"], facts["memory"]))
+    (hop, memory), (window, _) = measured
+    assert [hop, window] == pytest.approx([int(told[1]), int(told[2])], rel=0.1)
+    assert [memory["arena_bytes"], memory["state_bytes"]] == [int(told[3]), int(told[4])]
 
 
 @pytest.mark.qemu
