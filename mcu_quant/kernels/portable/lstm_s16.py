@@ -7,6 +7,7 @@ import numpy as np
 from mcu_quant.fixed_point import INT32_MAX, INT32_MIN
 from mcu_quant.ir import BoundNode
 from mcu_quant.kernels.base import Activation, Constant, Core, Kernel, KernelCall
+from mcu_quant.kernels.portable.loop_costs import is_thumb1
 from mcu_quant.kernels.portable.lstm import (
     SIGMOID,
     biases,
@@ -17,8 +18,7 @@ from mcu_quant.kernels.portable.lstm import (
     size_params,
     weight_tables,
 )
-from mcu_quant.kernels.portable.lstm_s8 import unit_cycles
-from mcu_quant.ops import OPERATORS
+from mcu_quant.kernels.portable.lstm_s8 import lstm_cycles
 from mcu_quant.ops.unidirectional_sequence_lstm import RECURRENT_WEIGHTS, WEIGHTS
 
 #: The largest |int16|.
@@ -48,7 +48,7 @@ class LstmS16(Kernel):
         return lstm_overlap(node)
 
     def cycles(self, node: BoundNode, core: Core) -> float:
-        return 10.0 * OPERATORS[node.node.op].macs(node) + 1.2 * unit_cycles(node, core)
+        return lstm_cycles(node, *((1800, 40) if is_thumb1(core) else (660, 22)))
 
 
 def _is_narrow(node: BoundNode) -> bool:

@@ -59,7 +59,7 @@ MQ_KERNEL void mq_lstm_s16_step(const mq_lstm_s16_params_t *params,
                       mq_s16_output(recurrent.sum[i], params->recurrent_multiplier[i],
                                     params->recurrent_shift[i], 1, INT16_MIN, INT16_MAX);
         }
-        hidden[unit] = (int16_t)mq_lstm_limit(mq_lstm_unit(how, gate, cell + unit));
+        hidden[unit] = (int16_t)mq_ssat16(mq_lstm_unit(how, gate, cell + unit));
     }
 }
 
