@@ -2,23 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from mcu_quant.deployment import GenerateOptions
 from mcu_quant.errors import UnsupportedModelError
+from mcu_quant.exporters.tflite import write_tflite
 from mcu_quant.ir import Graph
 from mcu_quant.ops.concatenation import ConcatenationAttrs
 from mcu_quant.ops.interpreter import run_graph
 from mcu_quant.ops.pooling import Pool2DAttrs
 from mcu_quant.ops.reduction import ReductionAttrs
+from mcu_quant.ops.reshape import ReshapeAttrs
 from mcu_quant.optimize.slides import find_slides
+from mcu_quant.pipeline import streamed, streaming_file
 from mcu_quant.streaming import stream_graph
 from mcu_quant.streaming.standard import in_standard_operators
+from mcu_quant.streaming.windows import run_windows
 from tests.hunter.draws import drawn
 from tests.hunter.streams import stream_cases
+from tests.keras_models import needs_models
+from tests.oracles import litert_ref, tflm
 from tests.streaming.models import Model, frames
+from tests.streaming.published import frames as frames_of
+from tests.streaming.published import wake_word
+
+Oracle = Callable[..., list[np.ndarray]]
 
 
 def example() -> Graph:
@@ -108,3 +120,28 @@ def test_a_pool_that_pads_across_has_no_form_in_a_file() -> None:
     model.layer("pool", "average_pool_2d", Pool2DAttrs((1, 3), (1, 1), "same"))
     with pytest.raises(UnsupportedModelError, match="pool: a pool that streams must have no padding"):
         in_standard_operators(stream_graph(model.graph(), 1, 1))
+
+
+@pytest.mark.parametrize("oracle", [tflm, litert_ref], ids=["TFLM", "LiteRT"])
+@pytest.mark.parametrize("hop", [1, 2])
+def test_other_interpreters_give_the_window_models_bytes(oracle: Oracle, hop: int) -> None:
+    """Of the file that is written, run by run: it needs nothing of ours."""
+    window = Model().conv("a", 3, stride=2).conv("b", 3).layer("c", "reshape", ReshapeAttrs((1, 6))).graph()
+    graph = stream_graph(window, 1, hop)
+    assert graph.streaming is not None
+    x = frames(40, hop)
+    (expected,) = run_windows(window, graph.streaming, x)
+    (actual,) = oracle(write_tflite(in_standard_operators(graph)), [x], sequence=True)
+    np.testing.assert_array_equal(actual.reshape(expected.shape), expected)
+
+
+@needs_models
+def test_tflm_runs_the_published_model_as_a_stream() -> None:
+    window = wake_word()
+    file = streaming_file(window, GenerateOptions(stream=1))
+    x = frames_of(file, 1, 60)
+    graph = streamed(window, GenerateOptions(stream=1)).graph
+    assert graph.streaming is not None
+    (expected,) = run_windows(window.graph, graph.streaming, x)
+    (actual,) = tflm(file.data, [x], sequence=True)
+    np.testing.assert_array_equal(actual.reshape(expected.shape), expected)
