@@ -9,6 +9,7 @@ from mcu_quant.optimize.constant_filters import clear_constant_filters
 from mcu_quant.optimize.identities import remove_identities
 from mcu_quant.optimize.normalizations import merge_normalizations
 from mcu_quant.optimize.ranges import annotate_ranges
+from mcu_quant.optimize.slides import find_slides
 from mcu_quant.optimize.states import place_states
 from mcu_quant.optimize.storage import widen_constants
 from mcu_quant.optimize.tables import tabulate
@@ -20,7 +21,7 @@ def optimize(graph: Graph, options: GenerateOptions) -> Graph:
 
     graph: quantized, and supported (ops/support.py). Inputs and outputs stay as they are.
     """
-    graph = check(merge_normalizations(widen_constants(graph)))
+    graph = check(merge_normalizations(find_slides(widen_constants(graph))))
     rewrites = [remove_identities, merge_transposes]
     if not options.keep_constant_channels:
         rewrites += [clear_constant_filters, remove_constant_channels]

@@ -20,7 +20,7 @@ from mcu_quant.pipeline.deploying import (
 from mcu_quant.pipeline.engines import certify, engine_named, profile, require_one_board, verify
 from mcu_quant.pipeline.models import MAX_MODEL_BYTES, TfliteModel, load, model_kind, read_model
 from mcu_quant.pipeline.quantizing import Progress, quantize
-from mcu_quant.pipeline.streaming import streamed
+from mcu_quant.pipeline.streaming import streamed, streaming_file
 
 __all__ = [
     "MAX_MODEL_BYTES",
@@ -46,5 +46,6 @@ __all__ = [
     "require_one_board",
     "require_ram",
     "streamed",
+    "streaming_file",
     "verify",
 ]
