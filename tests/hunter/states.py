@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from mcu_quant.importers.tflite_outputs import without_dead_nodes
 from mcu_quant.ir import Graph, Node, QuantParams, State, Tensor, check
 from mcu_quant.ops.concatenation import ConcatenationAttrs
+from mcu_quant.ops.reshape import ReshapeAttrs
 from mcu_quant.ops.strided_slice import attrs_of
 from mcu_quant.ops.svdf import SvdfAttrs
 from tests.hunter import elementwise
@@ -23,6 +24,8 @@ from tests.hunter.windows import typical_sum
 #: Runs are so many times SAMPLES.
 ROUNDS = 4
 MAX_NODES = 7
+#: Of a frame of svdf.
+MOST_VALUES = 300
 
 
 @dataclass
@@ -31,6 +34,12 @@ class StateDraft(GraphDraft):
 
     before: list[Tensor] = field(default_factory=list)
     own: dict[str, str] = field(default_factory=dict)
+
+    #: Changed by an operator that a file has in a variable tensor: nothing else can read them behind it.
+    hidden: set[str] = field(default_factory=set)
+
+    def activations(self, ranks: Sequence[int] = (), quant: QuantParams | None = None) -> list[Tensor]:
+        return [x for x in super().activations(ranks, quant) if x.name not in self.hidden]
 
     def state(self, shape: Sequence[int], quant: QuantParams, dtype: str = "int8") -> Tensor:
         self.before.append(self.input(tuple(shape), quant, dtype))
@@ -101,7 +110,7 @@ def ring_buffer(draft: GraphDraft) -> Tensor | None:
     """The last rows of an activation: concatenation and slice, as converters write it."""
     assert isinstance(draft, StateDraft)
     x = draft.pick([3, 4])
-    if x is None or x.quant is None:
+    if x is None or x.quant is None or x.shape[0] != 1:
         return None
     rows = draft.draw(st.integers(1, 6))
     before = draft.state((1, rows, *x.shape[2:]), x.quant)
@@ -117,9 +126,12 @@ def ring_buffer(draft: GraphDraft) -> Tensor | None:
 
 def svdf(draft: GraphDraft) -> Tensor | None:
     assert isinstance(draft, StateDraft)
-    x = draft.pick([2])
-    if x is None or x.shape[0] != 1:
+    x = draft.pick()
+    if x is None or x.elements > MOST_VALUES:
         return None
+    if x.shape[:-1] != (1,):
+        x = draft.add("reshape", ReshapeAttrs((1, x.elements)), [x], x.quant)
+        assert x is not None
     draw, rng, size = draft.draw, draft.rng(), x.shape[1]
     units, rank = draw(st.integers(1, 9)), draw(st.integers(1, 3))
     memory, wide = draw(st.integers(1, 12)), draw(st.booleans())
@@ -149,6 +161,7 @@ def svdf(draft: GraphDraft) -> Tensor | None:
     assert output is not None
     draft.tensors[after.name] = after
     draft.own[state.name] = after.name
+    draft.hidden.add(state.name)
     draft.nodes[-1] = Node(
         output.name, "svdf", SvdfAttrs(rank), draft.nodes[-1].inputs, (output.name, after.name)
     )
