@@ -17,7 +17,7 @@ from mcu_quant.verify.host import HostEngine
 from mcu_quant.verify.qemu import QemuEngine
 from tests.codegen.deployments import deploy
 from tests.conftest import require_tools
-from tests.importers.streams import SCALES, SHAPE, STREAMS, Stream, last_input, open_shape
+from tests.importers.streams import SCALES, SHAPE, STREAMS, Stream, last_input, never_assigned, open_shape
 from tests.oracles import litert_ref, tflm
 from tests.tflite_builder import Subgraph
 
@@ -98,11 +98,6 @@ def test_an_open_size_is_that_of_the_first_value() -> None:
     (x,) = steps(graph, 5)
     (before,) = run_graph(graph, [x])
     assert before.shape == (5, 1, 4) and (before[0] == 1).all() and np.array_equal(before[1:], x[:-1])
-
-
-def never_assigned() -> bytes:
-    stream = Stream()
-    return stream.file(stream.read(stream.handle("v")))
 
 
 def other_shape() -> bytes:
