@@ -145,6 +145,8 @@ class Reader:
             if tensor is None:
                 continue
             self.require(not tensor.is_constant, "an input must not be a constant", tensor.name)
+            is_variable = scope.subgraph.tensors[index].is_variable
+            self.require(not is_variable, "an input must not be a variable tensor", tensor.name)
             self.draft.require_scale(tensor)
             if tensor.shape and tensor.shape[0] != 1:
                 rule = "the batch (first size of an input) must be 1"

@@ -195,6 +195,8 @@ def _read_variable(reader: Reader, scope: Scope, file_op: FileOperator, name: st
 
 def _assign_variable(reader: Reader, scope: Scope, file_op: FileOperator, name: str) -> None:
     _, index = file_op.inputs
+    if index < 0:
+        raise ValueError("no value to assign")
     variable, value = reader.variables.of(scope, file_op, name), scope.values[index]
     if value is not None:
         reader.variables.assign(variable, value, name)

@@ -207,6 +207,13 @@ def assigns_nothing() -> bytes:
     return stream.file(stream.read(handle))
 
 
+def assigns_an_absent_value() -> bytes:
+    stream = Stream()
+    handle = stream.handle("v")
+    stream.assign(handle, -1)
+    return stream.file(stream.read(handle))
+
+
 def calls_itself() -> bytes:
     stream = Stream()
     stream.first_value("v", 1)
@@ -234,6 +241,7 @@ REFUSED: dict[str, tuple[Callable[[], bytes], str]] = {
     "no_options": (no_options, "a VAR_HANDLE must name its variable"),
     "no_handle": (no_handle, "must be named by a VAR_HANDLE"),
     "assigns_nothing": (assigns_nothing, "inputs and options of ASSIGN_VARIABLE must fit together"),
+    "assigns_an_absent_value": (assigns_an_absent_value, "fit together .*no value to assign"),
     "calls_itself": (calls_itself, "a subgraph must not call itself"),
 }
 
