@@ -253,6 +253,12 @@ def test_refused(name: str) -> None:
         read_tflite(build(), "model")
 
 
+def test_what_follows_from_a_handle_in_a_branch_is_not_said() -> None:
+    with pytest.raises(McuQuantError) as caught:
+        read_tflite(branching("handle"), "model")
+    assert [problem.value for problem in caught.value.problems] == ["an input of IF"]
+
+
 def test_a_branch_may_read_a_variable() -> None:
     file = branching("READ_VARIABLE")
     graph = read_tflite(file, "model")
