@@ -42,6 +42,7 @@ from tests.hunter.int16 import int16_case
 from tests.hunter.keras_specs import ModelSpec, model_specs
 from tests.hunter.litert_alone import litert_cases
 from tests.hunter.shrink import shrink_case, shrink_spec
+from tests.hunter.states import state_cases
 from tests.hunter.streams import StreamCase, shrink_stream, stream_cases
 
 #: A hunt in which more cases than this are passed over sees too little, and fails.
@@ -61,7 +62,8 @@ MOST_OF_A_KIND = 2
 @dataclass(frozen=True)
 class Plan:
     """cases: half of them quantized graphs, half Keras models; a quarter more graphs of int16, an eighth of
-    float, as many that stream, and some of what LiteRT has alone. only: all of them of that kind of KINDS.
+    float, as many that stream and as many with states, and some of what LiteRT has alone. only: all of them
+    of that kind of KINDS.
 
     host_cores and qemu_cores: whose C is run, each batch for one of them in one --optimize mode, in turn.
     turn: how many batches of each kind were before. shares: of all cases, in [0, 1]. ram_share: those with
@@ -113,6 +115,7 @@ def hunt(plan: Plan) -> Report:
         "int16": graphs // 2,
         "float": graphs // 4,
         "streams": graphs // 4,
+        "states": graphs // 4,
         "litert": graphs // 16,
     }
     for kind, count in ({plan.only: plan.cases} if plan.only else counts).items():
@@ -275,6 +278,12 @@ def _streams(hunt: _Hunt, count: int) -> Iterator[Case]:
         yield case
 
 
+def _states(hunt: _Hunt, count: int) -> Iterator[Case]:
+    for case in drawn(state_cases(), count, hunt.plan.seed):
+        hunt.report.tally.cases["graphs with states"] += 1
+        yield case
+
+
 def _keras_models(hunt: _Hunt, count: int) -> Iterator[Case]:
     for spec in drawn(model_specs(), count, hunt.plan.seed):
         hunt.report.tally.cases["Keras models"] += 1
@@ -294,6 +303,7 @@ KINDS: Mapping[str, Callable[[_Hunt, int], Iterator[Case]]] = {
     "int16": _int16_graphs,
     "float": _float_graphs,
     "streams": _streams,
+    "states": _states,
     "litert": _litert_graphs,
 }
 

@@ -206,6 +206,12 @@ def open_shape() -> bytes:
     return stream.file(before)
 
 
+def never_assigned() -> bytes:
+    """No runtime gives the variable a value: it is refused."""
+    stream = Stream()
+    return stream.file(stream.read(stream.handle("v")))
+
+
 STREAMS: Mapping[str, Callable[[], bytes]] = {
     **{f"last_{dtype}": lambda dtype=dtype: last_input(dtype, 1) for dtype in SCALES},
     **{f"counter_{dtype}": lambda dtype=dtype: counter(dtype) for dtype in ("int8", "int16", "int32")},

@@ -11,9 +11,10 @@ import pytest
 from mcu_quant.exporters.tflite import write_tflite
 from mcu_quant.importers.tflite import read_tflite
 from mcu_quant.ir import QuantParams, Tensor
+from mcu_quant.ops import OPERATORS
 from mcu_quant.ops.interpreter import run_graph
 from mcu_quant.ops.support import node_problems
-from mcu_quant.ops.svdf import STATE, SvdfAttrs
+from mcu_quant.ops.svdf import BIAS, STATE, SvdfAttrs
 from tests.ops.driver import CHECKS, Case, activation, check_name
 from tests.oracles import tflm
 
@@ -135,3 +136,12 @@ def test_mixed_types_of_state_and_weights_are_refused() -> None:
     wide, narrow = case("plain"), case("plain", wide=False)
     inputs = (*wide.inputs[:STATE], narrow.inputs[STATE])
     assert "both int8 or both int16" in broken(inputs=inputs, states=narrow.states)
+
+
+def test_a_bias_of_another_size_is_refused() -> None:
+    plain = case("plain")
+    inputs = list(plain.inputs)
+    inputs[BIAS] = Tensor.constant("bias", np.array(3, np.int32), inputs[BIAS].quant)
+    shapes = [tensor.shape for tensor in inputs]
+    with pytest.raises(ValueError, match="bias"):
+        OPERATORS[OP].output_shapes(plain.attrs, shapes)
