@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+import mcu_quant as mq
 from mcu_quant.boards import FLASH_TOOLS, MemoryRegion, list_boards, load_board, qemu_boards, read_board
 from mcu_quant.codegen.project import render_project
 from mcu_quant.errors import InvalidInputError, InvalidModelError
@@ -302,3 +303,24 @@ def test_the_page_on_porting_has_every_key_tool_and_driver() -> None:
     for name in (*drivers, *FLASH_TOOLS, *keys):
         forms = (f"`{name}`", f"`[{name}]`", f"`[[{name}]]`", f"`{name} = ")
         assert any(form in page for form in forms), name
+
+
+@pytest.mark.qemu
+def test_a_board_of_ones_own_runs_on_qemu_by_its_path(my_board: Path, mcu_quant: Run, shared: Path) -> None:
+    model = shared / "models" / "hello_world_int8.tflite"
+    done = mcu_quant("verify", model, "--on", my_board)
+    assert done.returncode == 0, done.stderr
+    wrong = mcu_quant("verify", model, "--on", my_board / "nothing")
+    assert wrong.returncode == 2 and "must have a board.toml" in wrong.stderr
+
+
+@pytest.mark.qemu
+def test_a_board_that_qemu_has_not_is_asked_for_at_its_port(
+    mcu_quant: Run, shared: Path, tmp_path: Path
+) -> None:
+    model = shared / "models" / "hello_world_int8.tflite"
+    for command in (("verify", model, "--on"), ("profile", model, "--board")):
+        done = mcu_quant(*command, "nucleo_f446re")
+        assert done.returncode == 2 and "Try: --port" in done.stderr and "mps2_an386" in done.stderr
+    firmware = mq.generate(model, board="nucleo_f446re", output_dir=tmp_path / "out")
+    assert [result.engine for result in firmware.verify()] == ["host"]
