@@ -47,11 +47,11 @@ class Generated:
         """Check engines against the reference; BitsDifferError if one differs.
 
         inputs: by default seeded random samples, all-min and all-max. Of a model that streams, the reference
-        is checked against the window model, too. engines: by default `host`, and
-        the board that the project is for. port: the serial port where that board is; without it, QEMU is the
-        board.
+        is checked against the window model, too. engines: by default `host`, and the board that the project
+        is for, if it has a port or QEMU has it. port: the serial port where that board is; without it, QEMU
+        is the board.
         """
-        names = list(engines) if engines is not None else ["host"] + ([self.board] if self.board else [])
+        names = list(engines) if engines is not None else self._engines(port is not None)
         arrays = self._inputs(inputs, samples.enough_samples(self.model.graph, 8))
         results = pipeline.verify(self.model, names, arrays, self.deployment.options, _port(port))
         different = [str(result) for result in results if not result.passed]
@@ -85,6 +85,10 @@ class Generated:
         facts, files = pipeline.certify(self.model, board, arrays, self.deployment.options)
         write_directory(path, files, {"model": facts["model"], "board": board.name}, force=force)
         return {"schema": 1, **facts}
+
+    def _engines(self, has_port: bool) -> list[str]:
+        runs = self.board is not None and (has_port or self._board().qemu is not None)
+        return ["host", str(self.board)] if runs else ["host"]
 
     def _board(self) -> Board:
         if self.board is None:

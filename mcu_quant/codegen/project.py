@@ -16,12 +16,11 @@ from typing import Any
 import numpy as np
 
 from mcu_quant import __version__
-from mcu_quant.boards import RAM_SECTION, Board, Section, Timer, qemu_boards
+from mcu_quant.boards import RAM_SECTION, Board, Section, Timer, require_qemu
 from mcu_quant.codegen.library import library_tables, render_library
 from mcu_quant.codegen.literals import C_TYPES, real
 from mcu_quant.codegen.templates import environment
 from mcu_quant.deployment import ARENA_ALIGN, Deployment
-from mcu_quant.errors import InvalidInputError
 from mcu_quant.formats import USUAL, Format, load_format
 from mcu_quant.ir import Tensor
 from mcu_quant.ops.interpreter import run_graph
@@ -77,14 +76,8 @@ def qemu_arguments(board: Board, console: str | None = None) -> list[str]:
     console: where the board's UART goes, as QEMU's -serial has it; by default nowhere. Raises
     InvalidInputError if no machine models the board.
     """
-    if board.qemu is None:
-        raise InvalidInputError(
-            "no QEMU machine models this board",
-            value=board.name,
-            hint=f"one that QEMU has: {', '.join(qemu_boards())}",
-        )
     serial = ["none"] if console is None else [*["null"] * board.qemu_serial, console]
-    parts = (f"-M {board.qemu}", *QEMU_ARGUMENTS, *(f"-serial {device}" for device in serial))
+    parts = (f"-M {require_qemu(board)}", *QEMU_ARGUMENTS, *(f"-serial {device}" for device in serial))
     return [word for words in parts for word in words.split()]
 
 
