@@ -15,11 +15,15 @@ typedef void (*kernel_t)(uint32_t,
                          uint32_t,
                          uint32_t,
                          uint32_t,
+                         uint32_t,
+                         uint32_t,
+                         uint32_t,
+                         uint32_t,
                          uint32_t);
 
 typedef struct {
     kernel_t kernel;
-    uint32_t arguments[12];
+    uint32_t arguments[16];
     uint32_t arena_bytes;
     uint32_t samples;
 } case_t;
@@ -65,7 +69,8 @@ int main(void) {
             }
             spoil_stack();
             start_watchdog();
-            c->kernel(a[0], a[1], a[2], a[3], a[4], a[5], a[6], a[7], a[8], a[9], a[10], a[11]);
+            c->kernel(a[0], a[1], a[2], a[3], a[4], a[5], a[6], a[7], a[8], a[9], a[10], a[11], a[12], a[13],
+                      a[14], a[15]);
             if (port_write(outputs, arena, c->arena_bytes) != c->arena_bytes) {
                 return 1;
             }

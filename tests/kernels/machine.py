@@ -19,7 +19,7 @@ from mcu_quant.boards import Board
 from mcu_quant.codegen.assembly import Assemblies, AssemblyFunction
 from mcu_quant.codegen.project import C_FLAGS, LINK_FLAGS, render_sources
 from mcu_quant.errors import EngineFailedError
-from mcu_quant.ir import BoundNode
+from mcu_quant.ir import BoundNode, Tensor
 from mcu_quant.kernels.base import Activation, Argument, Assembly, Constant, Kernel, KernelCall
 from mcu_quant.verify.qemu import emulate
 from tests.boards.models import deploy, tiny_model
@@ -28,7 +28,7 @@ from tests.kernels.on_board import covering
 from tests.ops.driver import Case, operands
 
 _DRIVER = Path(__file__).with_name("driver.c")
-_ARGUMENTS = 12
+_ARGUMENTS = 16
 _FILL, _GUARD_BYTES = 0xA5, 16
 #: Of an image, beside tables and functions.
 _IMAGE_BYTES = 16_384
@@ -59,15 +59,22 @@ class Task:
 
     def output(self, arenas: np.ndarray) -> np.ndarray:
         """[samples, *shape] of arenas after the call."""
-        tensor, start = self.node.output, self.addresses[self.node.output.name]
+        return self._read(arenas, self.node.output)
+
+    def states(self, arenas: np.ndarray) -> list[np.ndarray]:
+        """What the run has left in the outputs behind the first."""
+        return [self._read(arenas, tensor) for tensor in self.node.outputs[1:]]
+
+    def _read(self, arenas: np.ndarray, tensor: Tensor) -> np.ndarray:
+        start = self.addresses[tensor.name]
         raw = np.ascontiguousarray(arenas[:, start : start + tensor.bytes])
         return raw.view(tensor.dtype).reshape(len(raw), *tensor.shape)
 
     def is_rest_unchanged(self, arenas: np.ndarray) -> bool:
-        """Whether only the output and scratch were written."""
+        """Whether only outputs and scratch were written."""
         rest = np.ones(self.arenas.shape[1], bool)
-        start = self.addresses[self.node.output.name]
-        for address, size in ((start, self.node.output.bytes), self.scratch):
+        written = [(self.addresses[tensor.name], tensor.bytes) for tensor in self.node.outputs]
+        for address, size in (*written, self.scratch):
             rest[address : address + size] = False
         return np.array_equal(arenas[:, rest], self.arenas[:, rest])
 
@@ -134,7 +141,8 @@ class Machine:
         files |= {"driver.c": _DRIVER.read_text("utf-8"), "kernel.c": _wrapper(kernel)}
         for name, text in files.items():
             (self.folder / name).write_text(text, "utf-8")
-        for source in ("driver.c", "kernel.c", "startup.c", "port.c"):
+        self._sources = [name for name in files if name.endswith(".c")]
+        for source in self._sources:
             self.compile(source)
 
     def compile(self, source: str, *, check: bool = True) -> bool:
@@ -162,7 +170,7 @@ class Machine:
         """
         lines = _text(tasks, self.folder / "tables.bin", variants, watchdog_ticks, arena_align)
         self.assemble("cases", [*lines])
-        objects = [f"{name}.o" for name in ("driver", "kernel", "startup", "port", "cases")]
+        objects = [source.replace(".c", ".o") for source in (*self._sources, "cases.c")]
         self._gcc(*self.board.cpu_flags, *LINK_FLAGS, "-T", "linker.ld", *objects, "-o", "cases.elf")
         return self.folder / "cases.elf"
 

@@ -18,7 +18,7 @@ from mcu_quant.kernels.base import Kernel
 from mcu_quant.ops import OPERATORS
 from mcu_quant.ops.forms import form_of
 from tests.kernels.armv7m import cases as armv7m
-from tests.kernels.dsp import channel_cases, linear_cases, product_cases, weightless_cases
+from tests.kernels.dsp import channel_cases, linear_cases, product_cases, recurrent_cases, weightless_cases
 from tests.kernels.mve import cases as mve
 from tests.kernels.thumb1 import cases as thumb1
 from tests.ops.driver import Case
@@ -28,13 +28,15 @@ Maker = Callable[[np.random.Generator, str], Case]
 
 #: The kernels of the cores' own families: each has assembly, inline or in functions of its own.
 #: Not the hybrid ones: makers draw quantized activations; their functions are those of the int16 kernels.
-#: And not those that change a state in place: tests/ops and the hunter run them step after step.
+#: And not those that change a state in place: tests/ops and the hunter run them step after step. Layers that
+#: begin every run anew have none.
+_ANEW = ("gru", "simple_rnn")
 FAST_KERNELS = tuple(
     kernel
     for kernel in KERNELS
     if kernel.family != "portable"
     and not {"float", "hybrid"} & {*kernel.forms}
-    and not any(OPERATORS[op].state_inputs for op in kernel.ops)
+    and not any(OPERATORS[op].state_inputs for op in kernel.ops if op not in _ANEW)
 )
 #: Bytes of constants and of activations that most cases have at most; one in eight may have more.
 _CONSTANT_BYTES, _ACTIVATION_BYTES = 5_000, 4_000
@@ -94,6 +96,8 @@ MAKERS: dict[str, tuple[Maker, ...]] = {
     "mean": (_indexed(channel_cases.random_mean),),
     "transpose_conv": (_indexed(product_cases.random_transposed),),
     "batch_matmul": (_indexed(product_cases.random_product),),
+    "gru": (recurrent_cases.random_gru,),
+    "simple_rnn": (recurrent_cases.random_simple_rnn,),
 }
 
 
@@ -155,6 +159,8 @@ def _is_small(case: Case) -> bool:
 
 def harder(rng: np.random.Generator, case: Case) -> Case:
     """Now and then: zero_points at the ends, outputs that saturate, all weights alike, sums that wrap."""
+    if OPERATORS[case.op].quant_rule.products:  # their makers draw what is hard
+        return case
     if rng.random() < 0.15:
         case = _with_zero_points(case, rng)
     x, *constants = case.inputs

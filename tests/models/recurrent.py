@@ -31,10 +31,19 @@ def _networks(layers: Any) -> dict[str, Callable[[Any], Any]]:
         "digits_both_ways": lambda x: layers.Bidirectional(layers.LSTM(16))(x),
         "digits_stacked": lambda x: layers.LSTM(16)(layers.LSTM(20, return_sequences=True)(x)),
         "words_lstm": lambda x: layers.LSTM(32)(x),
+        "digits_gru": lambda x: layers.GRU(24)(x),
+        "digits_gru_both_ways": lambda x: layers.Bidirectional(layers.GRU(16))(x),
+        "digits_gru_stacked": lambda x: layers.GRU(16, reset_after=False)(
+            layers.GRU(20, return_sequences=True)(x)
+        ),
+        "digits_simple_rnn": lambda x: layers.SimpleRNN(32)(x),
+        "words_gru": lambda x: layers.GRU(32)(x),
     }
 
 
-KINDS = ("digits_lstm", "digits_both_ways", "digits_stacked", "words_lstm")
+LSTMS = ("digits_lstm", "digits_both_ways", "digits_stacked", "words_lstm")
+GRUS = ("digits_gru", "digits_gru_both_ways", "digits_gru_stacked", "digits_simple_rnn", "words_gru")
+KINDS = (*LSTMS, *GRUS)
 
 
 def build(kind: str) -> Any:
