@@ -23,6 +23,8 @@ class VariableTensors:
     latest: dict[str, str] = field(default_factory=dict)
     #: Those that begin every run as at reset (ops.base.BEGINS_ANEW).
     fresh: set[str] = field(default_factory=set)
+    #: Those of them that a node has made.
+    made: set[str] = field(default_factory=set)
     #: Names of values, to the name of the first of their variable tensor.
     first: dict[str, str] = field(default_factory=dict)
 
@@ -51,13 +53,20 @@ class VariableTensors:
                 self.draft.problems.append(Problem(rule, name, tensor.name, hint))
                 continue
             first = self.first[tensor.name]
-            after = self.draft.unique(f"{first}/after", self.draft.tensors)
-            new = Tensor(after, tensor.shape, tensor.dtype, tensor.quant)
-            self.draft.tensors[after] = found[position] = new
-            self.latest[first], self.first[after] = after, first
             if first in self.fresh:
                 inputs[position] = None
+            found[position] = self._next_value(first, tensor)
         return found
+
+    def _next_value(self, first: str, tensor: Tensor) -> Tensor:
+        """The variable tensor itself, where nothing has read it and each run begins it anew."""
+        if first in self.fresh - self.made and all(first not in node.inputs for node in self.draft.nodes):
+            self.made.add(first)
+            return tensor
+        after = self.draft.unique(f"{first}/after", self.draft.tensors)
+        new = self.draft.tensors[after] = Tensor(after, tensor.shape, tensor.dtype, tensor.quant)
+        self.latest[first], self.first[after] = after, first
+        return new
 
     def states(self) -> tuple[State, ...]:
         """At reset a variable tensor is real 0: its zero_point, as TFLM and LiteRT begin."""
@@ -65,7 +74,7 @@ class VariableTensors:
         return tuple(
             State(name, after, _at_reset(self.draft.tensors[name]))
             for name, after in self.latest.items()
-            if name in read or (after != name and name not in self.fresh)
+            if name not in self.made and (name in read or (after != name and name not in self.fresh))
         )
 
 

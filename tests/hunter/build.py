@@ -69,7 +69,7 @@ class GraphDraft:
         if inputs[0] is None:  # that one was not drawn either
             return None
         shapes = [tensor.shape for tensor in inputs if tensor is not None]
-        (shape,) = OPERATORS[op].output_shapes(attrs, shapes)
+        shape = OPERATORS[op].output_shapes(attrs, shapes)[0]
         if any(size <= 0 for size in shape) or math.prod(shape) > MAX_ELEMENTS:
             return None
         output = self._keep(Tensor(self.name(), tuple(shape), dtype, quant))

@@ -76,18 +76,17 @@ def _as_float(tensor: Tensor, rng: np.random.Generator) -> Tensor:
 
 
 def _store_weights(node: Node, tensors: dict[str, Tensor]) -> None:
-    rule = OPERATORS[node.op].quant_rule.weights
-    if rule is None:
-        return
-    weights = tensors[str(node.inputs[rule.index])]
+    rule = OPERATORS[node.op].quant_rule
     stored = _STORED[zlib.crc32(node.name.encode()) % len(_STORED)]
-    if weights.data is None or weights.dtype != "float32":
-        return
-    if stored == "float16":
-        tensors[weights.name] = Tensor.constant(weights.name, weights.data.astype(np.float16))
-    elif stored == "int8":
-        data, quant = quantize_weights(weights.data, rule.channel_axis)
-        tensors[weights.name] = Tensor.constant(weights.name, data, quant)
+    for index in sorted(rule.weights_at):
+        weights = tensors[str(node.inputs[index])]
+        if weights.data is None or weights.dtype != "float32":
+            continue
+        if stored == "float16":
+            tensors[weights.name] = Tensor.constant(weights.name, weights.data.astype(np.float16))
+        elif stored == "int8":
+            data, quant = quantize_weights(weights.data, rule.channel_axis(index))
+            tensors[weights.name] = Tensor.constant(weights.name, data, quant)
 
 
 def _is_unstable(graph: Graph) -> bool:

@@ -13,10 +13,20 @@ from mcu_quant.ir import Graph, QuantParams, Tensor
 from mcu_quant.ops import OPERATORS
 from mcu_quant.ops.index_limits import Limits, index_limits
 from mcu_quant.ops.interpreter import run_graph
-from tests.hunter import conditions, elementwise, indexed, moves, products, reductions, unary, windows
+from tests.hunter import (
+    conditions,
+    elementwise,
+    indexed,
+    moves,
+    products,
+    recurrent,
+    reductions,
+    unary,
+    windows,
+)
 from tests.hunter.build import CHANNELS, QUANTS, SEEDS, Draw, GraphDraft
 
-_GROUPS = (windows, elementwise, conditions, reductions, moves, indexed, unary, products)
+_GROUPS = (windows, elementwise, conditions, reductions, moves, indexed, unary, products, recurrent)
 EMITTERS = {name: emit for group in _GROUPS for name, emit in group.EMITTERS.items() if name in OPERATORS}
 #: Once more for each: they have most of the kernels.
 OFTEN = 2 * ("conv_2d", "depthwise_conv_2d", "fully_connected")

@@ -58,22 +58,24 @@ def _roles(graph: Graph) -> dict[str, str]:
     roles: dict[str, str] = {}
     for node in graph.nodes:
         rule = OPERATORS[node.op].quant_rule
-        weights = () if rule.weights is None else (rule.weights.index,)
         for index, name in enumerate(node.inputs):
             if name is None:
                 continue
             narrow = graph.tensors[name].is_constant and index in rule.int8_constants
-            if narrow or index in weights:
+            if narrow or index in rule.weights_at or index == rule.cell:
                 roles[name] = "weights"
-            elif index == rule.bias:
+            elif index in rule.biases_at:
                 roles[name] = _bias_type(node)
+        if rule.cell is not None:  # int16 already
+            roles[node.outputs[OPERATORS[node.op].state_inputs[rule.cell]]] = "weights"
     return roles
 
 
 def _bias_type(node: Node) -> str:
     """An int32 now and then, but where TFLM takes every bias for an int64."""
     some = zlib.crc32(node.name.encode()) % 4 == 0
-    return "int32" if some and node.op not in ("depthwise_conv_2d", "transpose_conv") else "int64"
+    always = node.op in ("depthwise_conv_2d", "transpose_conv") or OPERATORS[node.op].quant_rule.products
+    return "int32" if some and not always else "int64"
 
 
 def _as_int16(tensor: Tensor, role: str) -> Tensor:
@@ -98,11 +100,13 @@ def _activation_quant(tensor: Tensor) -> QuantParams:
 
 def _scale_bias(node: Node, tensors: dict[str, Tensor]) -> None:
     """The product of the scales, as TFLM demands."""
-    index = OPERATORS[node.op].quant_rule.bias
-    if index is None or index >= len(node.inputs) or node.inputs[index] is None:
-        return
-    x, weights, bias = (tensors[str(name)] for name in node.inputs[:3])
-    assert weights.quant is not None
-    scales = np.maximum(x.scale * np.asarray(weights.quant.scale), np.finfo(np.float32).tiny)
-    quant = QuantParams.per_channel(scales, 0) if len(scales) > 1 else QuantParams.per_tensor(scales[0])
-    tensors[bias.name] = replace(bias, quant=quant)
+    rule = OPERATORS[node.op].quant_rule
+    places = [(0, 1, rule.bias), *((p.factor or 0, p.weights, p.bias) for p in rule.products)]
+    for factor, index, place in places:
+        if place is None or place >= len(node.inputs) or node.inputs[place] is None:
+            continue
+        x, weights, bias = (tensors[str(node.inputs[i])] for i in (factor, index, place))
+        assert weights.quant is not None
+        scales = np.maximum(x.scale * np.asarray(weights.quant.scale), np.finfo(np.float32).tiny)
+        quant = QuantParams.per_channel(scales, 0) if len(scales) > 1 else QuantParams.per_tensor(scales[0])
+        tensors[bias.name] = replace(bias, quant=quant)

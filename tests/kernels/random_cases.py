@@ -18,7 +18,14 @@ from mcu_quant.kernels.base import Kernel
 from mcu_quant.ops import OPERATORS
 from mcu_quant.ops.forms import form_of
 from tests.kernels.armv7m import cases as armv7m
-from tests.kernels.dsp import channel_cases, linear_cases, product_cases, recurrent_cases, weightless_cases
+from tests.kernels.dsp import (
+    channel_cases,
+    linear_cases,
+    lstm_cases,
+    product_cases,
+    recurrent_cases,
+    weightless_cases,
+)
 from tests.kernels.mve import cases as mve
 from tests.kernels.thumb1 import cases as thumb1
 from tests.ops.driver import Case
@@ -30,7 +37,7 @@ Maker = Callable[[np.random.Generator, str], Case]
 #: Not the hybrid ones: makers draw quantized activations; their functions are those of the int16 kernels.
 #: And not those that change a state in place: tests/ops and the hunter run them step after step. Layers that
 #: begin every run anew have none.
-_ANEW = ("gru", "simple_rnn")
+_ANEW = ("gru", "simple_rnn", "unidirectional_sequence_lstm")
 FAST_KERNELS = tuple(
     kernel
     for kernel in KERNELS
@@ -96,6 +103,7 @@ MAKERS: dict[str, tuple[Maker, ...]] = {
     "mean": (_indexed(channel_cases.random_mean),),
     "transpose_conv": (_indexed(product_cases.random_transposed),),
     "batch_matmul": (_indexed(product_cases.random_product),),
+    "unidirectional_sequence_lstm": (lstm_cases.random_lstm,),
     "gru": (recurrent_cases.random_gru,),
     "simple_rnn": (recurrent_cases.random_simple_rnn,),
 }
