@@ -21,9 +21,13 @@ RESET_LIMIT = 2**16 - 1
 
 @dataclass(frozen=True)
 class GruAttrs:
-    """reset_after: whether the reset gate scales the recurrent sum of the candidate, not the hidden state."""
+    """reset_after: whether the reset gate scales the recurrent sum of the candidate, not the hidden state.
+
+    sequences: see RecurrentOperator.
+    """
 
     reset_after: bool = True
+    sequences: bool = True
 
 
 class Gru(RecurrentOperator):

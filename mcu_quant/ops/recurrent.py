@@ -242,12 +242,23 @@ CONSTRAINTS = (
 )
 
 
+def units_of(node: BoundNode) -> int:
+    return node.input(RECURRENT_WEIGHTS).shape[1]
+
+
+def _as_output(node: BoundNode, steps: list[np.ndarray]) -> np.ndarray:
+    """The output, from what each step gives: [N, units]."""
+    y = np.stack(steps, axis=1) if node.attrs.sequences else steps[-1]
+    return y.reshape(-1, *node.output.shape).astype(node.output.dtype)
+
+
 class RecurrentOperator(Operator):
     """A layer of units that read, at each step, the input and what they gave at the step before.
 
     Inputs: x [1, steps, columns], input weights [gates * units, columns], recurrent weights
     [gates * units, units], input bias and recurrent bias [gates * units] or absent, hidden state before the
     run [1, units] or absent (it is 0). Outputs: y [1, steps, units], hidden state after the run [1, units].
+    attrs.sequences: False where code is generated and only the last step is read; y is [1, units] then.
     """
 
     #: How many sums each unit has.
@@ -267,7 +278,7 @@ class RecurrentOperator(Operator):
         sizes = len(x) == 3 and weights == (rows, x[2]) and rows == self.gates * units
         if not sizes or any(shape != (rows,) for shape in biases) or states not in ([], [(1, units)]):
             raise ValueError(f"inputs of shapes {', '.join(map(str, input_shapes))}")
-        return (*x[:2], units), (1, units)
+        return (*x[:2], units) if attrs.sequences else (1, units), (1, units)
 
     def least_output_scale(self, attrs: Any, input_scales: Sequence[float], dtype: str) -> float:
         """The hidden state is shifted to the left by at most 14."""
@@ -294,7 +305,6 @@ class RecurrentOperator(Operator):
     def run_float(self, node: BoundNode, inputs: Sequence[np.ndarray | None]) -> tuple[np.ndarray, ...]:
         x, weights, recurrent_weights, bias, recurrent_bias, hidden = inputs
         assert x is not None and weights is not None and recurrent_weights is not None
-        units = recurrent_weights.shape[1]
 
         def recurrent(h: np.ndarray, rows: slice) -> np.ndarray:
             sums = h @ recurrent_weights[rows].T
@@ -302,13 +312,13 @@ class RecurrentOperator(Operator):
 
         sums = x[:, 0] @ weights.T
         sums = sums if bias is None else sums + bias
-        h = np.zeros((len(x), units), np.float32) if hidden is None else hidden[:, 0]
-        y = np.empty((len(x), *node.output.shape), np.float32)
+        h = np.zeros((len(x), units_of(node)), np.float32) if hidden is None else hidden[:, 0]
+        steps = []
         with np.errstate(over="ignore"):
             for step in range(x.shape[2]):
                 h = self.float_step(node, sums[:, step], h, recurrent)
-                y[:, 0, step] = h
-        return y, h[:, None]
+                steps.append(h)
+        return _as_output(node, steps), h[:, None]
 
     def run_integer(self, node: BoundNode, inputs: Sequence[np.ndarray | None]) -> tuple[np.ndarray, ...]:
         x, hidden = inputs[X], inputs[HIDDEN]
@@ -319,13 +329,12 @@ class RecurrentOperator(Operator):
             return gate_sums(to_steps(node, h), *of_output, rows=rows)
 
         sums = gate_sums(x[:, 0].astype(np.int64), *of_input)
-        h = np.zeros((len(x), node.output.shape[2]), np.int64)
-        h = h if hidden is None else hidden[:, 0].astype(np.int64)
-        y = np.empty((len(x), *node.output.shape), node.output.dtype)
+        h = np.zeros((len(x), units_of(node)), np.int64) if hidden is None else hidden[:, 0].astype(np.int64)
+        steps = []
         for step in range(x.shape[2]):
             h = self.integer_step(node, sums[:, step], h, recurrent)
-            y[:, 0, step] = to_steps(node, h)
-        return y, h[:, None].astype(np.int16)
+            steps.append(to_steps(node, h))
+        return _as_output(node, steps), h[:, None].astype(np.int16)
 
     def to_tflite(self, node: BoundNode) -> TfliteForm:
         return TfliteForm(

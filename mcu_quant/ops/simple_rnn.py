@@ -18,7 +18,9 @@ _ALL = slice(None)
 
 @dataclass(frozen=True)
 class SimpleRnnAttrs:
-    pass
+    """sequences: see RecurrentOperator."""
+
+    sequences: bool = True
 
 
 class SimpleRnn(RecurrentOperator):

@@ -7,6 +7,7 @@ from mcu_quant.ir import Graph, check
 from mcu_quant.optimize.constant_channels import remove_constant_channels
 from mcu_quant.optimize.constant_filters import clear_constant_filters
 from mcu_quant.optimize.identities import remove_identities
+from mcu_quant.optimize.last_steps import merge_last_steps
 from mcu_quant.optimize.normalizations import merge_normalizations
 from mcu_quant.optimize.ranges import annotate_ranges
 from mcu_quant.optimize.slides import find_slides
@@ -21,7 +22,7 @@ def optimize(graph: Graph, options: GenerateOptions) -> Graph:
 
     graph: quantized, and supported (ops/support.py). Inputs and outputs stay as they are.
     """
-    graph = check(merge_normalizations(find_slides(widen_constants(graph))))
+    graph = check(merge_last_steps(merge_normalizations(find_slides(widen_constants(graph)))))
     rewrites = [remove_identities, merge_transposes]
     if not options.keep_constant_channels:
         rewrites += [clear_constant_filters, remove_constant_channels]

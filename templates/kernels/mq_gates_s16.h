@@ -59,7 +59,8 @@ static inline void mq_gates_s16_sums(int32_t *sums,
 }
 
 /* A step of a simple recurrent layer: before [units] the hidden state as the output has it, hidden [units] in
- * steps of 2^-15, output [units] after the step. sums [units].
+ * steps of 2^-15, output [units] after the step, which may be where `before` is.
+ * sums [units].
  */
 static inline void mq_simple_rnn_s16_step(const mq_gates_s16_layer_t *layer,
                                           const int16_t *x,
@@ -76,7 +77,7 @@ static inline void mq_simple_rnn_s16_step(const mq_gates_s16_layer_t *layer,
 }
 
 /* A step of gated recurrent units. sums [4 * units]: update gate, reset gate, candidate, and what the reset
- * gate scales. reset [units]: where that is the hidden state, else unused.
+ * gate scales. reset [units]: where that is the hidden state, else unused. output may be where `before` is.
  */
 static inline void mq_gru_s16_step(const mq_gates_s16_layer_t *layer,
                                    int32_t reset_after,

@@ -74,7 +74,7 @@ typedef struct {
     const uint16_t *table;
 } mq_gates_s8_layer_t;
 
-/* A step of a simple recurrent layer. sums [units]. */
+/* A step of a simple recurrent layer. sums [units]. output may be where `before` is. */
 MQ_SPECIALISED void mq_simple_rnn_s8_step(const mq_gates_s8_layer_t *layer,
                                           const int8_t *x,
                                           const int8_t *before,
@@ -91,7 +91,7 @@ MQ_SPECIALISED void mq_simple_rnn_s8_step(const mq_gates_s8_layer_t *layer,
 }
 
 /* A step of gated recurrent units. sums [4 * units]: update gate, reset gate, candidate, and what the reset
- * gate scales. reset [units]: where that is the hidden state, else unused.
+ * gate scales. reset [units]: where that is the hidden state, else unused. output may be where `before` is.
  */
 MQ_SPECIALISED void mq_gru_s8_step(const mq_gates_s8_layer_t *layer,
                                    int32_t reset_after,
@@ -136,12 +136,13 @@ mq_gates_s8_start(const mq_gates_s8_layer_t *layer, int32_t starts_anew, int16_t
     }
 }
 
-/* All steps. input [steps][input.size], output [steps][units]; hidden [units] is changed in place. scratch:
- * int32 [units], int8 [units].
+/* All steps. input [steps][input.size], output [steps][units], or [units] where output_step is 0; hidden
+ * [units] is changed in place. scratch: int32 [units], int8 [units].
  */
 MQ_SPECIALISED void mq_simple_rnn_s8_run(const mq_gates_s8_layer_t *layer,
                                          int32_t starts_anew,
                                          int32_t steps,
+                                         int32_t output_step,
                                          const int8_t *input,
                                          int8_t *scratch,
                                          int16_t *hidden,
@@ -155,7 +156,7 @@ MQ_SPECIALISED void mq_simple_rnn_s8_run(const mq_gates_s8_layer_t *layer,
         mq_simple_rnn_s8_step(layer, input, before, sums, hidden, output, by_words);
         before = output;
         input += layer->input.size;
-        output += layer->units;
+        output += output_step;
     }
 }
 
@@ -164,6 +165,7 @@ MQ_SPECIALISED void mq_gru_s8_run(const mq_gates_s8_layer_t *layer,
                                   int32_t reset_after,
                                   int32_t starts_anew,
                                   int32_t steps,
+                                  int32_t output_step,
                                   const int8_t *input,
                                   int8_t *scratch,
                                   int16_t *hidden,
@@ -178,7 +180,7 @@ MQ_SPECIALISED void mq_gru_s8_run(const mq_gates_s8_layer_t *layer,
         mq_gru_s8_step(layer, reset_after, input, before, sums, reset, hidden, output, by_words);
         before = output;
         input += layer->input.size;
-        output += layer->units;
+        output += output_step;
     }
 }
 

@@ -13,7 +13,7 @@ from mcu_quant.kernels.portable.lstm import SIGMOID
 from mcu_quant.kernels.portable.walk import Params
 from mcu_quant.ops import OPERATORS
 from mcu_quant.ops.linear import widest
-from mcu_quant.ops.recurrent import HIDDEN, X, gate_multipliers, output_multiplier, products
+from mcu_quant.ops.recurrent import HIDDEN, X, gate_multipliers, output_multiplier, products, units_of
 
 #: Of both products, what their tables' labels begin with.
 LABELS = ("", "recurrent_")
@@ -28,12 +28,13 @@ class RecurrentKernel(Kernel):
     scratch_per_unit: ClassVar[int]
 
     def call(self, node: BoundNode) -> KernelCall:
-        units = node.output.shape[2]
+        units = units_of(node)
         steps, input_size = node.input(X).shape[1:]
         params: Params = {
             "steps": steps,
             "input_size": input_size,
             "units": units,
+            "output_step": units if node.attrs.sequences else 0,
             "starts_anew": int(node.optional_input(HIDDEN) is None),
             **self.form_params(node),
         }
@@ -57,10 +58,12 @@ class RecurrentKernel(Kernel):
         raise NotImplementedError(self.name)
 
     def scratch_bytes(self, node: BoundNode) -> int:
-        return self.scratch_per_unit * node.output.shape[2]
+        return self.scratch_per_unit * units_of(node)
 
     def overlap(self, node: BoundNode) -> tuple[int | None, ...]:
-        """When a step's row of the output is written, that row of the input has been read."""
+        """When a step's row of the output is written, that row of the input has been read, and no more."""
+        if not node.attrs.sequences:
+            return (None,) * len(node.inputs)
         steps = node.input(X).shape[1]
         growth = (node.output.bytes - node.input(X).bytes) // steps
         return (max(growth, steps * growth), *(None for _ in node.inputs[1:]))

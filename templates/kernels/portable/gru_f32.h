@@ -11,8 +11,9 @@ typedef struct {
     int32_t steps;
     int32_t input_size;
     int32_t units;
-    int32_t starts_anew;       /* 1: the hidden state is 0 before the run */
-    int32_t storage;           /* MQ_WEIGHTS_… */
+    int32_t output_step; /* from one step of the output to the next: units; 0 where only the last is kept */
+    int32_t starts_anew; /* 1: the hidden state is 0 before the run */
+    int32_t storage;     /* MQ_WEIGHTS_… */
     int32_t recurrent_storage; /* MQ_WEIGHTS_… */
     int32_t reset_after;       /* 1: the reset gate scales a sum, 0: the hidden state */
 } mq_gru_f32_params_t;
@@ -44,9 +45,9 @@ static inline void mq_gru_f32_step(const mq_gates_f32_product_t *product,
     }
 }
 
-/* input [steps][input_size], output [steps][units], hidden [units], which is changed in place. weights, scale
- * and bias, and those of the recurrent sums: rows of the update gate, the reset gate and the candidate, see
- * mq_gates_f32_product_t. scratch: float [5 * units].
+/* input [steps][input_size], output [steps][units] or [units], hidden [units], which is changed in place.
+ * weights, scale and bias, and those of the recurrent sums: rows of the update gate, the reset gate and the
+ * candidate, see mq_gates_f32_product_t. scratch: float [5 * units].
  */
 MQ_KERNEL void mq_gru_f32(const mq_gru_f32_params_t *params,
                           const float *input,
@@ -69,7 +70,7 @@ MQ_KERNEL void mq_gru_f32(const mq_gru_f32_params_t *params,
         mq_gru_f32_step(&product, &recurrent, params->reset_after, input, sums, hidden);
         memcpy(output, hidden, (size_t)units * sizeof *hidden);
         input += params->input_size;
-        output += units;
+        output += params->output_step;
     }
 }
 

@@ -11,6 +11,7 @@ typedef struct {
     int32_t steps;
     int32_t input_size;
     int32_t units;
+    int32_t output_step; /* from one step of the output to the next: units; 0 where only the last is kept */
     int32_t starts_anew; /* 1: the hidden state is 0 before the run */
     int32_t output_multiplier;
     int32_t output_shift;
@@ -21,9 +22,9 @@ typedef struct {
     int32_t reset_after; /* 1: the reset gate scales a sum, 0: the hidden state */
 } mq_gru_s16_params_t;
 
-/* input [steps][input_size], output [steps][units], hidden [units], which is changed in place. weights, bias,
- * multiplier and shift, and those of the recurrent sums: rows of the update gate, the reset gate and the
- * candidate, see mq_gates_s16_product_t. scratch: int32 [4 * units], int16 [2 * units].
+/* input [steps][input_size], output [steps][units] or [units], hidden [units], which is changed in place.
+ * weights, bias, multiplier and shift, and those of the recurrent sums: rows of the update gate, the reset
+ * gate and the candidate, see mq_gates_s16_product_t. scratch: int32 [4 * units], int16 [2 * units].
  */
 MQ_KERNEL void mq_gru_s16(const mq_gru_s16_params_t *params,
                           const int16_t *input,
@@ -57,7 +58,7 @@ MQ_KERNEL void mq_gru_s16(const mq_gru_s16_params_t *params,
         mq_gru_s16_step(&layer, params->reset_after, input, before, sums, reset, hidden, output);
         before = output;
         input += params->input_size;
-        output += units;
+        output += params->output_step;
     }
 }
 

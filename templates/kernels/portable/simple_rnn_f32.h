@@ -11,8 +11,9 @@ typedef struct {
     int32_t steps;
     int32_t input_size;
     int32_t units;
-    int32_t starts_anew;       /* 1: the hidden state is 0 before the run */
-    int32_t storage;           /* MQ_WEIGHTS_… */
+    int32_t output_step; /* from one step of the output to the next: units; 0 where only the last is kept */
+    int32_t starts_anew; /* 1: the hidden state is 0 before the run */
+    int32_t storage;     /* MQ_WEIGHTS_… */
     int32_t recurrent_storage; /* MQ_WEIGHTS_… */
 } mq_simple_rnn_f32_params_t;
 
@@ -29,9 +30,9 @@ static inline void mq_simple_rnn_f32_step(const mq_gates_f32_product_t *product,
     }
 }
 
-/* input [steps][input_size], output [steps][units], hidden [units], which is changed in place. weights, scale
- * and bias, and those of the recurrent sums: a row a unit, see mq_gates_f32_product_t. scratch: float
- * [units].
+/* input [steps][input_size], output [steps][units] or [units], hidden [units], which is changed in place.
+ * weights, scale and bias, and those of the recurrent sums: a row a unit, see mq_gates_f32_product_t.
+ * scratch: float [units].
  */
 MQ_KERNEL void mq_simple_rnn_f32(const mq_simple_rnn_f32_params_t *params,
                                  const float *input,
@@ -54,7 +55,7 @@ MQ_KERNEL void mq_simple_rnn_f32(const mq_simple_rnn_f32_params_t *params,
         mq_simple_rnn_f32_step(&product, &recurrent, input, sums, hidden);
         memcpy(output, hidden, (size_t)units * sizeof *hidden);
         input += params->input_size;
-        output += units;
+        output += params->output_step;
     }
 }
 

@@ -11,6 +11,7 @@ typedef struct {
     int32_t steps;
     int32_t input_size;
     int32_t units;
+    int32_t output_step; /* from one step of the output to the next: units; 0 where only the last is kept */
     int32_t starts_anew; /* 1: the hidden state is 0 before the run */
     int32_t output_multiplier;
     int32_t output_shift;
@@ -20,9 +21,9 @@ typedef struct {
     int32_t recurrent_narrow;
 } mq_simple_rnn_s16_params_t;
 
-/* input [steps][input_size], output [steps][units], hidden [units], which is changed in place. weights, bias,
- * multiplier and shift, and those of the recurrent sums: a row a unit, see mq_gates_s16_product_t.
- * scratch: int32 [units], int16 [units].
+/* input [steps][input_size], output [steps][units] or [units], hidden [units], which is changed in place.
+ * weights, bias, multiplier and shift, and those of the recurrent sums: a row a unit, see
+ * mq_gates_s16_product_t. scratch: int32 [units], int16 [units].
  */
 MQ_KERNEL void mq_simple_rnn_s16(const mq_simple_rnn_s16_params_t *params,
                                  const int16_t *input,
@@ -55,7 +56,7 @@ MQ_KERNEL void mq_simple_rnn_s16(const mq_simple_rnn_s16_params_t *params,
         mq_simple_rnn_s16_step(&layer, input, before, sums, hidden, output);
         before = output;
         input += params->input_size;
-        output += units;
+        output += params->output_step;
     }
 }
 

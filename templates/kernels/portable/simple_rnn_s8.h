@@ -11,15 +11,16 @@ typedef struct {
     int32_t steps;
     int32_t input_size;
     int32_t units;
+    int32_t output_step; /* from one step of the output to the next: units; 0 where only the last is kept */
     int32_t starts_anew; /* 1: the hidden state is 0 before the run */
     int32_t output_multiplier;
     int32_t output_shift;
     int32_t output_zero_point;
 } mq_simple_rnn_s8_params_t;
 
-/* input [steps][input_size], output [steps][units], hidden [units], which is changed in place. weights, bias,
- * multiplier and shift, and those of the recurrent sums: a row a unit, see mq_gates_s8_product_t.
- * scratch: int32 [units], int8 [units].
+/* input [steps][input_size], output [steps][units] or [units], hidden [units], which is changed in place.
+ * weights, bias, multiplier and shift, and those of the recurrent sums: a row a unit, see
+ * mq_gates_s8_product_t. scratch: int32 [units], int8 [units].
  */
 MQ_KERNEL void mq_simple_rnn_s8(const mq_simple_rnn_s8_params_t *params,
                                 const int8_t *input,
@@ -41,7 +42,8 @@ MQ_KERNEL void mq_simple_rnn_s8(const mq_simple_rnn_s8_params_t *params,
         {params->units, recurrent_weights, recurrent_bias, recurrent_multiplier, recurrent_shift},
         {params->output_multiplier, params->output_shift, params->output_zero_point},
         table};
-    mq_simple_rnn_s8_run(&layer, params->starts_anew, params->steps, input, scratch, hidden, output, 0);
+    mq_simple_rnn_s8_run(&layer, params->starts_anew, params->steps, params->output_step, input, scratch,
+                         hidden, output, 0);
 }
 
 #endif
