@@ -98,6 +98,12 @@ static inline int32_t mq_ssat8(int32_t x) {
     return result;
 }
 
+static inline int32_t mq_ssat16(int32_t x) {
+    int32_t result;
+    __asm__("ssat %0, #16, %1" : "=r"(result) : "r"(x));
+    return result;
+}
+
 static inline uint32_t mq_sadd16(uint32_t a, uint32_t b) {
     uint32_t sum;
     __asm__("sadd16 %0, %1, %2" : "=r"(sum) : "r"(a), "r"(b));
@@ -190,6 +196,10 @@ static inline uint32_t mq_pkhtb(uint32_t tops, uint32_t bottoms) {
 
 static inline int32_t mq_ssat8(int32_t x) {
     return mq_clamp(x, -128, 127);
+}
+
+static inline int32_t mq_ssat16(int32_t x) {
+    return mq_clamp(x, INT16_MIN, INT16_MAX);
 }
 
 /* The larger, or the smaller, of two int8, for each byte of a word. */
