@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from mcu_quant.importers import keras_einsum  # noqa: F401 - adds the layers inside to HANDLERS
 from mcu_quant.importers.keras_functions.arguments import Arguments, TensorName
 from mcu_quant.importers.keras_functions.attention import (
     Attention,
