@@ -24,11 +24,35 @@ def random_normalization(index: int) -> Case:
         rows = 10.0 ** rng.uniform(-2, 0, (20, 1, steps, 1))
         x = rng.normal(rng.uniform(-2, 2), 1, (20, 1, steps, size)) * rows
         model = quantize_integer(_layer(rng, steps, size), [x.astype(np.float32)], QuantizeOptions())
-        for node in merge_normalizations(model).bound_nodes():
-            if node.node.op == "normalize_rows":
-                quant = node.output.quant
-                assert quant is not None
-                return Case(f"normalization {index}", node.node.op, node.attrs, (node.input(0),), quant, 1)
+        found = _merged(f"normalization {index}", model)
+        if found is not None:
+            return found
+
+
+def case_of(name: str, class_name: str, center: bool) -> Case:
+    """With gamma, and maybe beta."""
+    rng = np.random.default_rng(9)
+    weights = [rng.normal(0, 1, 12).astype(np.float32) for _ in range(1 + center)]
+    config = {"scale": True, "center": center}
+    if class_name == "RMSNormalization":
+        del weights[1:]
+    m = Model(4, 12)
+    graph = m.graph(
+        LAYER.from_keras(KerasLayer("norm", class_name, config, tuple(weights)), [m.x], m.builder)
+    )
+    x = rng.normal(0, 1, (20, 1, 4, 12)).astype(np.float32)
+    found = _merged(name, quantize_integer(graph, [x], QuantizeOptions()))
+    assert found is not None
+    return found
+
+
+def _merged(name: str, model: Graph) -> Case | None:
+    for node in merge_normalizations(model).bound_nodes():
+        if node.node.op == "normalize_rows":
+            quant = node.output.quant
+            assert quant is not None
+            return Case(name, node.node.op, node.attrs, (node.input(0),), quant, 1)
+    return None
 
 
 def _layer(rng: np.random.Generator, steps: int, size: int) -> Graph:
