@@ -194,10 +194,6 @@ static inline uint32_t mq_pkhtb(uint32_t tops, uint32_t bottoms) {
     return (tops & 0xFFFF0000u) | (bottoms >> 16);
 }
 
-static inline int32_t mq_ssat16(int32_t x) {
-    return mq_clamp(x, INT16_MIN, INT16_MAX);
-}
-
 static inline int32_t mq_ssat8(int32_t x) {
     return mq_clamp(x, -128, 127);
 }
