@@ -24,6 +24,7 @@ from mcu_quant.ops.forms import FLOAT_FORMS, form_of
 from mcu_quant.ops.interpreter import run_graph
 from mcu_quant.ops.support import find_problems
 from mcu_quant.ops.tolerance import Tolerance, output_tolerances
+from mcu_quant.optimize.slides import find_slides
 from mcu_quant.pipeline import TfliteModel, deploy, deploy_smallest
 from mcu_quant.streaming.standard import in_standard_operators
 from mcu_quant.verify.compare import compare as compare_outputs
@@ -178,6 +179,8 @@ def _check_stream(case: StreamCase, tally: Tally) -> Checked | None:
         compare("the streaming reference", run_graph(case.graph, case.inputs), checked)
         if file:
             _ask_oracle(checked, tally)
+            found = find_slides(read_tflite(file, "hunted"))
+            compare("the file, read again", run_graph(found, case.inputs), checked)
     tally.operators.update(node.op for node in case.graph.nodes)
     tally.engines["the window model"] += 1
     return checked

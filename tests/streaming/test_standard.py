@@ -11,17 +11,20 @@ import pytest
 from mcu_quant.deployment import GenerateOptions
 from mcu_quant.errors import UnsupportedModelError
 from mcu_quant.exporters.tflite import write_tflite
-from mcu_quant.ir import Graph
+from mcu_quant.ir import Graph, State, check
+from mcu_quant.kernels.base import CORES
 from mcu_quant.ops.concatenation import ConcatenationAttrs
 from mcu_quant.ops.interpreter import run_graph
 from mcu_quant.ops.pooling import Pool2DAttrs
 from mcu_quant.ops.reduction import ReductionAttrs
 from mcu_quant.ops.reshape import ReshapeAttrs
+from mcu_quant.ops.strided_slice import attrs_of
 from mcu_quant.optimize.slides import find_slides
-from mcu_quant.pipeline import streamed, streaming_file
+from mcu_quant.pipeline import TfliteModel, deploy, streamed, streaming_file
 from mcu_quant.streaming import stream_graph
 from mcu_quant.streaming.standard import in_standard_operators
 from mcu_quant.streaming.windows import run_windows
+from mcu_quant.verify.host import HostEngine
 from tests.hunter.draws import drawn
 from tests.hunter.streams import stream_cases
 from tests.keras_models import needs_models
@@ -89,6 +92,45 @@ def test_rows_that_are_cut_before_new_ones_are_joined() -> None:
     assert operators(find_slides(other)) == operators(graph)
     for actual, expected in zip(run_graph(find_slides(other), [x]), run_graph(graph, [x]), strict=True):
         np.testing.assert_array_equal(actual, expected)
+
+
+def by_itself(hop: int, kept: int) -> Graph:
+    """A convolution of kept + hop rows, of which the last are the state: as streaming layers keep them."""
+    model = Model(hop)
+    model.tensors["kept"] = replace(model.tensors["x"], name="kept", shape=(1, kept, 1, 2))
+    model.last = "kept"
+    model.layer("joined", "concatenation", ConcatenationAttrs(1), ("x",)).conv("a", kept + hop)
+    model.last = "joined"
+    model.layer("last", "strided_slice", attrs_of([slice(None), slice(hop, None)], (1, kept + hop, 1, 2)))
+    initial = np.arange(2 * kept, dtype=np.int8).reshape(1, kept, 1, 2)
+    states = (State("kept", "last", initial),)
+    return check(Graph("by_itself", tuple(model.nodes), model.tensors, ("x",), ("a",), states=states))
+
+
+@pytest.mark.parametrize(("hop", "kept"), [(1, 4), (3, 2), (2, 2)])
+def test_what_is_joined_becomes_the_state_where_it_is_read(hop: int, kept: int) -> None:
+    graph, x = by_itself(hop, kept), frames(20, hop)
+    found = find_slides(graph)
+    assert operators(found) == ["slide", "conv_2d"]
+    assert found.tensors[found.states[0].before].shape[1] == hop + kept
+    (expected,) = run_graph(graph, [x])
+    np.testing.assert_array_equal(run_graph(found, [x])[0], expected)
+    deployment = deploy(TfliteModel("by_itself", b"", graph), CORES["generic"], GenerateOptions())
+    np.testing.assert_array_equal(HostEngine(deployment, sanitize=True).run([x])[0], expected)
+
+
+@pytest.mark.parametrize("output", ["kept", "last"])
+def test_a_state_that_is_read_by_others_stays_as_it_is(output: str) -> None:
+    graph = replace(by_itself(1, 4), outputs=("a", output))
+    assert operators(find_slides(graph)) == operators(graph)
+
+
+def test_a_state_that_is_all_new_is_no_slide() -> None:
+    """Three new rows, two of which are kept, and nothing reads them joined."""
+    graph = by_itself(3, 2)
+    nodes = tuple(node for node in graph.nodes if node.name != "a")
+    graph = replace(graph, nodes=nodes, outputs=("kept",)).with_()
+    assert operators(find_slides(graph)) == ["concatenation", "strided_slice"]
 
 
 def test_what_is_read_otherwise_stays() -> None:
