@@ -32,9 +32,9 @@ def inputs(model: Path) -> Path:
 
 def test_inspect_says_what_is_kept(model: Path, mcu_quant: Run) -> None:
     facts = only_json(mcu_quant("inspect", model, "--json"))
-    assert facts["memory"]["state_bytes"] == 12
+    assert facts["memory"]["state_bytes"] == 16
     done = mcu_quant("inspect", model)
-    assert "state from run to run (RAM)" in done.stdout and "12 bytes" in done.stdout
+    assert "state from run to run (RAM)" in done.stdout and "16 bytes" in done.stdout
 
 
 @pytest.mark.parametrize("engine", ["reference", "host"])
@@ -59,7 +59,7 @@ def test_generate(model: Path, mcu_quant: Run, tmp_path: Path) -> None:
     done = mcu_quant("generate", model, "--target", "cortex-m4", "-o", tmp_path)
     assert done.returncode == 0, done.stderr
     header = (tmp_path / "ring.h").read_text(encoding="utf-8")
-    assert "#define RING_STATE_BYTES 12" in header and "void ring_reset(void *state);" in header
+    assert "#define RING_STATE_BYTES 16" in header and "void ring_reset(void *state);" in header
 
 
 def test_what_cannot_be_is_refused(mcu_quant: Run, tmp_path: Path) -> None:

@@ -17,7 +17,16 @@ from mcu_quant.ops.reshape import ReshapeAttrs
 from mcu_quant.ops.strided_slice import attrs_of
 from mcu_quant.ops.svdf import SvdfAttrs
 from tests.hunter import elementwise
-from tests.hunter.build import QUANTS, SCALES, SEEDS, ZERO_POINTS, Draw, GraphDraft, draw_output_quant
+from tests.hunter.build import (
+    MAX_ELEMENTS,
+    QUANTS,
+    SCALES,
+    SEEDS,
+    ZERO_POINTS,
+    Draw,
+    GraphDraft,
+    draw_output_quant,
+)
 from tests.hunter.graphs import EMITTERS, NEEDS_IMAGE, SHAPES, Case, draw_samples
 from tests.hunter.windows import typical_sum
 
@@ -43,6 +52,10 @@ class StateDraft(GraphDraft):
 
     def state(self, shape: Sequence[int], quant: QuantParams, dtype: str = "int8") -> Tensor:
         self.before.append(self.input(tuple(shape), quant, dtype))
+        return self.before[-1]
+
+    def float_state(self, shape: Sequence[int]) -> Tensor:
+        self.before.append(self.input(tuple(shape), None, "float32"))
         return self.before[-1]
 
 
@@ -98,6 +111,8 @@ def _with_states(draft: StateDraft, after: dict[str, str], extra_outputs: int) -
 
 def _at_reset(draft: StateDraft, tensor: Tensor, rng: np.random.Generator) -> np.ndarray:
     """Of an operator's own state real 0; else that, a repeated row, or anything."""
+    if tensor.dtype == "float32":
+        return (rng.integers(-40, 40, tensor.shape) / 8).astype(np.float32)
     zero = np.full(tensor.shape, tensor.zero_point, tensor.dtype)
     kind = draft.draw(st.integers(0, 2))
     if kind == 0 or tensor.name in draft.own:
@@ -113,15 +128,41 @@ def ring_buffer(draft: GraphDraft) -> Tensor | None:
     if x is None or x.quant is None or x.shape[0] != 1:
         return None
     rows = draft.draw(st.integers(1, 6))
+    if draft.draw(st.integers(0, 2)) == 0:
+        return _float_ring_buffer(draft, x, rows)
     before = draft.state((1, rows, *x.shape[2:]), x.quant)
     window = draft.add("concatenation", ConcatenationAttrs(1), [before, x], x.quant)
-    if window is None:
-        return None
-    attrs = attrs_of((slice(None), slice(-rows, None)), window.shape)
-    kept = draft.add("strided_slice", attrs, [window], x.quant)
-    assert kept is not None
-    draft.own[before.name] = kept.name
+    kept = None if window is None else _last_rows(draft, window, rows)
+    if kept is not None:
+        draft.own[before.name] = kept.name
     return window
+
+
+def _last_rows(draft: GraphDraft, window: Tensor, rows: int) -> Tensor:
+    attrs = attrs_of((slice(None), slice(-rows, None)), window.shape)
+    kept = draft.add("strided_slice", attrs, [window], window.quant)
+    assert kept is not None
+    return kept
+
+
+def _float_ring_buffer(draft: StateDraft, x: Tensor, rows: int) -> Tensor | None:
+    """The same in float32, quantized behind, as TensorFlow's converter leaves it in an int8 model."""
+    quant = x.quant if draft.draw(st.booleans()) else draft.draw(QUANTS)
+    shape = (1, rows, *x.shape[2:])
+    if quant is None or (rows + x.shape[1]) * x.elements // x.shape[1] > MAX_ELEMENTS:
+        return None
+    before = draft.float_state(shape)
+    joined = draft.add("concatenation", ConcatenationAttrs(1), [before, _real(draft, x)], None, "float32")
+    window = None if joined is None else draft.add("quantize", None, [joined], quant)
+    assert window is not None
+    draft.own[before.name] = _real(draft, _last_rows(draft, window, rows)).name
+    return window
+
+
+def _real(draft: GraphDraft, x: Tensor) -> Tensor:
+    real = draft.add("dequantize", None, [x], None, "float32")
+    assert real is not None
+    return real
 
 
 def svdf(draft: GraphDraft) -> Tensor | None:
