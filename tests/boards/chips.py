@@ -286,7 +286,7 @@ class Stm32U5(Chip):
 
 class Nordic(Chip):
     def status(self, address: int, word: int) -> int:
-        return self.words.get(0x40000000, 0) if address == 0x40000100 else word
+        return 0x10001 * self.bits(0x40000000, 0, 1) if address == 0x4000040C else word
 
     def core_hz(self) -> float:
         assert self.bits(0x40000000, 0, 1) == 1, "the crystal"

@@ -1,7 +1,8 @@
-"""UARTs of the chips, as programs see them: always ready, and keeping what is sent while they are on."""
+"""UARTs of the chips, as programs see them: always ready to send, and keeping what they send while on."""
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -13,13 +14,19 @@ MHZ = 1_000_000
 
 @dataclass
 class Uart:
-    """address: of the UART. sent: every byte that it has sent."""
+    """address: of the UART. sent: every byte that it has sent. coming: what the program has not read yet."""
 
     address: int
     sent: bytearray = field(default_factory=bytearray)
+    coming: deque[int] = field(default_factory=deque)
 
     def status(self, chip: Chip, address: int) -> int | None:
+        """What the word at an address reads as; None if it is no register of the UART's state."""
         return None
+
+    def received(self) -> int:
+        """The data register, when it is read."""
+        return self.coming.popleft() if self.coming else 0
 
     def written(self, chip: Chip, address: int, value: int) -> None:
         if address - self.address == self.data and self.is_on(chip):
@@ -43,7 +50,9 @@ class OldUsart(Uart):
     data = 0x04
 
     def status(self, chip: Chip, address: int) -> int | None:
-        return 0xC0 if address == self.address else None
+        if address == self.address:
+            return 0xC0 | 0x20 * bool(self.coming)
+        return self.received() if address == self.address + 4 else None
 
     def is_on(self, chip: Chip) -> bool:
         return self.word(chip, 0x0C) & 0x2008 == 0x2008
@@ -59,7 +68,9 @@ class NewUsart(Uart):
     scale = 1
 
     def status(self, chip: Chip, address: int) -> int | None:
-        return 0xC0 if address == self.address + 0x1C else None
+        if address == self.address + 0x1C:
+            return 0xC0 | 0x20 * bool(self.coming)
+        return self.received() if address == self.address + 0x24 else None
 
     def is_on(self, chip: Chip) -> bool:
         return self.word(chip, 0) & 9 == 9
@@ -77,6 +88,11 @@ class NordicUart(Uart):
 
     data = 0x51C
 
+    def status(self, chip: Chip, address: int) -> int | None:
+        if address == self.address + 0x108:
+            return int(bool(self.coming) and self.word(chip, 0) == 1)
+        return self.received() if address == self.address + 0x518 else None
+
     def written(self, chip: Chip, address: int, value: int) -> None:
         super().written(chip, address, value)
         if address == self.address + self.data:
@@ -91,7 +107,9 @@ class NordicUart(Uart):
 
 class Pl011(Uart):
     def status(self, chip: Chip, address: int) -> int | None:
-        return 0x90 if address == self.address + 0x18 else None
+        if address == self.address + 0x18:
+            return 0x80 | 0x10 * (not self.coming)
+        return self.received() if address == self.address else None
 
     def is_on(self, chip: Chip) -> bool:
         return self.word(chip, 0x30) & 0x101 == 0x101 and self.word(chip, 0x2C) & 0x70 == 0x70
@@ -104,7 +122,9 @@ class KinetisUart(Uart):
     data = 7
 
     def status(self, chip: Chip, address: int) -> int | None:
-        return 0x80 if address == self.address + 4 else None
+        if address == self.address + 4:
+            return 0x80 | 0x20 * bool(self.coming)
+        return self.received() << 24 if address == self.address + 7 else None
 
     def is_on(self, chip: Chip) -> bool:
         return bool(self.word(chip, 0) >> 24 & 8)
