@@ -83,6 +83,13 @@ def test_200_samples_on_every_board(name: str, tmp_path: Path) -> None:
     assert len(outputs[0]) == 200
 
 
+def test_200_samples_over_a_terminal(tiny: Deployment, tmp_path: Path) -> None:
+    """A device as a board's serial port is one, and not a URL."""
+    with served(M3, tiny, tmp_path, pty=True) as machine:
+        engine = run(tiny, machine.terminal(), default_inputs(tiny.graph, 198))
+    assert engine.restarts == 0
+
+
 @pytest.mark.parametrize("name", LINES)
 def test_what_is_lost_or_damaged_is_sent_again(name: str, tiny: Deployment, board: Served) -> None:
     line = Line(**LINES[name])
