@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import signal
+import subprocess
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -13,11 +14,14 @@ import numpy as np
 import pytest
 
 from mcu_quant.boards import load_board, qemu_boards
+from mcu_quant.codegen.project import WARNINGS, compile_flags, render_sources
 from mcu_quant.deployment import Deployment
 from mcu_quant.errors import DeviceError, EngineFailedError
 from mcu_quant.exporters.tflite import write_tflite
 from mcu_quant.ops.interpreter import run_graph
 from mcu_quant.samples import default_inputs
+from mcu_quant.sections import Placement, SplitArena
+from mcu_quant.verify.image import link_images
 from mcu_quant.verify.serial_engine import SerialEngine
 from mcu_quant.verify.serial_port import PortOptions
 from mcu_quant.verify.serial_profile import profile_on_port
@@ -266,3 +270,19 @@ def test_the_command_line_refuses(
     done = mcu_quant(arguments[0], tiny_tflite, *arguments[1:])
     assert done.returncode == 2 and re.search(message, done.stderr), done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_several_models_and_arenas_in_one_firmware(tmp_path: Path) -> None:
+    """One of them with state, and each with a slow and a fast arena; compiled without a warning."""
+    placement = Placement(arena=SplitArena(40, fast_section="psram", section="ram"))
+    first = deploy(tiny_model(), M3, placement=placement)
+    second = deploy_with_state(M3.core, placement=placement)
+    assert first.plan.is_split and second.plan.is_split
+    files = render_sources(M3, [first, second], ["serve.c"])
+    (image,) = link_images(M3, first, files, ["serve"], tmp_path)
+    flags = [*compile_flags(M3, "balanced"), *WARNINGS, "-Werror", "-Imodel", "-Iboard", "-fsyntax-only"]
+    subprocess.run(["arm-none-eabi-gcc", *flags, "serve.c", "board/frames.c"], cwd=tmp_path, check=True)
+    with running(M3, tmp_path, "-kernel", str(image)) as machine:
+        run(second, machine.url, [steps(10)])
+        run(first, machine.url, default_inputs(first.graph, 8))
+        run(second, machine.url, [steps(10)])
