@@ -31,6 +31,9 @@ enum { COUNT = 0, COMMAND = 2, STATUS = 3, SEQUENCE = 4, PAYLOAD = 8 };
 #define TEXT_OF(macro) TEXT(macro)
 #define TEXT(value) #value
 
+/* The counter may have fewer bits than a word. */
+#define LARGEST_TICKS (0xFFFFFFFFu >> (32 - BOARD_TIMER_BITS))
+
 typedef struct {
     const uint8_t *bytes;
     uint32_t count; /* 0 if there is no such thing */
@@ -67,6 +70,7 @@ static area_t description_of(uint32_t model) {
             "\"inputs\":[64],"
             "\"outputs\":[10],"
             "\"layers\":8,"
+            "\"timer_bits\":32,"
             "\"build\":"
             "\"" TEXT_OF(DIGITS_BUILD) "\"}";
         return (area_t){(const uint8_t *)text, sizeof text - 1u};
@@ -113,7 +117,7 @@ static uint32_t run(uint32_t model, int with_layers) {
     default:
         break;
     }
-    return port_counter() - start;
+    return (port_counter() - start) & LARGEST_TICKS;
 }
 
 static uint32_t word_at(const uint8_t *bytes) {
@@ -131,8 +135,8 @@ static size_t put_word(size_t at, uint32_t word) {
     return at + 4u;
 }
 
-/* The commands: each gets its payload and puts that of the reply behind PAYLOAD. Returns where that ends, or 0
- * for a request that makes no sense.
+/* The commands: each gets its payload and puts that of the reply behind PAYLOAD. Returns where that ends, or
+ * 0 for a request that makes no sense.
  */
 
 /* version: ours, models, bytes of a chunk (16 bits), rate of ticks, clock of the CPU */

@@ -32,6 +32,9 @@ enum { COUNT = 0, COMMAND = 2, STATUS = 3, SEQUENCE = 4, PAYLOAD = 8 };
 #define TEXT_OF(macro) TEXT(macro)
 #define TEXT(value) #value
 
+/* The counter may have fewer bits than a word. */
+#define LARGEST_TICKS (0xFFFFFFFFu >> (32 - BOARD_TIMER_BITS))
+
 typedef struct {
     const uint8_t *bytes;
     uint32_t count; /* 0 if there is no such thing */
@@ -69,6 +72,7 @@ static area_t description_of(uint32_t model) {
             "\"inputs\":[64],"
             "\"outputs\":[2],"
             "\"layers\":4,"
+            "\"timer_bits\":32,"
             "\"build\":"
             "\"" TEXT_OF(SPOTTER_BUILD) "\"}";
         return (area_t){(const uint8_t *)text, sizeof text - 1u};
@@ -84,6 +88,7 @@ static area_t description_of(uint32_t model) {
             "\"inputs\":[64],"
             "\"outputs\":[10],"
             "\"layers\":6,"
+            "\"timer_bits\":32,"
             "\"build\":"
             "\"" TEXT_OF(READER_BUILD) "\"}";
         return (area_t){(const uint8_t *)text, sizeof text - 1u};
@@ -141,7 +146,7 @@ static uint32_t run(uint32_t model, int with_layers) {
     default:
         break;
     }
-    return port_counter() - start;
+    return (port_counter() - start) & LARGEST_TICKS;
 }
 
 static uint32_t word_at(const uint8_t *bytes) {
@@ -159,8 +164,8 @@ static size_t put_word(size_t at, uint32_t word) {
     return at + 4u;
 }
 
-/* The commands: each gets its payload and puts that of the reply behind PAYLOAD. Returns where that ends, or 0
- * for a request that makes no sense.
+/* The commands: each gets its payload and puts that of the reply behind PAYLOAD. Returns where that ends, or
+ * 0 for a request that makes no sense.
  */
 
 /* version: ours, models, bytes of a chunk (16 bits), rate of ticks, clock of the CPU */

@@ -13,6 +13,7 @@ from mcu_quant.boards import Board
 from mcu_quant.c_names import check_c_name
 from mcu_quant.deployment import Deployment, GenerateOptions
 from mcu_quant.errors import BitsDifferError, InvalidInputError
+from mcu_quant.flashing.project import Flashed, FlashOptions, flash_project
 from mcu_quant.outputs import check_directory, write_directory
 from mcu_quant.sections import UNPLACED, Placement, placement_of, read_placement
 from mcu_quant.verify.compare import Comparison
@@ -71,6 +72,15 @@ class Generated:
         options = self.deployment.options
         return {"schema": 1, **pipeline.profile(self.model, board, arrays, options, _port(port))}
 
+    def flash(self, program: str = "firmware", *, dry_run: bool = False, **options: Any) -> Flashed:
+        """Build the project's main.c ("firmware") or serve.c ("serve"), and write it onto the board.
+
+        options: of FlashOptions, as `mcu-quant flash` has them: tool, server, port, probe, drive. dry_run:
+        only find the command, and make the files that it needs.
+        """
+        self._board()
+        return flash_project(self.path, FlashOptions(program, **options), dry_run=dry_run)
+
     def certify(
         self, output_dir: str | Path, inputs: Inputs | None = None, *, force: bool = False
     ) -> dict[str, Any]:
@@ -93,7 +103,7 @@ class Generated:
     def _board(self) -> Board:
         if self.board is None:
             raise InvalidInputError(
-                "a library for a core cannot be profiled",
+                "a library for a core cannot be profiled or flashed",
                 value=self.deployment.core.name,
                 hint="generate(board=…)",
             )

@@ -139,7 +139,7 @@ def render_sources(
         "arenas": arenas,
         "memories": _memories(board, deployments),
         "chunk_bytes": _SMALL_CHUNK_BYTES if board.ram_bytes < _SMALL_RAM_BYTES else _CHUNK_BYTES,
-        "descriptions": [_description(board, deployment) for deployment in deployments],
+        "descriptions": [_description(board, deployment, _timer(board, port)) for deployment in deployments],
     }
     files = {name: _render(board, f"{name}.j2", context) for name in programs}
     for deployment in deployments:
@@ -242,7 +242,7 @@ def model_facts(deployment: Deployment) -> dict[str, Any]:
     }
 
 
-def _description(board: Board, deployment: Deployment) -> list[str]:
+def _description(board: Board, deployment: Deployment, timer: Timer) -> list[str]:
     """What serve.c tells of a model: JSON, as lines of a C literal; the build number is to follow."""
     graph = deployment.graph
     facts = {
@@ -254,6 +254,7 @@ def _description(board: Board, deployment: Deployment) -> list[str]:
         "inputs": [tensor.bytes for tensor in graph.input_tensors()],
         "outputs": [tensor.bytes for tensor in graph.output_tensors()],
         "layers": len(graph.nodes),
+        "timer_bits": timer.bits,
     }
     pieces = [f"{json.dumps(key)}:{json.dumps(value)}," for key, value in facts.items()]
     return [json.dumps(piece) for piece in ["{", *pieces, '"build":']]
