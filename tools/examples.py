@@ -76,7 +76,8 @@ def _holds(path: Path, data: bytes) -> bool:
 def main() -> None:
     if sys.argv[1:] == ["--check"]:
         different = [name for example in examples() for name in differences(example)]
-        print("\n".join(different))
+        for name in different:
+            print(name)
         sys.exit(1 if different else 0)
     for example in examples():
         write(example)

@@ -15,7 +15,9 @@
 #define PENDSV_LOWEST (0xFFu << 16)
 
 #define XPSR_THUMB 0x01000000u
-/* Return to thread mode, PSP, a frame without floating-point registers (B1.5.8). */
+/* Return to thread mode, PSP, a frame without floating-point registers (B1.5.8). 0xFFFFFFBC for the
+ * non-secure state of Armv8-M.
+ */
 #define EXC_RETURN_TASK 0xFFFFFFFDu
 
 typedef struct {
