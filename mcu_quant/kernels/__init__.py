@@ -132,6 +132,7 @@ _MODULES = (
     "dsp.transpose_conv_s8_dsp",
     "dsp.batch_matmul_s8_dsp",
     "dsp.batch_matmul_pairs_s8_dsp",
+    "dsp.batch_matmul_s16_dsp",
     "dsp.normalize_rows_s8_dsp",
     "dsp.lstm_s8_dsp",
     "dsp.svdf_s8_dsp",
