@@ -74,6 +74,7 @@ MQ_SPECIALISED void mq_lstm_s16_run(const mq_lstm_s16_layer_t *layer,
                                     const mq_lstm_cell_t *how,
                                     int32_t steps,
                                     int32_t starts_anew,
+                                    int32_t sequences,
                                     const int16_t *input,
                                     int16_t *output,
                                     int16_t *hidden,
@@ -87,11 +88,17 @@ MQ_SPECIALISED void mq_lstm_s16_run(const mq_lstm_s16_layer_t *layer,
     }
     for (int32_t step = 0; step < steps; step++) {
         mq_lstm_s16_step(layer, how, input, before, cell, output, by_words);
-        before = output;
         input += layer->input_size;
-        output += layer->units;
+        if (sequences) {
+            before = output;
+            output += layer->units;
+        } else {
+            memcpy(hidden, output, state_bytes);
+        }
     }
-    memcpy(hidden, before, state_bytes);
+    if (sequences) {
+        memcpy(hidden, before, state_bytes);
+    }
 }
 
 #endif
