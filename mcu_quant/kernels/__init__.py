@@ -135,6 +135,7 @@ _MODULES = (
     "dsp.batch_matmul_s16_dsp",
     "dsp.normalize_rows_s8_dsp",
     "dsp.lstm_s8_dsp",
+    "dsp.lstm_s16_dsp",
     "dsp.svdf_s8_dsp",
     "dsp.add_s8_dsp",
     "dsp.binary_s8_dsp",

@@ -75,6 +75,7 @@ MQ_SPECIALISED void mq_lstm_s8_run(const mq_lstm_s8_layer_t *layer,
                                    const mq_lstm_cell_t *how,
                                    int32_t steps,
                                    int32_t starts_anew,
+                                   int32_t sequences,
                                    const int8_t *input,
                                    int8_t *output,
                                    int8_t *hidden,
@@ -87,11 +88,17 @@ MQ_SPECIALISED void mq_lstm_s8_run(const mq_lstm_s8_layer_t *layer,
     }
     for (int32_t step = 0; step < steps; step++) {
         mq_lstm_s8_step(layer, how, input, before, cell, output, by_words);
-        before = output;
         input += layer->input_size;
-        output += layer->units;
+        if (sequences) {
+            before = output;
+            output += layer->units;
+        } else {
+            memcpy(hidden, output, (size_t)layer->units);
+        }
     }
-    memcpy(hidden, before, (size_t)layer->units);
+    if (sequences) {
+        memcpy(hidden, before, (size_t)layer->units);
+    }
 }
 
 #endif
