@@ -128,6 +128,12 @@ static inline uint32_t mq_smallest_bytes(uint32_t a, uint32_t b) {
     __asm__("ssub8 %0, %1, %2\n\tsel %0, %2, %1" : "=&r"(smallest) : "r"(a), "r"(b));
     return smallest;
 }
+
+/* acc + bottom(a) * bottom(b) + top(a) * top(b), in 64 bits. */
+static inline int64_t mq_smlald(uint32_t a, uint32_t b, int64_t acc) {
+    __asm__("smlald %Q0, %R0, %1, %2" : "+r"(acc) : "r"(a), "r"(b));
+    return acc;
+}
 #else
 /* acc + bottom(a) * bottom(b), and so on; sums wrap. */
 static inline int32_t mq_smlabb(uint32_t a, uint32_t b, int32_t acc) {
@@ -149,6 +155,10 @@ static inline int32_t mq_smlatt(uint32_t a, uint32_t b, int32_t acc) {
 /* acc + bottom(a) * bottom(b) + top(a) * top(b). */
 static inline int32_t mq_smlad(uint32_t a, uint32_t b, int32_t acc) {
     return mq_smlatt(a, b, mq_smlabb(a, b, acc));
+}
+
+static inline int64_t mq_smlald(uint32_t a, uint32_t b, int64_t acc) {
+    return acc + (int64_t)mq_bottom(a) * mq_bottom(b) + (int64_t)mq_top(a) * mq_top(b);
 }
 
 /* acc + the upper word of a * b; smmlar rounds the whole sum to its upper word. */
