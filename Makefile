@@ -18,7 +18,7 @@ SEED ?= 0
 # Mutants of each block of assembly that `make mutate` tries.
 MUTANTS ?= 20
 
-.PHONY: demo test check lint fuzz hostile prove mutate docs bench format setup table clean
+.PHONY: demo test check lint fuzz hostile prove mutate docs examples bench format setup table clean
 
 demo:
 	@tools/setup.sh demo
@@ -59,6 +59,10 @@ mutate: setup
 docs: setup
 	"$(BIN)/python" tools/supported_ops.py
 	"$(BIN)/python" tools/arena_picture.py
+
+# The generated C of firmware_examples/, from the models there.
+examples: setup
+	"$(BIN)/python" tools/examples.py
 
 # The README's table of measurements, on the published models in ../shared.
 table: setup

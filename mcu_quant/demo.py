@@ -28,7 +28,7 @@ def run_demo(output: Path, board_name: str, *, force: bool, say: Say) -> dict[st
     """Train, quantize, generate, run every test image on QEMU; returns the facts that are printed."""
     require_all()
     check_directory(output, force=force)
-    board = pipeline.board_named(board_name)
+    board = pipeline.emulated_board(board_name)
     options = GenerateOptions()
     with tempfile.TemporaryDirectory() as name:
         say("training a small convolutional network on 1,437 handwritten digits (Keras)")

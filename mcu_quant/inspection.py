@@ -113,10 +113,10 @@ def _removed_channels(deployment: Deployment, index: int) -> int:
     """How many channels of a layer's outputs are left out because they are constant or unused."""
     removed = 0
     for node in _expanded(deployment.graph.bind(deployment.graph.nodes[index])):
-        (source,) = (source for source in deployment.reference.nodes if source.name == node.name)
-        removed += sum(deployment.reference.tensors[source.outputs[0]].shape[-1:]) - sum(
-            node.output.shape[-1:]
-        )
+        for source in deployment.reference.nodes:  # which has no copies, made for a deployment
+            if source.name == node.name:
+                before = deployment.reference.tensors[source.outputs[0]]
+                removed += sum(before.shape[-1:]) - sum(node.output.shape[-1:])
     return removed
 
 

@@ -284,6 +284,11 @@ def unique_name(name: str, *taken: Container[str]) -> str:
     return candidate
 
 
+def state_name(node: str, index: int) -> str:
+    """The name of a node's output at that position, after the node's: those behind the first are states."""
+    return f"{node}/state_{index}" if index else node
+
+
 def check(graph: Graph) -> Graph:
     """Assert the invariants that every stage relies on, and return the graph.
 

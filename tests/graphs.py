@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from mcu_quant.ir import Graph, QuantParams, Tensor
+from mcu_quant.ir import Graph, QuantParams, State, Tensor
 
 
 def assert_same_graph(actual: Graph, expected: Graph, *, names: bool = True) -> None:
@@ -16,6 +16,7 @@ def assert_same_graph(actual: Graph, expected: Graph, *, names: bool = True) -> 
     assert actual.inputs == expected.inputs
     assert actual.outputs == expected.outputs
     assert sorted(actual.tensors) == sorted(expected.tensors)
+    assert sorted(map(_state, actual.states)) == sorted(map(_state, expected.states))
     for name, tensor in actual.tensors.items():
         assert_same_tensor(tensor, expected.tensors[name])
 
@@ -33,6 +34,10 @@ def _node(node: object, names: bool) -> tuple[object, ...]:
     if not names:
         del fields["name"]
     return tuple(fields.values())
+
+
+def _state(state: State) -> tuple[str, str, bytes]:
+    return state.before, state.after, state.initial.tobytes()
 
 
 def _canonical(quant: QuantParams | None) -> tuple[object, ...] | None:

@@ -186,6 +186,7 @@ INVALID = {
     "zero size": (edited(set_fields("y0", shape=[1, 0])), "sizes, positive"),
     "huge": (edited(set_fields("y0", shape=[1, 65536, 65536])), "sizes, positive"),
     "rank": (edited(set_fields("y0", shape=[1] * 9)), "at most 8 sizes"),
+    "variable input": (edited(set_fields("x", isVariable=True)), "an input must not be a variable tensor"),
     "wrong shape": (edited(set_fields("y0", shape=[1, 4])), "follows from the inputs"),
     "short constant": (edited(set_constant("w0", bytes(8))), "size of its shape"),
     "NaN scale": (edited(set_quantization("x", scale=[float("nan")])), "positive and finite"),

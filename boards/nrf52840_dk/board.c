@@ -9,10 +9,10 @@ void board_start(void) {
     const uint32_t clock = 0x40000000u, uart = 0x40002000u, nvmc = 0x4001E000u, p0 = 0x50000000u;
     REGISTER(nvmc + 0x540u) = 1u; /* ICACHECNF: instruction cache on */
     REGISTER(clock) = 1u;         /* TASKS_HFCLKSTART: the crystal, for an exact baud rate */
-    wait_for(clock + 0x100u, 1u, 1u);
-    REGISTER(p0 + 0x508u) = 1u << 6; /* OUTSET: an idle line is high */
-    REGISTER(p0 + 0x518u) = 1u << 6; /* DIRSET */
-    REGISTER(p0 + 0x720u) = 0u;      /* PIN_CNF[8]: an input */
-    REGISTER(uart + 0x50Cu) = 6u;    /* PSEL.TXD */
-    REGISTER(uart + 0x514u) = 8u;    /* PSEL.RXD */
+    wait_for(clock + 0x40Cu, 1u << 16 | 1u, 1u << 16 | 1u); /* HFCLKSTAT: it runs */
+    REGISTER(p0 + 0x508u) = 1u << 6;                        /* OUTSET: an idle line is high */
+    REGISTER(p0 + 0x518u) = 1u << 6;                        /* DIRSET */
+    REGISTER(p0 + 0x720u) = 0u;                             /* PIN_CNF[8]: an input */
+    REGISTER(uart + 0x50Cu) = 6u;                           /* PSEL.TXD */
+    REGISTER(uart + 0x514u) = 8u;                           /* PSEL.RXD */
 }

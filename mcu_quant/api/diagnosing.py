@@ -69,7 +69,7 @@ def diagnose(
         metric=metric_for(metric, calibration if tested is None else tested),
         budget=budget if auto else 0,
         judging=metric_for(metric, calibration) if calibration.labels_shape is not None else None,
-        board=None if board is None else pipeline.board_named(board),
+        board=None if board is None else pipeline.emulated_board(board),
     )
     return diagnosis.diagnose(request, progress)
 
@@ -128,7 +128,7 @@ def compare(
     candidates = side_by_side() if techniques is None else [parse(name) for name in words(techniques)]
     finished = {name: _finished(name, source) for name, source in (also or {}).items()}
     _require_distinct([candidate.name for candidate in candidates] + list(finished))
-    chosen = None if board is None else pipeline.board_named(board)
+    chosen = None if board is None else pipeline.emulated_board(board)
     reference, data = reference_graph(loaded.graph), representative_dataset
     calibration = None if data is None else dataset_of(data, reference, "representative_dataset")
     tested = None if test is None else dataset_of(test, reference, "test")

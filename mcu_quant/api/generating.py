@@ -13,6 +13,7 @@ from mcu_quant.boards import Board
 from mcu_quant.c_names import check_c_name
 from mcu_quant.deployment import Deployment, GenerateOptions
 from mcu_quant.errors import BitsDifferError, InvalidInputError
+from mcu_quant.flashing.project import Flashed, FlashOptions, flash_project
 from mcu_quant.outputs import check_directory, write_directory
 from mcu_quant.sections import UNPLACED, Placement, placement_of, read_placement
 from mcu_quant.verify.compare import Comparison
@@ -47,11 +48,11 @@ class Generated:
         """Check engines against the reference; BitsDifferError if one differs.
 
         inputs: by default seeded random samples, all-min and all-max. Of a model that streams, the reference
-        is checked against the window model, too. engines: by default `host`, and
-        the board that the project is for. port: the serial port where that board is; without it, QEMU is the
-        board.
+        is checked against the window model, too. engines: by default `host`, and the board that the project
+        is for, if it has a port or QEMU has it. port: the serial port where that board is; without it, QEMU
+        is the board.
         """
-        names = list(engines) if engines is not None else ["host"] + ([self.board] if self.board else [])
+        names = list(engines) if engines is not None else self._engines(port is not None)
         arrays = self._inputs(inputs, samples.enough_samples(self.model.graph, 8))
         results = pipeline.verify(self.model, names, arrays, self.deployment.options, _port(port))
         different = [str(result) for result in results if not result.passed]
@@ -71,6 +72,15 @@ class Generated:
         options = self.deployment.options
         return {"schema": 1, **pipeline.profile(self.model, board, arrays, options, _port(port))}
 
+    def flash(self, program: str = "firmware", *, dry_run: bool = False, **options: Any) -> Flashed:
+        """Build the project's main.c ("firmware") or serve.c ("serve"), and write it onto the board.
+
+        options: of FlashOptions, as `mcu-quant flash` has them: tool, server, port, probe, drive. dry_run:
+        only find the command, and make the files that it needs.
+        """
+        self._board()
+        return flash_project(self.path, FlashOptions(program, **options), dry_run=dry_run)
+
     def certify(
         self, output_dir: str | Path, inputs: Inputs | None = None, *, force: bool = False
     ) -> dict[str, Any]:
@@ -86,10 +96,14 @@ class Generated:
         write_directory(path, files, {"model": facts["model"], "board": board.name}, force=force)
         return {"schema": 1, **facts}
 
+    def _engines(self, has_port: bool) -> list[str]:
+        runs = self.board is not None and (has_port or self._board().qemu is not None)
+        return ["host", str(self.board)] if runs else ["host"]
+
     def _board(self) -> Board:
         if self.board is None:
             raise InvalidInputError(
-                "a library for a core cannot be profiled",
+                "a library for a core cannot be profiled or flashed",
                 value=self.deployment.core.name,
                 hint="generate(board=…)",
             )

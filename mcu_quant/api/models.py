@@ -57,6 +57,15 @@ class QuantizedModel:
         write_file(output, self.model.data, force=force)
         return output
 
+    def streaming(self, axis: int, hop: int = 1) -> QuantizedModel:
+        """A model that takes the next `hop` frames along the axis of time of the input (0 is the batch).
+
+        It gives what this one gives of the window that ends with them, and keeps what it needs of earlier
+        frames in variables of its .tflite file. predict then takes hops, one after the other.
+        """
+        options = GenerateOptions(stream=axis, hop=hop)
+        return QuantizedModel(pipeline.streaming_file(self.model, options))
+
     def predict(self, x: Inputs) -> Array | list[Array]:
         """Real values (float32) of the outputs. Floats are quantized on the way in, raw integers are not."""
         tensors = self.model.graph.output_tensors()

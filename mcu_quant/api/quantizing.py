@@ -10,6 +10,7 @@ from typing import Any
 
 from mcu_quant import pipeline, samples
 from mcu_quant.api.models import FloatModel, QuantizedModel, float_model
+from mcu_quant.deployment import GenerateOptions
 from mcu_quant.errors import InvalidInputError
 from mcu_quant.quantize_options import QuantizeOptions
 from mcu_quant.recipe import Recipe, read_recipe, recipe_of
@@ -29,6 +30,8 @@ def quantize(
     dynamic_range: str | None = None,
     recipe: Recipe | Mapping[str, str] | str | Path | None = None,
     allow_float: bool = False,
+    stream: int | None = None,
+    hop: int | None = None,
     progress: pipeline.Progress | None = None,
 ) -> QuantizedModel:
     """Quantize a float model to integers; or, with a float technique, only its weights or nothing.
@@ -45,7 +48,8 @@ def quantize(
     dynamic_range: of "dynamic", "hybrid" (default) or "weights".
     recipe: layers' own techniques, {"conv*": "int16x8", "dense": "float32"} or the path of a TOML file that
     says so (recipe.py); technique is that of the other layers. allow_float: layers without an integer form
-    are computed in float32, instead of an error. progress: called with the number of samples seen.
+    are computed in float32, instead of an error. stream, hop: as axis and hop of QuantizedModel.streaming.
+    progress: called with the number of samples seen.
     """
     loaded = float_model(model)
     options = QuantizeOptions(
@@ -61,8 +65,9 @@ def quantize(
         allow_float=allow_float,
     )
     dataset = () if options.is_float else calibration_dataset(representative_dataset, loaded)
+    chosen = GenerateOptions(stream=stream, hop=hop)
     quantized = pipeline.quantize(loaded.graph, dataset, options, progress=progress)
-    return QuantizedModel(replace(quantized, name=loaded.name))
+    return QuantizedModel(pipeline.streaming_file(replace(quantized, name=loaded.name), chosen))
 
 
 def given_recipe(given: Recipe | Mapping[str, str] | str | Path | None) -> Recipe | None:

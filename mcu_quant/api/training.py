@@ -39,9 +39,12 @@ def prepare_qat(
     if isinstance(loaded, QuantizedModel):
         raise InvalidInputError("the model must be a float model", layer=loaded.name, value="a .tflite file")
     options = training.TrainingOptions(per_tensor, ranges == "learned", freeze_after)
-    prepared = training.training_model(loaded.graph, options)
+    data = None
     if representative_dataset is not None:
-        training.calibrate_model(prepared, samples.calibration_samples(representative_dataset, loaded.graph))
+        data = samples.calibration_samples(representative_dataset, loaded.graph)
+    prepared = training.training_model(loaded.graph, options, data)
+    if data is not None:
+        training.calibrate_model(prepared, data)
     return prepared
 
 

@@ -59,7 +59,9 @@ def band_node(node: BoundNode, reads: tuple[range | None, ...], made: range) -> 
     (rows,) = (rows for rows in reads if rows is not None)
     before = rows.start - (made.start * axis.stride - axis.before)
     window = replace(axis, input_size=len(rows), before=max(before, 0), output_size=len(made))
-    attrs = replace(node.attrs, padding=BandPadding(node.attrs.padding, window, axis))
+    padding = node.attrs.padding
+    across = padding.padding if isinstance(padding, BandPadding) else padding  # what streams has some already
+    attrs = replace(node.attrs, padding=BandPadding(across, window, axis))
     return replace(band, node=replace(node.node, attrs=attrs))
 
 

@@ -34,10 +34,12 @@ __all__ = [
     "Timer",
     "board_that_fits",
     "check_board_name",
+    "is_board",
     "list_boards",
     "load_board",
     "qemu_boards",
     "read_board",
+    "require_qemu",
 ]
 
 #: Directories of boards of one's own, as PATH has its directories.
@@ -65,12 +67,32 @@ def board_that_fits(board: Board, flash_bytes: int, ram_bytes: int) -> str:
     )
 
 
+def is_board(name: str) -> bool:
+    """Whether load_board would look for it: one that is listed, or a path."""
+    return _is_path(name) or name in list_boards()
+
+
+def _is_path(name: str) -> bool:
+    return any(separator in name for separator in (os.sep, os.altsep) if separator)
+
+
+def require_qemu(board: Board) -> str:
+    """The machine that models it. Raises InvalidInputError if none does."""
+    if board.qemu is None:
+        raise InvalidInputError(
+            "a board that no QEMU machine models runs at a serial port",
+            value=board.name,
+            hint=f"--port /dev/ttyACM0, or a board that QEMU has: {', '.join(qemu_boards())}",
+        )
+    return board.qemu
+
+
 def load_board(name: str) -> Board:
     """name: of a board, or the path of its directory, with a separator in it.
 
     Raises InvalidInputError for an unknown one, InvalidModelError for a file that breaks a rule.
     """
-    if any(separator in name for separator in (os.sep, os.altsep) if separator):
+    if _is_path(name):
         return _board_at(Path(name))
     for path in _directories():
         if path.name == name:

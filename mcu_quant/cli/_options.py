@@ -90,6 +90,18 @@ METRIC = click.option(
     type=click.Choice(METRICS),
     help="What is measured with the labels; by default top1 for classes, mse for values.",
 )
+STREAMING = (
+    click.option(
+        "--stream",
+        type=int,
+        metavar="AXIS",
+        help="The model takes a window of time along this axis of its input (0 is the batch): make one that"
+        " takes the next frames and computes what these change.",
+    ),
+    click.option(
+        "--hop", type=int, metavar="N", help="With --stream: frames that come at once.  [default: 1]"
+    ),
+)
 _IO_TYPE = click.Choice(IO_TYPES)
 _QUANTIZING = (
     DATA,
@@ -182,16 +194,7 @@ _GENERATING = (
         metavar="FILE",
         help="A TOML file that says which linker section the weights of each layer go to.",
     ),
-    click.option(
-        "--stream",
-        type=int,
-        metavar="AXIS",
-        help="The model takes a window of time along this axis of its input (0 is the batch): make one that"
-        " takes the next frames and computes what these change.",
-    ),
-    click.option(
-        "--hop", type=int, metavar="N", help="With --stream: frames that come at once.  [default: 1]"
-    ),
+    *STREAMING,
 )
 _QUANTIZING_NAMES = (
     "data",
@@ -251,6 +254,13 @@ def generating(function: F) -> F:
 def porting(function: F) -> F:
     """--port and what belongs to it, as one keyword argument `porting` (a dict)."""
     return _grouped(function, "porting", _PORTING, _PORTING_NAMES)
+
+
+def streaming(function: F) -> F:
+    """--stream and --hop alone."""
+    for option in reversed(STREAMING):
+        function = option(function)
+    return function
 
 
 def _grouped(function: F, group: str, options: tuple[Callable[[Any], Any], ...], names: tuple[str, ...]) -> F:

@@ -18,17 +18,35 @@ if TYPE_CHECKING:
 @options.MODEL
 @click.option("-o", "--output", type=options.PATH, required=True, help="The .tflite file to write.")
 @options.quantizing
+@options.streaming
 @options.FORCE
 @options.JSON
-def command(model: Path, output: Path, quantizing: dict[str, Any], force: bool, as_json: bool) -> None:
-    """Quantize a Keras MODEL to a standard .tflite file."""
+def command(
+    model: Path,
+    output: Path,
+    quantizing: dict[str, Any],
+    stream: int | None,
+    hop: int | None,
+    force: bool,
+    as_json: bool,
+) -> None:
+    """Quantize a Keras MODEL to a standard .tflite file.
+
+    With --stream the file takes frame after frame and keeps what it needs of earlier ones in variables; then
+    MODEL may be a .tflite file, too.
+    """
+    from mcu_quant import pipeline
     from mcu_quant.c_names import c_name
+    from mcu_quant.deployment import GenerateOptions
     from mcu_quant.outputs import check_output, write_file
 
     check_output(output, force=force, sources=options.files_read(model, quantizing))
-    quantized = options.quantize_graph(
-        options.float_model(model).graph, model, quantizing, c_name(model.stem)
-    )
+    chosen = GenerateOptions(stream=stream, hop=hop)
+    if stream is not None:
+        quantized = pipeline.streaming_file(options.load_integer_model(model, quantizing), chosen)
+    else:
+        graph = options.float_model(model).graph
+        quantized = options.quantize_graph(graph, model, quantizing, c_name(model.stem))
     write_file(output, quantized.data, force=force)
     facts: dict[str, Any] = {
         "model": str(model),

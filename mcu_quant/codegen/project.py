@@ -16,12 +16,11 @@ from typing import Any
 import numpy as np
 
 from mcu_quant import __version__
-from mcu_quant.boards import RAM_SECTION, Board, Section, Timer, qemu_boards
+from mcu_quant.boards import RAM_SECTION, Board, Section, Timer, require_qemu
 from mcu_quant.codegen.library import library_tables, render_library
 from mcu_quant.codegen.literals import C_TYPES, real
 from mcu_quant.codegen.templates import environment
 from mcu_quant.deployment import ARENA_ALIGN, Deployment
-from mcu_quant.errors import InvalidInputError
 from mcu_quant.formats import USUAL, Format, load_format
 from mcu_quant.ir import Tensor
 from mcu_quant.ops.interpreter import run_graph
@@ -77,14 +76,8 @@ def qemu_arguments(board: Board, console: str | None = None) -> list[str]:
     console: where the board's UART goes, as QEMU's -serial has it; by default nowhere. Raises
     InvalidInputError if no machine models the board.
     """
-    if board.qemu is None:
-        raise InvalidInputError(
-            "no QEMU machine models this board",
-            value=board.name,
-            hint=f"one that QEMU has: {', '.join(qemu_boards())}",
-        )
     serial = ["none"] if console is None else [*["null"] * board.qemu_serial, console]
-    parts = (f"-M {board.qemu}", *QEMU_ARGUMENTS, *(f"-serial {device}" for device in serial))
+    parts = (f"-M {require_qemu(board)}", *QEMU_ARGUMENTS, *(f"-serial {device}" for device in serial))
     return [word for words in parts for word in words.split()]
 
 
@@ -146,7 +139,7 @@ def render_sources(
         "arenas": arenas,
         "memories": _memories(board, deployments),
         "chunk_bytes": _SMALL_CHUNK_BYTES if board.ram_bytes < _SMALL_RAM_BYTES else _CHUNK_BYTES,
-        "descriptions": [_description(board, deployment) for deployment in deployments],
+        "descriptions": [_description(board, deployment, _timer(board, port)) for deployment in deployments],
     }
     files = {name: _render(board, f"{name}.j2", context) for name in programs}
     for deployment in deployments:
@@ -249,7 +242,7 @@ def model_facts(deployment: Deployment) -> dict[str, Any]:
     }
 
 
-def _description(board: Board, deployment: Deployment) -> list[str]:
+def _description(board: Board, deployment: Deployment, timer: Timer) -> list[str]:
     """What serve.c tells of a model: JSON, as lines of a C literal; the build number is to follow."""
     graph = deployment.graph
     facts = {
@@ -261,6 +254,7 @@ def _description(board: Board, deployment: Deployment) -> list[str]:
         "inputs": [tensor.bytes for tensor in graph.input_tensors()],
         "outputs": [tensor.bytes for tensor in graph.output_tensors()],
         "layers": len(graph.nodes),
+        "timer_bits": timer.bits,
     }
     pieces = [f"{json.dumps(key)}:{json.dumps(value)}," for key, value in facts.items()]
     return [json.dumps(piece) for piece in ["{", *pieces, '"build":']]

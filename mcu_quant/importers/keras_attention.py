@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from mcu_quant.importers import keras_einsum  # noqa: F401 - adds the layers inside to HANDLERS
 from mcu_quant.importers.keras_functions.arguments import Arguments, TensorName
 from mcu_quant.importers.keras_functions.attention import (
     Attention,
@@ -19,7 +20,7 @@ from mcu_quant.importers.keras_functions.attention import (
     constant_mask,
     weighted,
 )
-from mcu_quant.importers.keras_functions.nodes import binary, reshape, unary
+from mcu_quant.importers.keras_functions.nodes import binary, reshape
 from mcu_quant.importers.keras_functions.products import Factor, dense
 from mcu_quant.importers.keras_layers import HANDLERS, ImportBuilder
 from mcu_quant.importers.keras_weights import WeightShape
@@ -225,7 +226,7 @@ def _additive_scores(
             key = binary(builder, "mul", f"{name}/scaled_key", key, scale)
     rows = reshape(builder, f"{name}/queries", query, (1, steps, 1, size))
     columns = reshape(builder, f"{name}/keys", key, (1, 1, keys, size))
-    sums = unary(builder, "tanh", f"{name}/tanh", binary(builder, "add", f"{name}/sums", rows, columns))
+    sums = builder.activation(name, "tanh", binary(builder, "add", f"{name}/sums", rows, columns))
     scores = dense(builder, f"{name}/scores", sums, factors.reshape(size, 1))
     return reshape(builder, f"{name}/pairs", scores, (1, steps, keys))
 

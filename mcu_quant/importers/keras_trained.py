@@ -164,8 +164,9 @@ class _Reader:
         self.nodes.append(Node(name, op, attrs, tuple(inputs), (output,)))
         return output
 
-    def _constant(self, layer: LayerConfig, what: str, array: np.ndarray) -> str:
-        return self._put(Tensor.constant(f"{layer.config['node']}/{what}", array.astype(np.float32)))
+    def _constant(self, layer: LayerConfig, what: str, array: np.ndarray, dtype: str = "float32") -> str:
+        """Files have all as float32."""
+        return self._put(Tensor.constant(f"{layer.config['node']}/{what}", array.astype(dtype)))
 
     def _operator(self, layer: LayerConfig, sources: Sequence[str]) -> str:
         if layer.config["op"] in _LINEAR_OPS:
@@ -174,12 +175,14 @@ class _Reader:
         constants = [(f"constant_{i}", shape) for i, shape in enumerate(shapes) if shape is not None]
         values = iter(zip(constants, self._arrays(layer, constants), strict=True))
         computed, inputs = iter(sources), []
-        for shape in shapes:
+        plain = OPERATORS[layer.config["op"]].plain_types
+        for index, shape in enumerate(shapes):
             if shape is None:
                 inputs.append(next(computed, None))
             else:
                 (what, _), array = next(values)
-                inputs.append(self._constant(layer, what, array))
+                dtype = plain.get(index, ("float32",))[0]
+                inputs.append(self._constant(layer, what, array, dtype))
         if None in inputs or next(computed, None) is not None:
             raise ValueError(f"{len(sources)} inputs for operands {shapes}")
         return self._node(layer, inputs)

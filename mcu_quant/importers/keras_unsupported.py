@@ -17,7 +17,7 @@ REWRITES = {
     "MaxPooling3D": _THREE,
     "AveragePooling3D": _THREE,
     "ZeroPadding3D": _THREE,
-    "Masking": "feed sequences of a fixed length: what is masked is known to the whole model",
+    "Masking": "feed sequences of a fixed length; in attention, a constant attention_mask",
     "LocallyConnected1D": "Conv1D",
     "LocallyConnected2D": "Conv2D",
     "TextVectorization": _PREPROCESSING,

@@ -35,6 +35,7 @@ from mcu_quant.importers.tflite_variables import (
     Variables,
     check_variables,
     handles_of,
+    without_followers,
 )
 from mcu_quant.ir import Graph, Tensor, check
 from mcu_quant.ops import OPERATORS
@@ -104,7 +105,7 @@ class Reader:
         names = [None if (tensor := scope.values[i]) is None else tensor.name for i in main.outputs]
         self.operators(scope)
         if self.problems:
-            raise UnsupportedModelError(without_legacy(main, self.problems))
+            raise UnsupportedModelError(without_legacy(main, without_followers(self.problems)))
         inputs = tuple(_named(scope.values[index]) for index in main.inputs)
         outputs = tuple(_named(scope.values[index]) for index in main.outputs)
         for name in (*inputs, *outputs):
@@ -145,6 +146,8 @@ class Reader:
             if tensor is None:
                 continue
             self.require(not tensor.is_constant, "an input must not be a constant", tensor.name)
+            is_variable = scope.subgraph.tensors[index].is_variable
+            self.require(not is_variable, "an input must not be a variable tensor", tensor.name)
             self.draft.require_scale(tensor)
             if tensor.shape and tensor.shape[0] != 1:
                 rule = "the batch (first size of an input) must be 1"

@@ -29,6 +29,8 @@ Key = tuple[bytes, bytes]
 
 _ONE_TYPE = "a variable must have one type, shape and scale wherever it is read or assigned"
 
+_BY_THE_MODEL = "a variable must be read and assigned by the model itself"
+
 
 @dataclass
 class Variable:
@@ -85,7 +87,8 @@ class Variables:
             variable.before = variable.current = output
             return output
         if known is None or known.data is None:
-            rule, hint = "a variable must be assigned before it is read", "a CALL_ONCE with its first value"
+            rule = "a variable must be assigned before it is read"
+            hint = "a file with its first value (CALL_ONCE); a Keras model itself: mcu-quant quantize"
             raise InvalidModelError(rule, layer=output.name, value=variable.name, hint=hint)
         return self.draft.constant(output, known.data)
 
@@ -167,7 +170,7 @@ def check_variables(file: TfliteFile, problems: list[Problem]) -> None:
             rule = "a branch or loop must not change a variable"
             problems.append(Problem(rule, file.subgraphs[index].name, builtin, hint))
     for subgraph in file.subgraphs:
-        rule, handles = "a variable must be read and assigned by the model itself", handles_of(subgraph)
+        rule, handles = _BY_THE_MODEL, handles_of(subgraph)
         for op in subgraph.operators:
             if op.builtin not in VARIABLE_OPERATORS and not handles.keys().isdisjoint(op.inputs):
                 problems.append(Problem(rule, subgraph.name, f"an input of {op.builtin}", hint))
@@ -180,6 +183,12 @@ def check_variables(file: TfliteFile, problems: list[Problem]) -> None:
     if "CALL_ONCE" in order[first:]:
         rule = "CALL_ONCE must stand before what reads or assigns variables"
         problems.append(Problem(rule, file.subgraphs[0].name, "CALL_ONCE", "export the model again"))
+
+
+def without_followers(problems: list[Problem]) -> list[Problem]:
+    """Without the tensors that a branch or loop hands variables on in, where that is among the problems."""
+    is_cause = any(problem.rule == _BY_THE_MODEL for problem in problems)
+    return [problem for problem in problems if not is_cause or problem.value != "RESOURCE"]
 
 
 def _var_handle(reader: Reader, scope: Scope, file_op: FileOperator, name: str) -> None:
@@ -195,6 +204,8 @@ def _read_variable(reader: Reader, scope: Scope, file_op: FileOperator, name: st
 
 def _assign_variable(reader: Reader, scope: Scope, file_op: FileOperator, name: str) -> None:
     _, index = file_op.inputs
+    if index < 0:
+        raise ValueError("no value to assign")
     variable, value = reader.variables.of(scope, file_op, name), scope.values[index]
     if value is not None:
         reader.variables.assign(variable, value, name)

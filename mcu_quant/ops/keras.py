@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mcu_quant.errors import Problem
-from mcu_quant.ir import Graph, Node, State, Tensor, check, unique_name
+from mcu_quant.ir import Graph, Node, State, Tensor, check, state_name, unique_name
 from mcu_quant.ops.base import Shape
 
 if TYPE_CHECKING:
@@ -104,8 +104,8 @@ class GraphBuilder:
         node_name = unique_name(name, {node.name for node in self.nodes})
         types = [None if i is None else self.tensors[i].dtype for i in inputs]
         dtype, outputs = operator.output_type(attrs, types), list[str]()
-        for shape in shapes:
-            output = Tensor(unique_name(node_name, self.tensors), shape, dtype)
+        for index, shape in enumerate(shapes):
+            output = Tensor(unique_name(state_name(node_name, index), self.tensors), shape, dtype)
             self.tensors[output.name] = output
             outputs.append(output.name)
         self.nodes.append(Node(node_name, op, attrs, tuple(inputs), tuple(outputs)))

@@ -60,12 +60,12 @@ class Svdf(Operator):
     }
 
     def output_shapes(self, attrs: SvdfAttrs, input_shapes: Sequence[Shape]) -> tuple[Shape, ...]:
-        x, feature, time, *_, state = input_shapes
+        x, feature, time, *bias, state = input_shapes
         filters, size = feature
         if len(x) != 2 or x[1] != size or time[0] != filters or filters % attrs.rank:
             raise ValueError(f"x {x}, feature weights {feature}, time weights {time}, rank {attrs.rank}")
-        if state != (x[0], filters * time[1]):
-            raise ValueError(f"a state of shape {state} for x {x} and time weights {time}")
+        if state != (x[0], filters * time[1]) or bias not in ([], [(filters // attrs.rank,)]):
+            raise ValueError(f"state {state} and bias {bias} for x {x} and time weights {time}")
         return (x[0], filters // attrs.rank), state
 
     def from_tflite(self, node: TfliteNode) -> tuple[SvdfAttrs, tuple[Tensor | None, ...]]:

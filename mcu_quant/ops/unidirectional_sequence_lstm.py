@@ -63,16 +63,20 @@ _OTHERS = (
 
 @dataclass(frozen=True)
 class LstmAttrs:
-    """time_major: x is [steps, 1, size], not [1, steps, size]. cell_clip: bound of |c|; 0 for none."""
+    """time_major: x is [steps, 1, size], not [1, steps, size]. cell_clip: bound of |c|; 0 for none.
+
+    sequences: the output is h at every step; else, where code is generated, of the last one alone.
+    """
 
     time_major: bool = False
     cell_clip: float = 0.0
+    sequences: bool = True
 
 
 class UnidirectionalSequenceLstm(Operator):
     """Inputs, as TFLite has them: x [1, steps, size]; 1..4 weights [units, size]; 5..8 recurrent weights
     [units, units]; 12..15 biases [units]; 18 hidden state and 19 cell state before the run, [1, units], or
-    absent. Outputs: h at every step [1, steps, units]; hidden and cell state after the run.
+    absent. Outputs: h at every step [1, steps, units], or the last [1, units]; hidden and cell state after.
     """
 
     name = "unidirectional_sequence_lstm"
@@ -92,7 +96,7 @@ class UnidirectionalSequenceLstm(Operator):
         recurrent = input_shapes[RECURRENT_WEIGHTS : RECURRENT_WEIGHTS + GATES]
         if len(x) != 3 or x[2] != size or any(shape != (units, units) for shape in recurrent):
             raise ValueError(f"x of shape {x}, weights {(units, size)}, recurrent weights {recurrent}")
-        return (*x[:2], units), (1, units), (1, units)
+        return ((*x[:2], units) if attrs.sequences else (1, units)), (1, units), (1, units)
 
     def from_tflite(self, node: TfliteNode) -> tuple[LstmAttrs, tuple[Tensor | None, ...]]:
         inputs = (*node.inputs, *(None,) * (_INPUTS - len(node.inputs)))
@@ -106,7 +110,9 @@ class UnidirectionalSequenceLstm(Operator):
         attrs = LstmAttrs(bool(node.option("TimeMajor", False)), float(node.option("CellClip", 0.0)))
         return attrs, inputs
 
-    def to_tflite(self, node: BoundNode) -> TfliteForm:
+    def to_tflite(self, node: BoundNode) -> TfliteForm | None:
+        if not node.attrs.sequences:
+            return None
         options = {
             "FusedActivationFunction": _TANH,
             "CellClip": node.attrs.cell_clip,
@@ -151,8 +157,8 @@ def steps_of(node: BoundNode) -> int:
 
 def _outputs(node: BoundNode, steps: list[_Step]) -> tuple[np.ndarray, ...]:
     """The three outputs, from h and c [N, units] after each step."""
-    y = np.stack([hidden for hidden, _ in steps], axis=1)
     hidden, cell = steps[-1]
+    y = np.stack([hidden for hidden, _ in steps], axis=1) if node.attrs.sequences else hidden
     results = (y, hidden, cell)
     return tuple(
         result.reshape(-1, *tensor.shape).astype(tensor.dtype)

@@ -8,8 +8,11 @@ from mcu_quant.optimize.constant_channels import remove_constant_channels
 from mcu_quant.optimize.constant_filters import clear_constant_filters
 from mcu_quant.optimize.identities import remove_identities
 from mcu_quant.optimize.last_steps import merge_last_steps
+from mcu_quant.optimize.narrow_states import narrow_states
 from mcu_quant.optimize.normalizations import merge_normalizations
 from mcu_quant.optimize.ranges import annotate_ranges
+from mcu_quant.optimize.ring_buffers import slide_ring_buffers
+from mcu_quant.optimize.slides import find_slides
 from mcu_quant.optimize.states import place_states
 from mcu_quant.optimize.storage import widen_constants
 from mcu_quant.optimize.tables import tabulate
@@ -21,7 +24,8 @@ def optimize(graph: Graph, options: GenerateOptions) -> Graph:
 
     graph: quantized, and supported (ops/support.py). Inputs and outputs stay as they are.
     """
-    graph = check(merge_last_steps(merge_normalizations(widen_constants(graph))))
+    graph = find_slides(widen_constants(narrow_states(graph)))
+    graph = check(merge_last_steps(merge_normalizations(graph)))
     rewrites = [remove_identities, merge_transposes]
     if not options.keep_constant_channels:
         rewrites += [clear_constant_filters, remove_constant_channels]
@@ -36,4 +40,4 @@ def optimize(graph: Graph, options: GenerateOptions) -> Graph:
             if rewritten is not graph:
                 graph = annotate_ranges(check(rewritten))
         changed = graph is not before
-    return place_states(graph) if graph.states else graph
+    return place_states(slide_ring_buffers(graph)) if graph.states else graph

@@ -5,18 +5,17 @@ from __future__ import annotations
 from dataclasses import replace
 
 from mcu_quant.ir import BoundNode, Graph, Node
-from mcu_quant.ops import OPERATORS
-from mcu_quant.ops.recurrent import RecurrentOperator
 
 
 def merge_last_steps(graph: Graph) -> Graph:
     """The graph with such layers and the slices behind them as one node; the same graph if there are none."""
     readers, merged = graph.consumers(), dict[str, Node]()
     for node in graph.bound_nodes():
-        is_whole = isinstance(OPERATORS[node.node.op], RecurrentOperator) and node.attrs.sequences
-        if not is_whole or node.output.name in graph.kept or len(readers[node.output.name]) != 1:
+        y, attrs = node.output.name, node.attrs
+        is_whole = getattr(attrs, "sequences", False) and not getattr(attrs, "time_major", False)
+        if not is_whole or y in graph.kept or len(readers[y]) != 1:
             continue
-        (reader,) = readers[node.output.name]
+        (reader,) = readers[y]
         if _is_last_step(graph.bind(reader)):
             attrs, outputs = replace(node.attrs, sequences=False), (*reader.outputs, *node.node.outputs[1:])
             merged[node.name] = replace(node.node, attrs=attrs, outputs=outputs)
@@ -29,6 +28,8 @@ def merge_last_steps(graph: Graph) -> Graph:
 
 def _is_last_step(node: BoundNode) -> bool:
     if node.node.op != "strided_slice":
+        return False
+    if len(node.input(0).shape) != 3:
         return False
     steps, units = node.input(0).shape[1:]
     attrs = node.attrs

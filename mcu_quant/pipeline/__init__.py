@@ -10,6 +10,7 @@ from mcu_quant.pipeline.deploying import (
     core_named,
     deploy,
     deploy_smallest,
+    emulated_board,
     format_named,
     linked_memory,
     manifest_facts,
@@ -20,7 +21,7 @@ from mcu_quant.pipeline.deploying import (
 from mcu_quant.pipeline.engines import certify, engine_named, profile, require_one_board, verify
 from mcu_quant.pipeline.models import MAX_MODEL_BYTES, TfliteModel, load, model_kind, read_model
 from mcu_quant.pipeline.quantizing import Progress, quantize
-from mcu_quant.pipeline.streaming import streamed
+from mcu_quant.pipeline.streaming import streamed, streaming_file
 
 __all__ = [
     "MAX_MODEL_BYTES",
@@ -32,6 +33,7 @@ __all__ = [
     "core_named",
     "deploy",
     "deploy_smallest",
+    "emulated_board",
     "engine_named",
     "format_named",
     "linked_memory",
@@ -46,5 +48,6 @@ __all__ = [
     "require_one_board",
     "require_ram",
     "streamed",
+    "streaming_file",
     "verify",
 ]

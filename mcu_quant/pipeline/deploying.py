@@ -32,6 +32,15 @@ def board_named(name: str) -> Board:
     return load_board(name)
 
 
+def emulated_board(name: str) -> Board:
+    """board_named, of one that runs on QEMU. Raises InvalidInputError, for one that does not, too."""
+    from mcu_quant.boards import require_qemu
+
+    board = board_named(name)
+    require_qemu(board)
+    return board
+
+
 def board_facts() -> list[dict[str, Any]]:
     """What `boards --json` says of each board."""
     from mcu_quant.boards import list_boards, load_board

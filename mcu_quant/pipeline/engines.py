@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from mcu_quant.deployment import Deployment, GenerateOptions
 from mcu_quant.errors import InvalidInputError
 from mcu_quant.kernels.base import CORES
-from mcu_quant.pipeline.deploying import core_named, deploy
+from mcu_quant.pipeline.deploying import board_named, core_named, deploy, emulated_board
 from mcu_quant.pipeline.models import TfliteModel
 from mcu_quant.pipeline.streaming import compare_with_windows
 
@@ -38,26 +38,19 @@ def engine_named(
         from mcu_quant.verify.host import HostEngine
 
         return HostEngine(deploy(model, CORES["generic"], options))
-    from mcu_quant.boards import list_boards, load_board, qemu_boards
-    from mcu_quant.verify.qemu import QemuEngine
+    from mcu_quant.boards import is_board, qemu_boards
 
+    if not is_board(name):
+        known = ", ".join(["reference", "host", *qemu_boards()])
+        raise InvalidInputError("the engine must be a known one", value=name, hint=known)
     if port is not None:
         from mcu_quant.verify.serial_engine import SerialEngine
 
-        board = load_board(name)
+        board = board_named(name)
         return SerialEngine(deploy(model, core_named(board.core), options, board=board), board, port)
-    if name in list_boards() and name not in qemu_boards():
-        raise InvalidInputError(
-            "a board that no QEMU machine models runs at a serial port",
-            value=name,
-            hint=f"--port /dev/ttyACM0, or a board that QEMU has: {', '.join(qemu_boards())}",
-        )
-    known = qemu_boards()
-    if name not in known:
-        raise InvalidInputError(
-            "the engine must be a known one", value=name, hint=", ".join(["reference", "host", *known])
-        )
-    board = load_board(name)
+    from mcu_quant.verify.qemu import QemuEngine
+
+    board = emulated_board(name)
     return QemuEngine(deploy(model, core_named(board.core), options, board=board), board)
 
 
@@ -146,6 +139,8 @@ def _profiled(
     if port is not None:
         from mcu_quant.verify.serial_profile import profile_on_port
 
+        if board.timer != board.qemu_timer:
+            note(f"measured_cycles are right on QEMU only, by whose timer {board.name} counts")
         return profile_on_port(deployment, board, inputs, port) | {"fitting": deployment.fitting()}
     from mcu_quant.verify.profile import profile_on_qemu
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mcu_quant.deployment import GenerateOptions
-from mcu_quant.pipeline.models import TfliteModel
+from mcu_quant.pipeline.models import TfliteModel, read_model
 
 if TYPE_CHECKING:
     import numpy as np
@@ -30,6 +30,20 @@ def streamed(model: TfliteModel, options: GenerateOptions) -> TfliteModel:
 
     window = require_supported(model.graph)
     return replace(model, graph=stream_graph(window, options.stream, options.frames), window=window)
+
+
+def streaming_file(model: TfliteModel, options: GenerateOptions) -> TfliteModel:
+    """A .tflite file of what options.stream asks for; the model itself where it asks for nothing.
+
+    Its states are variables. Raises as `streamed` does, and for what no file can say.
+    """
+    if options.stream is None:
+        return model
+    from mcu_quant.exporters.tflite import write_tflite
+    from mcu_quant.streaming.standard import in_standard_operators
+
+    graph = in_standard_operators(streamed(model, options).graph)
+    return read_model(write_tflite(graph), model.name)
 
 
 def compare_with_windows(model: TfliteModel, hops: np.ndarray, expected: list[np.ndarray]) -> Comparison:

@@ -70,7 +70,7 @@ def _windowed(node: BoundNode, axis: int, taps: Taps, rows: int) -> Any:
         return replace(attrs, padding="valid")
     assert axis == 1, node.name
     own = WindowAxis(rows, along.filter_size, taps.stride, taps.dilation, 0, taps.made)
-    return replace(attrs, padding=BandPadding(node.attrs.padding, own, along))
+    return replace(attrs, padding=BandPadding(node.attrs.padding, own, own))
 
 
 def _changed(values: tuple[Any, ...], index: int, value: Any) -> tuple[Any, ...]:

@@ -16,6 +16,7 @@ from mcu_quant.importers.keras_model import load_keras_model
 from mcu_quant.ir import Graph
 from mcu_quant.passes import prepare_for_training
 from mcu_quant.quantize import calibrate, check_quantizable
+from mcu_quant.quantize.masks import masks, with_bounded_masks
 from mcu_quant.training.fake_quantize import FakeQuantize
 from mcu_quant.training.linear import FakeQuantizedLinear
 from mcu_quant.training.model import TrainingOptions, build_model
@@ -34,11 +35,13 @@ __all__ = [
 ]
 
 
-def training_model(graph: Graph, options: TrainingOptions) -> keras.Model:
+def training_model(
+    graph: Graph, options: TrainingOptions, samples: Iterable[Any] | None = None
+) -> keras.Model:
     """A Keras model of the float graph, as imported, that trains with quantization. Not compiled.
 
-    Raises UnsupportedModelError naming every layer without a trainable form, InvalidInputError for a
-    model that has been prepared before.
+    samples: as for calibrate; needed where attention is masked. Raises UnsupportedModelError naming every
+    layer without a trainable form, InvalidInputError for a model that has been prepared before.
     """
     if graph.trained is not None:
         raise InvalidInputError(
@@ -52,6 +55,13 @@ def training_model(graph: Graph, options: TrainingOptions) -> keras.Model:
         )
     prepared, normalizations = prepare_for_training(graph)
     check_quantizable(prepared)
+    if samples is None and (mask := next(masks(prepared), None)) is not None:
+        raise InvalidInputError(
+            "how far masked scores are below the others must be learned from data",
+            layer=mask.node.name,
+            hint="prepare_qat(model, representative_dataset)",
+        )
+    prepared = prepared if samples is None else with_bounded_masks(prepared, samples)
     return build_model(prepared, normalizations, options)
 
 

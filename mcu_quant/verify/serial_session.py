@@ -51,6 +51,7 @@ class Session:
         self._where = where
         self._index = 0
         self._hello = Hello(0, 0, 1, 1)
+        self._timer_bits = 32
         self._seconds = _SLOWER * estimated_seconds(deployment, board)
 
     def begin(self) -> None:
@@ -80,7 +81,7 @@ class Session:
         if with_layers:
             count = len(self._deployment.graph.nodes) + 1
             at_layer = struct.unpack(f"<{count}I", self._read(_TICKS, self._index, 0, 4 * count))
-            layers = tuple((b - a) % 2**32 for a, b in pairwise(at_layer))
+            layers = tuple((b - a) % 2**self._timer_bits for a, b in pairwise(at_layer))
         return Timing(ticks, self._hello.timer_hz, self._hello.clock_hz, layers)
 
     def _run(self, *, with_layers: bool) -> int:
@@ -142,6 +143,7 @@ class Session:
             facts = self._describe(index)
             if facts.get("fingerprint") == self._deployment.fingerprint:
                 self._require_generation(facts)
+                self._timer_bits = int(facts.get("timer_bits", 32))
                 return index
             found.append(f"{facts.get('model')} with {str(facts.get('fingerprint'))[:12]}")
         raise self._wrong(

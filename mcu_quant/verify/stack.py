@@ -119,6 +119,8 @@ class _Walk:
             raise UnknownStackError(f"{instruction.mnemonic} {instruction.operands} at depth {depth}")
         self.deepest = max(self.deepest, after)
         kind, to, ways = flow(instruction), target(instruction), []
+        if kind is Flow.CALL and to is not None and self._function.address < to < self._function.end:
+            return [(to, after)]  # on Armv6-M, a jump that goes too far for a branch
         if kind is Flow.TABLE:
             self.table_depth = max(after, self.table_depth or 0)
         elif kind is Flow.JUMP:

@@ -9,7 +9,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Clock, caches, pins of the UART. Called before .data and .bss are there: uses neither. */
+/* Clock, caches, pins of the UART; after a boot loader, its interrupts off. Called before .data and .bss are
+ * there: uses neither.
+ */
 void board_start(void);
 
 /* Called before main(). */

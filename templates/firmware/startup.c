@@ -92,6 +92,7 @@ static void set_vectors(void) {
 /* The FPU must be on before the compiler may use its registers, even to copy: hence two functions. */
 __attribute__((noinline, noreturn)) static void start(void) {
     board_start();
+    set_vectors();
     const uint32_t *from = &data_load;
     for (uint32_t *to = &data_start; to < &data_end; to++) {
         *to = *from++;
@@ -111,7 +112,6 @@ __attribute__((noinline, noreturn)) static void start(void) {
 void Reset_Handler(void) {
     enable_fpu_and_mve();
     trap_unaligned_words();
-    set_vectors();
     start();
 }
 

@@ -98,6 +98,12 @@ static inline int32_t mq_ssat8(int32_t x) {
     return result;
 }
 
+static inline int32_t mq_ssat16(int32_t x) {
+    int32_t result;
+    __asm__("ssat %0, #16, %1" : "=r"(result) : "r"(x));
+    return result;
+}
+
 static inline uint32_t mq_sadd16(uint32_t a, uint32_t b) {
     uint32_t sum;
     __asm__("sadd16 %0, %1, %2" : "=r"(sum) : "r"(a), "r"(b));
@@ -122,6 +128,12 @@ static inline uint32_t mq_smallest_bytes(uint32_t a, uint32_t b) {
     __asm__("ssub8 %0, %1, %2\n\tsel %0, %2, %1" : "=&r"(smallest) : "r"(a), "r"(b));
     return smallest;
 }
+
+/* acc + bottom(a) * bottom(b) + top(a) * top(b), in 64 bits. */
+static inline int64_t mq_smlald(uint32_t a, uint32_t b, int64_t acc) {
+    __asm__("smlald %Q0, %R0, %1, %2" : "+r"(acc) : "r"(a), "r"(b));
+    return acc;
+}
 #else
 /* acc + bottom(a) * bottom(b), and so on; sums wrap. */
 static inline int32_t mq_smlabb(uint32_t a, uint32_t b, int32_t acc) {
@@ -143,6 +155,10 @@ static inline int32_t mq_smlatt(uint32_t a, uint32_t b, int32_t acc) {
 /* acc + bottom(a) * bottom(b) + top(a) * top(b). */
 static inline int32_t mq_smlad(uint32_t a, uint32_t b, int32_t acc) {
     return mq_smlatt(a, b, mq_smlabb(a, b, acc));
+}
+
+static inline int64_t mq_smlald(uint32_t a, uint32_t b, int64_t acc) {
+    return acc + (int64_t)mq_bottom(a) * mq_bottom(b) + (int64_t)mq_top(a) * mq_top(b);
 }
 
 /* acc + the upper word of a * b; smmlar rounds the whole sum to its upper word. */
@@ -190,6 +206,10 @@ static inline uint32_t mq_pkhtb(uint32_t tops, uint32_t bottoms) {
 
 static inline int32_t mq_ssat8(int32_t x) {
     return mq_clamp(x, -128, 127);
+}
+
+static inline int32_t mq_ssat16(int32_t x) {
+    return mq_clamp(x, INT16_MIN, INT16_MAX);
 }
 
 /* The larger, or the smaller, of two int8, for each byte of a word. */

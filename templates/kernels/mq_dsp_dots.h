@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: 0BSD
  *
- * mcu_quant: dot products of int8 with a zero_point on either side, four factors at once (Cortex-M4, M7,
- * M33).
+ * mcu_quant: dot products of int8 with a zero_point on either side, and of int16 with int8, four factors at
+ * once (Cortex-M4, M7, M33).
  */
 #ifndef MQ_DSP_DOTS_H
 #define MQ_DSP_DOTS_H
@@ -69,6 +69,36 @@ static inline void mq_dsp_dots(int32_t *acc,
         acc1 = mq_mac(acc1, value, b[k + stride] + mq_bottom(minus.b));
         acc2 = mq_mac(acc2, value, b[k + 2 * stride] + mq_bottom(minus.b));
         acc3 = mq_mac(acc3, value, b[k + 3 * stride] + mq_bottom(minus.b));
+    }
+    acc[0] = acc0;
+    acc[1] = acc1;
+    acc[2] = acc2;
+    acc[3] = acc3;
+}
+
+/* acc[i] += sum over k < count of x[k] * w[i * stride + k], for i < MQ_DOT_OUTPUTS, modulo 2^32. */
+static inline void
+mq_dsp_dots_s16(int32_t *acc, const int16_t *x, const int8_t *w, int32_t stride, int32_t count) {
+    const int8_t *end = w + (count & ~3);
+    int32_t acc0 = acc[0];
+    int32_t acc1 = acc[1];
+    int32_t acc2 = acc[2];
+    int32_t acc3 = acc[3];
+    for (; w < end; w += 4, x += 4) {
+        const uint32_t first = mq_load_word(x);
+        const uint32_t second = mq_load_word(x + 2);
+        const uint32_t even = mq_pkhbt(first, second);
+        const uint32_t odd = mq_pkhtb(second, first);
+        acc0 = mq_dsp_four_products(acc0, even, odd, 0, mq_load_word(w));
+        acc1 = mq_dsp_four_products(acc1, even, odd, 0, mq_load_word(w + stride));
+        acc2 = mq_dsp_four_products(acc2, even, odd, 0, mq_load_word(w + 2 * stride));
+        acc3 = mq_dsp_four_products(acc3, even, odd, 0, mq_load_word(w + 3 * stride));
+    }
+    for (int32_t k = 0; k < (count & 3); k++) {
+        acc0 = mq_mac(acc0, x[k], w[k]);
+        acc1 = mq_mac(acc1, x[k], w[k + stride]);
+        acc2 = mq_mac(acc2, x[k], w[k + 2 * stride]);
+        acc3 = mq_mac(acc3, x[k], w[k + 3 * stride]);
     }
     acc[0] = acc0;
     acc[1] = acc1;

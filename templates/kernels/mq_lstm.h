@@ -6,6 +6,7 @@
 #ifndef MQ_LSTM_H
 #define MQ_LSTM_H
 
+#include "mq_dsp.h"
 #include "mq_sigmoid.h"
 
 #define MQ_LSTM_GATES 4
@@ -29,22 +30,18 @@ typedef struct {
      (params)->hidden_shift,     (params)->tanh_multiplier, (params)->tanh_shift, \
      (params)->cell_min,         (params)->cell_max,        (sigmoid)}
 
-static inline int32_t mq_lstm_limit(int32_t x) {
-    return mq_clamp(x, INT16_MIN, INT16_MAX);
-}
-
 /* gate [4]: what each gate takes, in steps of 2^-12: two parts of 16 bits, added. Changes the cell state and
  * returns the hidden state less its zero_point, unlimited.
  */
 static inline int32_t mq_lstm_unit(const mq_lstm_cell_t *how, const int32_t *gate, int16_t *cell) {
     const uint16_t *table = how->sigmoid;
-    const int32_t input = mq_sigmoid_value(3 * mq_lstm_limit(gate[0]), table, 0);
-    const int32_t forget = mq_sigmoid_value(3 * mq_lstm_limit(gate[1]), table, 0);
-    const int32_t change = mq_sigmoid_value(3 * mq_lstm_limit(gate[2]), table, 1);
-    const int32_t output = mq_sigmoid_value(3 * mq_lstm_limit(gate[3]), table, 0);
+    const int32_t input = mq_sigmoid_value(3 * mq_ssat16(gate[0]), table, 0);
+    const int32_t forget = mq_sigmoid_value(3 * mq_ssat16(gate[1]), table, 0);
+    const int32_t change = mq_sigmoid_value(3 * mq_ssat16(gate[2]), table, 1);
+    const int32_t output = mq_sigmoid_value(3 * mq_ssat16(gate[3]), table, 0);
     const int32_t kept = mq_requantize(forget * *cell, (int32_t)1 << 30, -14); /* times 2^-15 */
     const int32_t added = mq_requantize(input * change, how->added_multiplier, how->added_shift);
-    const int32_t sum = mq_lstm_limit(mq_lstm_limit(kept) + mq_lstm_limit(added));
+    const int32_t sum = mq_ssat16(mq_ssat16(kept) + mq_ssat16(added));
     const int32_t state = mq_clamp(sum, how->cell_min, how->cell_max);
     const int32_t half = how->tanh_shift > 0 ? (int32_t)1 << (how->tanh_shift - 1) : 0;
     const int32_t steps = (state * how->tanh_multiplier + half) >> how->tanh_shift;

@@ -58,10 +58,9 @@ MQ_SPECIALISED void mq_lstm_s8_step(const mq_lstm_s8_layer_t *layer,
         mq_lstm_s8_sums(recurrent, layer->recurrent_bias + first, before,
                         layer->recurrent_weights + first * layer->units, layer->units, by_words);
         for (int32_t i = 0; i < MQ_LSTM_GATES; i++) {
-            gate[i] =
-                mq_lstm_limit(mq_requantize(gate[i], layer->input_multiplier[i], layer->input_shift[i])) +
-                mq_lstm_limit(
-                    mq_requantize(recurrent[i], layer->recurrent_multiplier[i], layer->recurrent_shift[i]));
+            gate[i] = mq_ssat16(mq_requantize(gate[i], layer->input_multiplier[i], layer->input_shift[i])) +
+                      mq_ssat16(mq_requantize(recurrent[i], layer->recurrent_multiplier[i],
+                                              layer->recurrent_shift[i]));
         }
         const int32_t y = mq_lstm_unit(how, gate, cell + unit) + layer->zero_point;
         hidden[unit] = (int8_t)mq_clamp(y, INT8_MIN, INT8_MAX);
@@ -76,6 +75,7 @@ MQ_SPECIALISED void mq_lstm_s8_run(const mq_lstm_s8_layer_t *layer,
                                    const mq_lstm_cell_t *how,
                                    int32_t steps,
                                    int32_t starts_anew,
+                                   int32_t sequences,
                                    const int8_t *input,
                                    int8_t *output,
                                    int8_t *hidden,
@@ -88,11 +88,17 @@ MQ_SPECIALISED void mq_lstm_s8_run(const mq_lstm_s8_layer_t *layer,
     }
     for (int32_t step = 0; step < steps; step++) {
         mq_lstm_s8_step(layer, how, input, before, cell, output, by_words);
-        before = output;
         input += layer->input_size;
-        output += layer->units;
+        if (sequences) {
+            before = output;
+            output += layer->units;
+        } else {
+            memcpy(hidden, output, (size_t)layer->units);
+        }
     }
-    memcpy(hidden, before, (size_t)layer->units);
+    if (sequences) {
+        memcpy(hidden, before, (size_t)layer->units);
+    }
 }
 
 #endif

@@ -34,10 +34,11 @@ MQ_KERNEL int32_t mq_softmax_exp(int32_t a) {
     return result;
 }
 
-/* Outputs are exponentials * reciprocal / 2^31 / 2^right, - 128. */
+/* Outputs are exponentials * reciprocal / 2^31 / 2^(shift + 1), each rounded, - 128. */
 typedef struct {
     int32_t reciprocal; /* Q0.31 */
-    int32_t right;
+    int32_t half;       /* of the last rounding, in the upper word of the product */
+    int32_t shift;
 } mq_softmax_scale_t;
 
 /* 1 / (1 + a) in Q0.31, a in [0, 1] in Q0.31. The twin of fixed_point.one_over_one_plus_x. */
@@ -54,23 +55,24 @@ MQ_KERNEL int32_t mq_softmax_one_over_one_plus(int32_t a) {
 /* sum: of exponentials, Q12.19, at least 1. */
 MQ_KERNEL mq_softmax_scale_t mq_softmax_scale(uint32_t sum) {
     mq_softmax_scale_t scale;
-    scale.right = 35; /* less the headroom of the sum */
+    int32_t right = 35; /* less the headroom of the sum: 4 at least */
     while (sum < 0x80000000u) {
         sum <<= 1;
-        scale.right--;
+        right--;
     }
-    scale.reciprocal = mq_softmax_one_over_one_plus((int32_t)(sum - 0x80000000u));
+    /* From 32 on every quotient rounds to 0. */
+    scale.reciprocal = right > 31 ? 0 : mq_softmax_one_over_one_plus((int32_t)(sum - 0x80000000u));
+    scale.shift = mq_min(right, 31) - 1;
+    scale.half = (int32_t)1 << (scale.shift - 1);
     return scale;
 }
 
-/* exponential: Q0.31, not negative. Where `right` is beyond 31, every quotient rounds to 0. */
+/* exponential: Q0.31, not negative. Both roundings at once: floors of floors are floors. */
 static inline int8_t mq_softmax_output(int32_t exponential, mq_softmax_scale_t scale) {
-    if (scale.right > 31) {
-        return INT8_MIN;
-    }
-    const uint32_t half = (uint32_t)1 << (scale.right - 1);
-    const uint32_t quotient = ((uint32_t)mq_high_mul(scale.reciprocal, exponential) + half) >> scale.right;
-    return (int8_t)mq_min((int32_t)quotient - 128, INT8_MAX);
+    const int64_t halves = ((int64_t)scale.half << 32) + ((int64_t)1 << 30);
+    const int64_t product = (int64_t)scale.reciprocal * exponential + halves;
+    const int32_t quotient = (int32_t)(product >> 32) >> scale.shift;
+    return (int8_t)mq_min(quotient - 128, INT8_MAX);
 }
 
 #endif

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from mcu_quant.boards import Board
 from mcu_quant.codegen.project import qemu_arguments
@@ -36,8 +37,13 @@ class Served:
         """As if its button were pressed."""
         self.ask("system_reset")
 
-    def ask(self, command: str, **arguments: object) -> None:
-        """Have QEMU do that (QMP)."""
+    def terminal(self) -> str:
+        """The device of its UART, where that is a pseudo-terminal."""
+        devices = {device["label"]: device["filename"] for device in self.ask("query-chardev")}
+        return str(devices["serial0"]).removeprefix("pty:")
+
+    def ask(self, command: str, **arguments: object) -> Any:
+        """Have QEMU do that (QMP), and return its answer."""
         requests: tuple[dict[str, object], ...] = (
             {"execute": "qmp_capabilities"},
             {"execute": command, "arguments": arguments},
@@ -51,6 +57,7 @@ class Served:
                 lines.flush()
                 while "return" not in (reply := json.loads(lines.readline())):
                     assert "error" not in reply, reply
+        return reply["return"]
 
 
 def free_port() -> int:
@@ -60,23 +67,23 @@ def free_port() -> int:
 
 
 @contextmanager
-def served(board: Board, deployment: Deployment, folder: Path) -> Iterator[Served]:
-    """Build the firmware there, and run it on the board's machine."""
+def served(board: Board, deployment: Deployment, folder: Path, *, pty: bool = False) -> Iterator[Served]:
+    """Build the firmware there, and run it on the board's machine. pty: as in running."""
     (image,) = build_images(board, deployment, ("serve",), folder)
-    with running(board, folder, "-kernel", str(image)) as machine:
+    with running(board, folder, "-kernel", str(image), pty=pty) as machine:
         yield machine
 
 
 @contextmanager
-def running(board: Board, folder: Path, *arguments: str) -> Iterator[Served]:
-    """The board's machine, which ends with the context."""
+def running(board: Board, folder: Path, *arguments: str, pty: bool = False) -> Iterator[Served]:
+    """The board's machine, which ends with the context. pty: its UART is a pseudo-terminal, no TCP port."""
     port, control = free_port(), folder / "qmp"
-    console = f"tcp:localhost:{port},server=on,wait=off,nodelay=on"
+    console = "pty" if pty else f"tcp:localhost:{port},server=on,wait=off,nodelay=on"
     command = ["qemu-system-arm", *qemu_arguments(board, console), *arguments]
     command += ["-qmp", f"unix:{control},server=on,wait=off"]
     process = subprocess.Popen(command, stdin=subprocess.DEVNULL)
     try:
-        _wait_for(lambda: _is_taken(port) and _listens(control), process)
+        _wait_for(lambda: (pty or _is_taken(port)) and _listens(control), process)
         yield Served(process, port, control)
     finally:
         process.kill()

@@ -9,13 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from mcu_quant.boards import MemoryRegion, list_boards, load_board, read_board
+import mcu_quant as mq
+from mcu_quant.boards import FLASH_TOOLS, MemoryRegion, list_boards, load_board, qemu_boards, read_board
 from mcu_quant.codegen.project import render_project
 from mcu_quant.errors import InvalidInputError, InvalidModelError
 from mcu_quant.kernels.base import CORES
+from mcu_quant.resources import directory
 from mcu_quant.verify.image import build_images
 from tests.boards.models import deploy, tiny_model
-from tests.conftest import Run
+from tests.conftest import ROOT, Run
 
 EXPECTED_CORES = {
     "arduino_nano33ble": "cortex-m4",
@@ -61,6 +63,13 @@ def test_readme_has_the_facts_of_the_board_file(name: str) -> None:
     assert all(tool.tool in readme for tool in board.flash_tools) or board.qemu is not None
 
 
+@pytest.mark.parametrize("name", [name for name in list_boards() if name not in qemu_boards()])
+def test_counters_of_hardware_count_the_cores_clock(name: str) -> None:
+    board = load_board(name)
+    assert board.timer.hz == board.clock_hz and board.timer.bits == 32
+    assert board.qemu_timer == board.timer
+
+
 def test_every_board_for_sale_says_how_it_is_flashed() -> None:
     with_tools = {name for name in EXPECTED_CORES if load_board(name).flash_tools}
     assert with_tools == {name for name in EXPECTED_CORES if not name.startswith("mps")}
@@ -78,6 +87,30 @@ def test_an_unknown_board_is_refused_with_the_names_of_all() -> None:
     with pytest.raises(InvalidInputError, match=r"no such board.*mps3.*mps2_an386"):
         load_board("mps3")
 
+
+ALL_KEYS = (
+    "description",
+    "chip",
+    "core",
+    "fpu",
+    "dsp",
+    "clock_hz",
+    "clock",
+    "shared",
+    "memory",
+    "timer",
+    "console",
+)
+ALL_KEYS += (
+    "flash_tools",
+    "qemu",
+    "flash",
+    "ram",
+    "stack_bytes",
+    "vectors",
+    "memory.placed",
+    "memory.sections",
+)
 
 BAD_FILES = {
     "not TOML": ("core =", "core ==", "readable TOML"),
@@ -260,3 +293,34 @@ def test_a_new_board_that_cannot_be(options: tuple[str, ...], message: str, mcu_
     done = mcu_quant("boards", *options)
     assert done.returncode == 2 and message in done.stderr
     assert not Path(options[1]).exists()
+
+
+def test_the_page_on_porting_has_every_key_tool_and_driver() -> None:
+    page = (ROOT / "docs" / "PORTING_A_BOARD.md").read_text(encoding="utf-8")
+    firmware = directory("templates") / "firmware"
+    drivers = {path.name for kind in ("uart_*.c", "timer_*.c") for path in firmware.glob(kind)}
+    keys = {key for tool in FLASH_TOOLS.values() for key in tool} | set(ALL_KEYS)
+    for name in (*drivers, *FLASH_TOOLS, *keys):
+        forms = (f"`{name}`", f"`[{name}]`", f"`[[{name}]]`", f"`{name} = ")
+        assert any(form in page for form in forms), name
+
+
+@pytest.mark.qemu
+def test_a_board_of_ones_own_runs_on_qemu_by_its_path(my_board: Path, mcu_quant: Run, shared: Path) -> None:
+    model = shared / "models" / "hello_world_int8.tflite"
+    done = mcu_quant("verify", model, "--on", my_board)
+    assert done.returncode == 0, done.stderr
+    wrong = mcu_quant("verify", model, "--on", my_board / "nothing")
+    assert wrong.returncode == 2 and "must have a board.toml" in wrong.stderr
+
+
+@pytest.mark.qemu
+def test_a_board_that_qemu_has_not_is_asked_for_at_its_port(
+    mcu_quant: Run, shared: Path, tmp_path: Path
+) -> None:
+    model = shared / "models" / "hello_world_int8.tflite"
+    for command in (("verify", model, "--on"), ("profile", model, "--board")):
+        done = mcu_quant(*command, "nucleo_f446re")
+        assert done.returncode == 2 and "Try: --port" in done.stderr and "mps2_an386" in done.stderr
+    firmware = mq.generate(model, board="nucleo_f446re", output_dir=tmp_path / "out")
+    assert [result.engine for result in firmware.verify()] == ["host"]

@@ -125,6 +125,14 @@ def test_generate_links_and_writes_nothing_that_does_not_fit(
     assert not (tmp_path / "out").exists()
 
 
+def test_the_smallest_board_says_by_how_much(tmp_path: Path, mcu_quant: Run, shared: Path) -> None:
+    model = shared / "models" / "kws_ref_model.tflite"
+    done = mcu_quant("generate", model, "--board", "stm32vldiscovery", "-o", tmp_path / "out")
+    assert done.returncode == 3 and not (tmp_path / "out").exists()
+    (excess,) = re.findall(r"seen: (\d+) bytes too many", done.stderr)
+    assert f"of 8,192: {int(excess):,} too many" in done.stderr and "such as nucleo_f446re" in done.stderr
+
+
 @pytest.mark.qemu
 def test_generate_and_build_say_the_same_of_what_fits(tmp_path: Path, mcu_quant: Run, shared: Path) -> None:
     require_tools("make")

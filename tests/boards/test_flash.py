@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import shutil
 import socket
@@ -26,6 +27,7 @@ from mcu_quant.errors import (
     InvalidInputError,
     ToolMissingError,
 )
+from mcu_quant.exporters.tflite import write_tflite
 from mcu_quant.flashing.commands import transport
 from mcu_quant.flashing.gdb import check_gdb
 from mcu_quant.flashing.images import Segment, binary, check_image, intel_hex, read_segments, uf2
@@ -217,6 +219,13 @@ def test_every_pyocd_target_is_in_its_own_list() -> None:
     for name, tool in tools:
         assert tool.pack or tool.target in known, f"{name}: pyOCD has no {tool.target}"
         assert not (tool.pack and tool.target in known), f"{name}: pyOCD has {tool.target} without a pack"
+        assert not tool.pack or tool.target == pack_name(load_board(name).chip)
+
+
+def pack_name(chip: str) -> str:
+    """As ST's packs name a chip: its order code, x for the temperature; those of STM32F1 end before it."""
+    code = chip.lower()
+    return code[:11] if code.startswith("stm32f1") else re.sub(r"6(q?)$", r"x\1", code)
 
 
 @pytest.mark.parametrize("name, tool", flash_tools("openocd"))
@@ -374,3 +383,21 @@ def test_bossac_needs_the_port_of_the_boot_loader(tmp_path: Path) -> None:
     directory = make_project(tmp_path / "a", board, board.flash.address)
     with pytest.raises(InvalidInputError, match="press reset twice"):
         flash_project(directory, FlashOptions(tool="bossac"), dry_run=True)
+
+
+@pytest.mark.qemu
+def test_the_python_interface(tmp_path: Path) -> None:
+    """generate, flash, verify and profile, of a machine that was empty."""
+    import mcu_quant as mq
+
+    require_tools("make", "gdb-multiarch")
+    file, server = tmp_path / "tiny.tflite", f"localhost:{free_port()}"
+    file.write_bytes(write_tflite(tiny_model().graph))
+    firmware = mq.generate(file, board=M4.name, output_dir=tmp_path / "out")
+    with running(M4, tmp_path, "-S", "-gdb", f"tcp:{server}") as machine:
+        assert firmware.flash("serve", tool="gdb", server=server).bytes > 1000
+        assert [result.identical for result in firmware.verify(port=machine.url)] == [True, True]
+        assert firmware.profile(port=machine.url)["measured_cycles"] > 0
+    library = mq.generate(file, target="cortex-m4", output_dir=tmp_path / "library")
+    with pytest.raises(InvalidInputError, match="cannot be profiled or flashed"):
+        library.flash()

@@ -15,7 +15,8 @@ from mcu_quant.codegen.project import OPTIMIZE_FLAGS
 from mcu_quant.errors import EngineFailedError
 from mcu_quant.ops.interpreter import run_graph
 from mcu_quant.samples import default_inputs
-from mcu_quant.verify.profile import _exact, _split, profile_on_qemu
+from mcu_quant.verify.profile import _exact, profile_on_qemu
+from mcu_quant.verify.profile_report import split_excess
 from tests.boards.models import deploy, golden_samples, published, tiny_model
 from tests.boards.test_qemu import run_program
 
@@ -155,7 +156,7 @@ def check_certificate(report: dict[str, Any]) -> None:
     ],
 )
 def test_layers_add_up_exactly(instructions: int, hooked: list[int], layers: tuple[int, ...]) -> None:
-    assert _split(instructions, hooked) == layers
+    assert split_excess(instructions, hooked) == layers
 
 
 def test_any_layers_add_up_and_none_is_negative() -> None:
@@ -163,7 +164,7 @@ def test_any_layers_add_up_and_none_is_negative() -> None:
     for _ in range(300):
         hooked = generator.integers(0, 50, generator.integers(1, 9)).tolist()
         instructions = int(generator.integers(0, sum(hooked) + 10))
-        layers = _split(instructions, hooked)
+        layers = split_excess(instructions, hooked)
         assert sum(layers) == instructions and min(layers) >= 0
 
 

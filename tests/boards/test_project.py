@@ -14,8 +14,15 @@ import pytest
 
 import mcu_quant as mq
 from mcu_quant import pipeline
-from mcu_quant.boards import Board, load_board, qemu_boards
-from mcu_quant.codegen.project import OPTIMIZE_FLAGS, pack_samples, render_project, unpack_samples
+from mcu_quant.boards import Board, list_boards, load_board, qemu_boards
+from mcu_quant.codegen.project import (
+    OPTIMIZE_FLAGS,
+    WARNINGS,
+    compile_flags,
+    pack_samples,
+    render_project,
+    unpack_samples,
+)
 from mcu_quant.errors import DoesNotFitError, InvalidInputError
 from mcu_quant.ir import Tensor
 from mcu_quant.outputs import write_directory
@@ -227,3 +234,21 @@ def test_generated_text_holds_no_path_of_this_machine() -> None:
     text = "\n".join(render_project(M4, [deploy(tiny_model(), M4)]).values())
     assert str(Path(__file__).parents[2]) not in text
     assert os.sep + "home" not in text
+
+
+@pytest.mark.qemu
+@pytest.mark.parametrize("board_name", [name for name in list_boards() if name not in qemu_boards()])
+def test_sources_for_hardware_are_free_of_warnings(board_name: str, tmp_path: Path) -> None:
+    """And the project has nothing that only QEMU could run."""
+    board = load_board(board_name)
+    files = render_project(board, [deploy(tiny_model(), board)])
+    assert "validate.c" not in files and "qemu" not in files["Makefile"].lower()
+    assert board.console.uart in files["README.md"] and "make run" not in files["README.md"]
+    folder = write(tmp_path, files)
+    ours = [name for name in files if name.startswith("board/") or "/" not in name]
+    sources = [name for name in ours if name.endswith((".c", ".S"))]
+    flags = [*compile_flags(board, "balanced"), *WARNINGS, "-Werror", "-fsyntax-only", "-Imodel", "-Iboard"]
+    done = subprocess.run(
+        ["arm-none-eabi-gcc", *flags, *sources], cwd=folder, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import signal
+import subprocess
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -12,17 +14,23 @@ import numpy as np
 import pytest
 
 from mcu_quant.boards import load_board, qemu_boards
+from mcu_quant.codegen.project import WARNINGS, compile_flags, render_sources
 from mcu_quant.deployment import Deployment
 from mcu_quant.errors import DeviceError, EngineFailedError
+from mcu_quant.exporters.tflite import write_tflite
 from mcu_quant.ops.interpreter import run_graph
 from mcu_quant.samples import default_inputs
+from mcu_quant.sections import Placement, SplitArena
+from mcu_quant.verify.image import link_images
 from mcu_quant.verify.serial_engine import SerialEngine
 from mcu_quant.verify.serial_port import PortOptions
 from mcu_quant.verify.serial_profile import profile_on_port
 from tests.boards.models import deploy, published, tiny_model
-from tests.boards.serial_boards import Line, Served, served, through
+from tests.boards.serial_boards import Line, Served, free_port, running, served, through
+from tests.cli.conftest import only_json
 from tests.codegen.test_states import deployed as deploy_with_state
 from tests.codegen.test_states import inputs as steps
+from tests.conftest import Run, require_tools
 
 pytestmark = pytest.mark.qemu
 
@@ -52,6 +60,13 @@ def stateful(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         yield machine
 
 
+@pytest.fixture(scope="module")
+def tiny_tflite(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("tflite") / "tiny.tflite"
+    path.write_bytes(write_tflite(tiny_model().graph))
+    return path
+
+
 def run(deployment: Deployment, url: str, inputs: list[np.ndarray]) -> SerialEngine:
     """Checks every byte of the outputs; returns the engine, which knows what the line did."""
     engine = SerialEngine(deployment, load_board(M3.name), PortOptions(url))
@@ -70,6 +85,13 @@ def test_200_samples_on_every_board(name: str, tmp_path: Path) -> None:
         outputs = SerialEngine(deployment, target, PortOptions(machine.url)).run(inputs)
     assert np.array_equal(outputs[0], run_graph(deployment.reference, inputs)[0])
     assert len(outputs[0]) == 200
+
+
+def test_200_samples_over_a_terminal(tiny: Deployment, tmp_path: Path) -> None:
+    """A device as a board's serial port is one, and not a URL."""
+    with served(M3, tiny, tmp_path, pty=True) as machine:
+        engine = run(tiny, machine.terminal(), default_inputs(tiny.graph, 198))
+    assert engine.restarts == 0
 
 
 @pytest.mark.parametrize("name", LINES)
@@ -201,3 +223,66 @@ def test_profile_measures_cycles(tiny: Deployment, board: Served) -> None:
     layers = [layer["measured_cycles"] for layer in facts["layers"]]
     assert facts["measured_cycles"] == sum(layers) > 0
     assert facts["memory"]["stack_bytes"] == facts["certificate"]["stack_bound_bytes"] > 0
+
+
+def test_the_command_line(tiny_tflite: Path, tmp_path: Path, mcu_quant: Run) -> None:
+    """As a user does it with a board: a project is built, put onto the machine, and asked."""
+    require_tools("make", "gdb-multiarch")
+    project, server = tmp_path / "project", f"localhost:{free_port()}"
+    assert mcu_quant("generate", tiny_tflite, "--board", M3.name, "-o", project).returncode == 0
+    with running(M3, tmp_path, "-S", "-gdb", f"tcp:{server}") as machine:
+        flash = ("flash", project, "--program", "serve", "--tool", "gdb", "--server", server)
+        assert "gdb" in only_json(mcu_quant(*flash, "--dry-run", "--json"))["command"][0]
+        assert mcu_quant(*flash).returncode == 0
+        on = ("--on", M3.name, "--port", machine.url)
+        verified = only_json(mcu_quant("verify", tiny_tflite, *on, "--on", "host", "--json"))
+        assert verified["identical"] and [e["engine"] for e in verified["engines"]] == [M3.name, "host"]
+        assert "measured_cycles" in mcu_quant("profile", tiny_tflite, *on).stdout
+        profile = only_json(mcu_quant("profile", tiny_tflite, *on, "--json"))
+        assert profile["measured_cycles"] > 0 and profile["instructions"] is None
+        inputs = tmp_path / "in.npz"
+        np.savez(inputs, in0=np.zeros((3, 12), np.int8))
+        done = mcu_quant("run", tiny_tflite, "--inputs", inputs, "--outputs", tmp_path / "out.npz", *on)
+        assert done.returncode == 0
+        assert len(np.load(tmp_path / "out.npz")["out0"]) == 3
+        with through(Line(corrupted=0.01), machine.port) as url:
+            noisy = mcu_quant("verify", tiny_tflite, "--on", M3.name, "--port", url)
+        assert noisy.returncode == 0 and "sent again" in noisy.stderr and "identical" in noisy.stdout
+        machine.process.send_signal(signal.SIGSTOP)
+        silent = mcu_quant("verify", tiny_tflite, *on, "--timeout", "1")
+        assert silent.returncode == 4 and "must answer" in silent.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (("verify", "--port", "COM3"), "--port is where one board is"),
+        (("verify", "--on", "host", "--port", "COM3"), "--port is where one board is"),
+        (("verify", "--on", "microbit", "--on", "mps2_an385", "--port", "COM3"), "one board is"),
+        (("verify", "--on", "host", "--baud", "9600"), "--baud belongs to --port"),
+        (("verify", "--on", "nucleo_f446re"), "runs at a serial port.*--port"),
+        (("profile", "--on", "microbit", "--port", ""), "must have a name"),
+    ],
+)
+def test_the_command_line_refuses(
+    arguments: tuple[str, ...], message: str, tiny_tflite: Path, mcu_quant: Run
+) -> None:
+    done = mcu_quant(arguments[0], tiny_tflite, *arguments[1:])
+    assert done.returncode == 2 and re.search(message, done.stderr), done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_several_models_and_arenas_in_one_firmware(tmp_path: Path) -> None:
+    """One of them with state, and each with a slow and a fast arena; compiled without a warning."""
+    placement = Placement(arena=SplitArena(40, fast_section="psram", section="ram"))
+    first = deploy(tiny_model(), M3, placement=placement)
+    second = deploy_with_state(M3.core, placement=placement)
+    assert first.plan.is_split and second.plan.is_split
+    files = render_sources(M3, [first, second], ["serve.c"])
+    (image,) = link_images(M3, first, files, ["serve"], tmp_path)
+    flags = [*compile_flags(M3, "balanced"), *WARNINGS, "-Werror", "-Imodel", "-Iboard", "-fsyntax-only"]
+    subprocess.run(["arm-none-eabi-gcc", *flags, "serve.c", "board/frames.c"], cwd=tmp_path, check=True)
+    with running(M3, tmp_path, "-kernel", str(image)) as machine:
+        run(second, machine.url, [steps(10)])
+        run(first, machine.url, default_inputs(first.graph, 8))
+        run(second, machine.url, [steps(10)])

@@ -129,6 +129,30 @@ def function_address(image: Path, name: str) -> int:
     return function.address
 
 
+FAR_PROGRAM = """
+#include "port.h"
+#define APART __attribute__((noipa))
+int32_t far(int32_t);
+APART int32_t far(int32_t x) {
+    volatile int32_t own[20];
+    own[x & 7] = x;
+    __asm__ volatile(".syntax unified\\n bl 1f\\n nop\\n1:" ::: "lr", "memory");
+    return own[x & 7];
+}
+int main(void) { return far(3); }
+"""
+
+
+@pytest.mark.qemu
+def test_a_far_jump_is_no_call(tmp_path: Path) -> None:
+    """On Armv6-M the compiler leaves a long function's branch to BL, once lr is on the stack."""
+    board = load_board("mps2_an385_m0plus")
+    found = analysis(board, image := build(board, FAR_PROGRAM, tmp_path), NO_POINTERS)
+    (by_compiler,) = read_usage([tmp_path / "main.su"])["far"]
+    frame = found.frame(function_address(image, "far"))
+    assert frame.bytes == by_compiler and not frame.calls
+
+
 #: Function → what is said of it.
 UNBOUNDED = {"recurse": "calls itself", "point": "through a pointer", "vary": "sp", "push": "push"}
 UNBOUNDED_PROGRAM = """

@@ -131,3 +131,39 @@ def test_a_layer_that_cannot_stream_is_refused(refuses: Callable[..., str], tmp_
     )
     assert "0 and 11 see the padding of" in error
     assert not (tmp_path / "c").exists()
+
+
+def test_quantize_writes_a_file_that_streams(window: Path, mcu_quant: Run, tmp_path: Path) -> None:
+    """Also of what is quantized already; run and generate then need no --stream."""
+    output = tmp_path / "streaming.tflite"
+    done = mcu_quant("quantize", window, "-o", output, "--stream", 1, "--hop", 2)
+    assert done.returncode == 0, done.stderr
+    np.savez(tmp_path / "in.npz", in0=frames(HOPS, 2)[:, 0])
+    options = ("--inputs", tmp_path / "in.npz", "--outputs", tmp_path / "out.npz", "--on", "host")
+    assert mcu_quant("run", output, *options).returncode == 0
+    with np.load(tmp_path / "out.npz") as outputs:
+        np.testing.assert_array_equal(outputs["out0"].reshape(HOPS, -1), expected(window, 2))
+
+
+def test_a_float_model_is_quantized_and_streams(files: Path, refuses: Callable[..., str]) -> None:
+    """dense.keras has one axis beside the batch: it is read, quantized and then refused for no frames."""
+    options = ("--data", files / "x.npz", "-o", files / "streaming.tflite", "--stream", 2)
+    assert "--stream must be an axis" in refuses("quantize", files / "dense.keras", *options)
+    assert not (files / "streaming.tflite").exists()
+
+
+def test_quantize_still_refuses_a_quantized_file(
+    window: Path, refuses: Callable[..., str], tmp_path: Path
+) -> None:
+    refuses("quantize", window, "-o", tmp_path / "again.tflite")
+
+
+def test_python_streams_a_quantized_model(window: Path) -> None:
+    model = package.load(window)
+    assert isinstance(model, package.QuantizedModel)
+    streaming = model.streaming(1, 3)
+    assert (
+        streaming.predict_raw(frames(HOPS, 3)[:, 0]).reshape(HOPS, -1).tolist()
+        == expected(window, 3).tolist()
+    )
+    assert len(streaming.tflite) > 0 and streaming.tflite != model.tflite

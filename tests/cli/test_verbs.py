@@ -314,8 +314,9 @@ def test_doctor_says_what_is_missing(mcu_quant: Run, tmp_path: Path) -> None:
     done = mcu_quant("doctor", "--json", env={"PATH": str(tmp_path)})
     assert done.returncode == 5
     facts = only_json(done)
-    assert not facts["ok"] and all(tool["how"] for tool in facts["tools"])
-    assert {"qemu-system-arm", "arm-none-eabi-gcc"} <= {tool["name"] for tool in facts["tools"]}
+    missing = {tool["name"]: tool["how"] for tool in facts["tools"] if not tool["found"]}
+    assert not facts["ok"] and all(missing.values())
+    assert {"qemu-system-arm", "arm-none-eabi-gcc", "openocd", "st-flash", "gdb"} <= set(missing)
 
 
 def test_doctor_mentions_a_qemu_without_plugins(mcu_quant: Run, tmp_path: Path) -> None:

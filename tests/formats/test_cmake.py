@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from mcu_quant import pipeline
-from mcu_quant.boards import load_board
+from mcu_quant.boards import list_boards, load_board
 from mcu_quant.formats import load_format
 from mcu_quant.outputs import write_directory
 from tests.boards.models import deploy as deploy_on_board
 from tests.boards.models import tiny_model
-from tests.conftest import Run, require_tools
+from tests.conftest import Run, one_in_four_is_quick, require_tools
 from tests.formats.libraries import CASES, deployments, printed_by, run, shortened, split, write
 
 #: A program of the user's that takes the library in.
@@ -72,7 +72,9 @@ def test_the_library_for_a_core_gets_its_flags(kind: str, tmp_path: Path) -> Non
 
 
 @pytest.mark.qemu
-@pytest.mark.parametrize("board_name", ["mps2_an386", "microbit", "mps3_an547"])
+@pytest.mark.parametrize(
+    "board_name", [pytest.param(n, marks=one_in_four_is_quick(i)) for i, n in enumerate(list_boards())]
+)
 def test_a_project_links_the_same_bytes_as_that_of_make(board_name: str, tmp_path: Path) -> None:
     require_tools("cmake", "make")
     board = load_board(board_name)

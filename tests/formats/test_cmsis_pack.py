@@ -38,8 +38,16 @@ CORES = ("Cortex-M0", "Cortex-M0+", "Cortex-M3", "Cortex-M4", "Cortex-M7", "Cort
 RESTRICTED = r"[-_A-Za-z0-9]+"
 PACK_VERSION = r"[0-9]+\.[0-9]+\.[0-9]+(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?"
 COMPONENT_VERSION = r"(0|[1-9]\d*)\.[0-9]+(\.[0-9]+)?(-[0-9A-Za-z.-]+)?"
-#: FileCategoryType → suffix.
-CATEGORIES = {"doc": ".md", "header": ".h", "source": ".c", "sourceAsm": ".S", "include": ""}
+ID_PART = r"(?=.{2,32}$)[A-Za-z0-9][A-Za-z0-9_+()'/\-\s.]+"
+SUB_NAME = r"(?=.{0,32}$)([A-Za-z0-9][A-Za-z0-9_+():/\- .]*)?"
+#: FileCategoryType and FileLanguageAttributeType → suffix.
+CATEGORIES = {
+    ("doc", ""): ".md",
+    ("header", ""): ".h",
+    ("source", ""): ".c",
+    ("source", "asm"): ".S",
+    ("include", ""): "",
+}
 
 
 def broken_rules(folder: Path) -> list[str]:
@@ -62,8 +70,11 @@ def broken_rules(folder: Path) -> list[str]:
         "the file is <vendor>.<name>.pdsc": path.name == f"{text['vendor']}.{text['name']}.pdsc",
         "the release has a version": bool(re.fullmatch(PACK_VERSION, release.get("version", ""))),
         "a component has class, group and version": all(
-            component.get("Cclass") and component.get("Cgroup") for component in components
+            re.fullmatch(ID_PART, component.get(key, ""))
+            for key in ("Cclass", "Cgroup")
+            for component in components
         )
+        and all(re.fullmatch(SUB_NAME, component.get("Csub", "")) for component in components)
         and all(re.fullmatch(COMPONENT_VERSION, c.get("Cversion", "")) for c in components),
         "conditions exist": all(c.get("condition") in {None, *conditions} for c in components),
         "cores are known": all(
@@ -72,7 +83,8 @@ def broken_rules(folder: Path) -> list[str]:
         "descriptions are there": all(e.find("description") is not None for e in components),
         "files exist and are of their category": all(
             (folder / f.get("name", "-")).exists()
-            and Path(f.get("name", "")).suffix == CATEGORIES.get(f.get("category", ""), "?")
+            and Path(f.get("name", "")).suffix
+            == CATEGORIES.get((f.get("category", ""), f.get("language", "")), "?")
             for f in files
         ),
         "every file of src/ is named": {f"src/{p.name}" for p in (folder / "src").iterdir()} <= named,
@@ -87,7 +99,7 @@ def broken_rules(folder: Path) -> list[str]:
 @pytest.mark.parametrize("core", ["cortex-m4", "cortex-m0plus", "generic"])
 def test_the_schema_is_kept(case: str, core: str, tmp_path: Path) -> None:
     models = CASES[case]() if core == "cortex-m4" else deployments(core)
-    folder = write(tmp_path, "cmsis-pack", models)
+    folder = write(tmp_path, "cmsis-pack", models, "a_name_that_is_longer_than_others")
     assert broken_rules(folder) == []
     (path,) = folder.glob("*.pdsc")
     required = ElementTree.parse(path).findall("conditions/condition/require")
@@ -102,7 +114,8 @@ def test_the_schema_is_kept(case: str, core: str, tmp_path: Path) -> None:
         ("<url></url>", "", "elements"),
         ('condition="core"', 'condition="cores"', "conditions exist"),
         ('Cversion="0', 'Cversion="r0', "class, group and version"),
-        ('category="sourceAsm"', 'category="source"', "category"),
+        (' language="asm"', "", "category"),
+        ('Csub="kws', 'Csub="of a name that is longer than kws', "class, group and version"),
         ('<file category="source" name="src/tiny.c"/>', "", "every file"),
         ("Cortex-M4", "cortex-m4", "cores"),
     ],

@@ -12,6 +12,7 @@ from platformio.package.exception import ManifestValidationError
 from platformio.package.manifest.parser import ManifestParserFactory
 from platformio.package.manifest.schema import ManifestSchema
 from platformio.package.pack import PackagePacker
+from platformio.project.config import ProjectConfig
 
 from tests.formats.libraries import CASES, deployments, printed_by, run_on_host, shortened, write
 
@@ -46,6 +47,14 @@ def test_the_schema_finds_what_is_wrong(key: str, value: str, tmp_path: Path) ->
     path.write_text(json.dumps({**json.loads(path.read_text()), key: value}))
     with pytest.raises(ManifestValidationError):
         validated(folder)
+
+
+def test_the_example_is_a_project(tmp_path: Path) -> None:
+    folder = write(tmp_path, "platformio", deployments(), "kws")
+    config = ProjectConfig(str(folder / "examples/kws/platformio.ini"))
+    assert config.envs() == ["native"] and config.validate() is True
+    (library,) = config.get("env:native", "lib_deps")
+    assert library == "symlink://../.." and (folder / "examples/kws/../../library.json").is_file()
 
 
 def test_platformio_packs_it(tmp_path: Path) -> None:

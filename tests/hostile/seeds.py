@@ -14,6 +14,7 @@ from mcu_quant.exporters.tflite import write_tflite
 from tests import tiny_models
 from tests.importers import test_tflite_dilation, test_tflite_lowering
 from tests.importers.keras_writer import functional, input_layer, layer
+from tests.importers.streams import STREAMS
 from tests.ops.tables import table_cases
 from tests.tflite_models import branches, computed_reshape, constant_condition, loop, rank_condition
 
@@ -22,7 +23,7 @@ PER_CELL = 1
 
 
 def tflite_files() -> list[bytes]:
-    """One operator each, of every operator and form, and what is read as several; branches, loops."""
+    """One operator each, of every operator and form; what is read as several; branches, loops, variables."""
     chosen: dict[tuple[str, str], list[bytes]] = {}
     for case in table_cases():
         files = chosen.setdefault((case.op, case.form), [])
@@ -32,7 +33,8 @@ def tflite_files() -> list[bytes]:
     lowered = {case.builtin: case.file("int8") for case in test_tflite_lowering.CASES}
     chains = [case.graph("int8")[0] for case in test_tflite_dilation.CASES[:2]]
     single = (file for files in chosen.values() for file in files)
-    return [*single, *(model.file() for model in models), *lowered.values(), *chains]
+    streams = [build() for build in STREAMS.values()]
+    return [*single, *(model.file() for model in models), *lowered.values(), *chains, *streams]
 
 
 def keras_files(folder: Path) -> list[bytes]:

@@ -13,6 +13,7 @@ import numpy as np
 
 from mcu_quant.boards import load_board
 from mcu_quant.deployment import Deployment, GenerateOptions
+from mcu_quant.errors import UnsupportedModelError
 from mcu_quant.exporters.tflite import write_tflite
 from mcu_quant.importers.tflite import read_tflite
 from mcu_quant.ir import Graph
@@ -23,7 +24,9 @@ from mcu_quant.ops.forms import FLOAT_FORMS, form_of
 from mcu_quant.ops.interpreter import run_graph
 from mcu_quant.ops.support import find_problems
 from mcu_quant.ops.tolerance import Tolerance, output_tolerances
+from mcu_quant.optimize.slides import find_slides
 from mcu_quant.pipeline import TfliteModel, deploy, deploy_smallest
+from mcu_quant.streaming.standard import in_standard_operators
 from mcu_quant.verify.compare import compare as compare_outputs
 from mcu_quant.verify.host import HostEngine
 from mcu_quant.verify.qemu import QemuEngine
@@ -166,17 +169,30 @@ def check_file(case: Case, tally: Tally) -> Checked | None:
 
 
 def _check_stream(case: StreamCase, tally: Tally) -> Checked | None:
-    """What the reference makes of it, where that is what the window model gives."""
+    """What the reference makes of it, where that is what the window model gives; then TFLM, of the file."""
     problems = find_problems(case.window)
     if problems:
         tally.skipped[f"refused: {problems[0].rule}"] += 1
         return None
     with blamed(case):
-        checked = Checked(case, TfliteModel("hunted", b"", case.graph), case.expected())
+        file = _streaming_file(case)
+        checked = Checked(case, TfliteModel("hunted", file, case.graph), case.expected())
         compare("the streaming reference", run_graph(case.graph, case.inputs), checked)
+        if file:
+            _ask_oracle(checked, tally)
+            found = find_slides(read_tflite(file, "hunted"))
+            compare("the file, read again", run_graph(found, case.inputs), checked)
     tally.operators.update(node.op for node in case.graph.nodes)
     tally.engines["the window model"] += 1
     return checked
+
+
+def _streaming_file(case: StreamCase) -> bytes:
+    """Nothing where no file can say it (streaming/standard.py)."""
+    try:
+        return write_tflite(in_standard_operators(case.graph))
+    except UnsupportedModelError:
+        return b""
 
 
 def _require_same(read: Graph, case: Case) -> None:
@@ -207,7 +223,7 @@ def _ask_oracle(checked: Checked, tally: Tally) -> None:
         name = "TFLM"
     oracle = {"TFLM": tflm, "LiteRT": litert_ref}[name]
     try:
-        outputs = oracle(checked.model.data, checked.case.inputs)
+        outputs = oracle(checked.model.data, checked.case.inputs, sequence=bool(checked.case.graph.states))
         # To an oracle, 0 is -0: TFLM rounds small negative numbers to 0.
         same = [np.where(a == e, e, a) for a, e in zip(outputs, checked.expected, strict=True)]
         compare(name, same, checked)

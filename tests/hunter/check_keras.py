@@ -17,7 +17,7 @@ from mcu_quant.quantize_options import QuantizeOptions
 from tests.hunter.check import Mismatch, Tally, failure, kind_of
 from tests.hunter.graphs import Case, draw_samples
 from tests.hunter.keras_functions import call_keras, is_function
-from tests.hunter.keras_specs import ModelSpec, float_graph, layer_weights
+from tests.hunter.keras_specs import CALL_OPTIONS, ModelSpec, float_graph, layer_weights
 
 CALIBRATION_SAMPLES = 16
 #: Float sums in another order: by measurement under 2e-5 of an output's range in thousands of models.
@@ -57,7 +57,12 @@ def _quantized(spec: ModelSpec, tally: Tally, with_keras: bool) -> Case:
     quantized = quantize_integer(
         prepared,
         [tuple(samples)],
-        QuantizeOptions(per_tensor=spec.per_tensor, input_type=spec.input_type, output_type=spec.output_type),
+        QuantizeOptions(
+            spec.technique,
+            per_tensor=spec.per_tensor,
+            input_type=spec.input_type,
+            output_type=spec.output_type,
+        ),
     )
     _require_near(quantized, samples, expected, spec)
     random = draw_samples(quantized, spec.seed)
@@ -106,7 +111,7 @@ def _require_near(
 ) -> None:
     inputs = [quantize_samples(t, x) for t, x in zip(quantized.input_tensors(), samples, strict=True)]
     outputs = run_graph(quantized, inputs)
-    integers = [t for t in quantized.tensors.values() if t.dtype in ("int8", "uint8") and not t.is_constant]
+    integers = [t for t in quantized.tensors.values() if t.quant is not None and not t.is_constant]
     coarsest = max((tensor.scale for tensor in integers), default=0.0) * _largest_factor(quantized)
     for tensor, output, e in zip(quantized.output_tensors(), outputs, expected, strict=True):
         error = (np.abs(real_values(tensor, output) - e).mean() - 2 * coarsest) / max(np.abs(e).max(), 1e-6)
@@ -133,14 +138,18 @@ def run_keras(spec: ModelSpec, samples: Sequence[np.ndarray]) -> list[np.ndarray
     values = [keras.Input(shape) for shape in spec.input_shapes]
     inputs = list(values)
     for spec_layer in spec.layers:
-        shape = tuple(int(size) for size in values[spec_layer.inputs[0]].shape[1:])
+        shapes = [tuple(int(size) for size in values[index].shape[1:]) for index in spec_layer.inputs]
         operands = [values[index] for index in spec_layer.inputs]
         if is_function(spec_layer.class_name):
             values.append(call_keras(keras, spec_layer.class_name, operands, spec_layer.config))
             continue
-        layer = getattr(keras.layers, spec_layer.class_name)(**spec_layer.config)
-        values.append(layer(operands[0] if len(operands) == 1 else operands))
-        weights = layer_weights(spec_layer, shape)
+        config = {key: value for key, value in spec_layer.config.items() if key not in CALL_OPTIONS}
+        options = {key: value for key, value in spec_layer.config.items() if key in CALL_OPTIONS}
+        layer = getattr(keras.layers, spec_layer.class_name)(**config)
+        several = spec_layer.class_name in ("MultiHeadAttention", "GroupQueryAttention")
+        given = operands if several else [operands[0] if len(operands) == 1 else operands]
+        values.append(layer(*given, **options))
+        weights = layer_weights(spec_layer, shapes)
         if weights:
             layer.set_weights(weights)
     model = keras.Model(inputs, [values[index] for index in spec.outputs()])

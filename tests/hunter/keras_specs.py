@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy as np
 from hypothesis import assume
 from hypothesis import strategies as st
 
+from mcu_quant.importers.keras_attention import CALLED_LAYERS
 from mcu_quant.importers.keras_layers import HANDLERS, ImportBuilder
 from mcu_quant.importers.keras_weights import expected_weights
 from mcu_quant.ir import Graph
@@ -44,6 +45,7 @@ class ModelSpec:
     per_tensor: bool = False
     input_type: str = "int8"
     output_type: str = "int8"
+    technique: str = "int8"
 
     def outputs(self) -> list[int]:
         read = {index for layer in self.layers for index in layer.inputs}
@@ -81,7 +83,7 @@ class FloatModel:
     def add(self, layer: LayerSpec) -> None:
         """Raises LayerRefused where the layer has no output."""
         name = f"layer_{len(self.values)}"
-        weights = layer_weights(layer, self.shape(layer.inputs[0]))
+        weights = layer_weights(layer, [self.shape(index) for index in layer.inputs])
         inputs = [self.values[index] for index in layer.inputs]
         if is_function(layer.class_name):
             output = add_function(self.builder, name, layer.class_name, inputs, layer.config)
@@ -97,10 +99,14 @@ def float_graph(spec: ModelSpec) -> Graph:
     return model.builder.graph([model.values[index] for index in spec.outputs()])
 
 
-def layer_weights(layer: LayerSpec, shape: tuple[int, ...]) -> list[np.ndarray]:
-    """In the order of keras.Layer.weights. shape: the first input's, without the batch."""
+def layer_weights(layer: LayerSpec, shapes: Sequence[tuple[int, ...]]) -> list[np.ndarray]:
+    """In the order of keras.Layer.weights. shapes: the inputs', without the batch."""
+    shape, kind = shapes[0], layer.class_name
     rng, config, channels = np.random.default_rng(layer.seed), layer.config, shape[-1]
-    kind = layer.class_name
+    if kind in ATTENTIONS:
+        listed = CALLED_LAYERS[kind].weights(config, [(1, *shapes[i]) for i in (0, -1, -1)])
+        drawn = [rng.normal(0, 1, s) / np.sqrt(s[0] if len(s) > 1 else 4) for _, s in listed]
+        return [np.asarray(array, np.float32) for array in drawn]
     if kind == "BatchNormalization":
         gamma, beta, mean = (rng.normal(0, 1, channels) for _ in range(3))
         variance = rng.uniform(0.1, 4, channels)
@@ -146,10 +152,11 @@ def model_specs(draw: Draw) -> ModelSpec:
         layers.append(layer)
         assume(np.prod(model.shape(-1)) <= MAX_ELEMENTS)
     assume(layers)
-    edge = (
-        st.sampled_from(["int8", "int8", "uint8", "float32"]) if "quantize" in OPERATORS else st.just("int8")
-    )
-    spec = ModelSpec(input_shapes, tuple(layers), draw(SEEDS), draw(st.booleans()), draw(edge), draw(edge))
+    technique = draw(st.sampled_from(["int8", "int8", "int8", "int16x8"]))
+    own = "int8" if technique == "int8" else "int16"
+    edge = st.sampled_from([own, own, "uint8" if technique == "int8" else "int8", "float32"])
+    edges = draw(edge), draw(edge)
+    spec = ModelSpec(input_shapes, tuple(layers), draw(SEEDS), draw(st.booleans()), *edges, technique)
     assume(all(any(i in layer.inputs for layer in layers) for i in range(len(input_shapes))))
     return spec
 
@@ -161,9 +168,14 @@ def _draw_layer(draw: Draw, model: FloatModel) -> LayerSpec:
     if draw(st.integers(0, 3)) == 0:
         return _draw_function(draw, model, index)
     kinds = [kind for kind in _DRAWS if kind in HANDLERS and _dimensions(kind) in (None, len(shape) - 1)]
+    if len(shape) == 2:
+        kinds += [*ATTENTIONS] * 2
     kind = draw(st.sampled_from(kinds))
-    config = _DRAWS[kind](draw, shape)
+    config = {**_DRAWS, **_ATTENTION_DRAWS}[kind](draw, shape)
     inputs = (index,)
+    if kind in ATTENTIONS:
+        steps = [i for i in newest_first if _attends(kind, shape, model.shape(i))]
+        inputs = (index, draw(st.sampled_from(steps)))
     if kind in _MERGES:
         alike = [i for i in newest_first if _merges(kind, model.shape(i), shape)]
         inputs = (index, draw(st.sampled_from(alike)))
@@ -178,13 +190,17 @@ def _draw_function(draw: Draw, model: FloatModel, index: int) -> LayerSpec:
     return LayerSpec(f"{PREFIX}{name}", DRAWN[name].draw(draw, shape), (index, *others), draw(SEEDS))
 
 
+def _attends(kind: str, query: tuple[int, ...], value: tuple[int, ...]) -> bool:
+    return len(value) == 2 and (kind == "MultiHeadAttention" or value[-1] == query[-1])
+
+
 def _merges(kind: str, a: tuple[int, ...], b: tuple[int, ...]) -> bool:
     return a[:-1] == b[:-1] if kind == "Concatenate" else a == b
 
 
 def _activation(draw: Draw) -> str | None:
     known = {name for operator in OPERATORS.values() for name in operator.keras_activations}
-    wanted = ("relu", "relu6", "sigmoid", "tanh", "softmax", "leaky_relu")
+    wanted = ("relu", "relu6", "sigmoid", "tanh", "softmax", "leaky_relu", "gelu")
     return draw(st.sampled_from([None, *(name for name in wanted if name in known)]))
 
 
@@ -326,6 +342,45 @@ def _rescaling(draw: Draw, shape: tuple[int, ...]) -> Config:
     }
 
 
+def _heads(draw: Draw, shape: tuple[int, ...]) -> Config:
+    return {
+        "num_heads": draw(st.integers(1, 3)),
+        "key_dim": draw(st.integers(1, 5)),
+        "value_dim": draw(st.sampled_from([None, 2, 3])),
+        "use_bias": draw(st.booleans()),
+        "use_gate": draw(st.sampled_from([False, False, True])),
+        **_masks(draw),
+    }
+
+
+def _groups(draw: Draw, shape: tuple[int, ...]) -> Config:
+    groups = draw(st.integers(1, 2))
+    return {
+        "head_dim": draw(st.integers(1, 5)),
+        "num_query_heads": groups * draw(st.integers(1, 2)),
+        "num_key_value_heads": groups,
+        "use_bias": draw(st.booleans()),
+        **_masks(draw),
+    }
+
+
+def _masks(draw: Draw) -> Config:
+    window = draw(st.sampled_from([None, None, 1, 3]))
+    return {"sliding_window": window, "use_causal_mask": draw(st.booleans())}
+
+
+def _scores(draw: Draw, shape: tuple[int, ...]) -> Config:
+    options = {"use_scale": draw(st.booleans()), "use_causal_mask": draw(st.booleans())}
+    return {**options, "score_mode": draw(st.sampled_from(["dot", "dot", "concat"]))}
+
+
+def _additive_scores(draw: Draw, shape: tuple[int, ...]) -> Config:
+    return {"use_scale": draw(st.booleans()), "use_causal_mask": draw(st.booleans())}
+
+
+#: Called on a query and a value; CALL_OPTIONS of their configs are of the call.
+ATTENTIONS = ("MultiHeadAttention", "GroupQueryAttention", "Attention", "AdditiveAttention")
+CALL_OPTIONS = ("use_causal_mask",)
 #: What of the layers that normalize is compared with Keras.
 NORMALIZATIONS = ("LayerNormalization", "RMSNormalization", "GroupNormalization")
 _MERGES = ("Add", "Subtract", "Multiply", "Concatenate", "Maximum", "Minimum", "Average")
@@ -355,3 +410,6 @@ _DRAWS: Mapping[str, DrawConfig] = {
     "Rescaling": _rescaling,
     "Dropout": _fixed(rate=0.5),
 }
+_ATTENTION_DRAWS: Mapping[str, DrawConfig] = dict(
+    zip(ATTENTIONS, (_heads, _groups, _scores, _additive_scores), strict=True)
+)

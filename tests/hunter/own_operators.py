@@ -11,7 +11,7 @@ import numpy as np
 from hypothesis import assume
 from hypothesis import strategies as st
 
-from mcu_quant.ir import QuantParams, Tensor
+from mcu_quant.ir import Graph, QuantParams, Tensor
 from mcu_quant.ops import OPERATORS
 from mcu_quant.ops.gru import GruAttrs
 from mcu_quant.ops.recurrent import HIDDEN, HIDDEN_QUANT, INPUTS, RecurrentOperator
@@ -22,6 +22,7 @@ from tests.hunter.floats import float_case
 from tests.hunter.graphs import EMITTERS, NEEDS_IMAGE, SHAPES, Case, draw_samples
 from tests.hunter.int16 import int16_case
 from tests.hunter.recurrent import sequence_of, with_states
+from tests.hunter.states import state_cases
 
 #: log2 of how large sums of gates typically are, and of an output's scale.
 _GAINS, _SCALES = st.integers(-5, 5), st.integers(-10, -5)
@@ -86,6 +87,15 @@ def _bias(draft: GraphDraft, weights: Tensor, scale: float) -> Tensor:
     is_one = len(units) == 1
     quant = QuantParams.per_tensor(float(units[0])) if is_one else QuantParams.per_channel(units, 0)
     return draft.constant(values, quant)
+
+
+def stateful_cases() -> st.SearchStrategy[Case]:
+    """Among others with states."""
+    return state_cases(EMITTERS_OF_OURS).filter(lambda case: _has_ours(case.graph))
+
+
+def _has_ours(graph: Graph) -> bool:
+    return any(node.op in EMITTERS_OF_OURS for node in graph.nodes)
 
 
 @st.composite

@@ -27,7 +27,7 @@ GAINS = st.integers(-4, 4)
 
 
 def unidirectional_sequence_lstm(draft: GraphDraft) -> Tensor | None:
-    """Each run begins anew; in a draft of states these may live from run to run."""
+    """Each run begins anew; in a draft of states they live from run to run (TFLM keeps all or none)."""
     draw, x = draft.draw, sequence_of(draft)
     if x is None or x.quant is None:
         return None
@@ -47,7 +47,7 @@ def unidirectional_sequence_lstm(draft: GraphDraft) -> Tensor | None:
         inputs[BIAS + gate] = draft.constant(np.clip(values, -(2**24), 2**24).astype(np.int32), quant)
     cell = QuantParams.per_tensor(2.0 ** draw(CELL_EXPONENTS))
     states = {HIDDEN: ("int8", hidden), CELL: ("int16", cell)}
-    if hasattr(draft, "own") and draw(st.booleans()):
+    if hasattr(draft, "own"):
         for index, (dtype, quant) in states.items():
             inputs[index] = draft.state((1, units), quant, dtype)  # type: ignore[attr-defined]
     attrs = LstmAttrs(cell_clip=draw(st.sampled_from([0.0, 0.0, 0.5, 4.0])))
@@ -87,10 +87,12 @@ def with_states(
     """The node with its states after the run, too."""
     after = []
     for index, (dtype, quant) in states.items():
-        tensor = Tensor(f"{output.name}/after_{index}", (1, output.shape[2]), dtype, quant)
+        before = inputs[index]
+        name = f"{output.name}/state_{index}" if before is None else f"{before.name}/after"
+        tensor = Tensor(name, (1, output.shape[2]), dtype, quant)
         draft.tensors[tensor.name] = tensor
         after.append(tensor.name)
-        if (before := inputs[index]) is not None:
+        if before is not None:
             draft.own[before.name] = tensor.name  # type: ignore[attr-defined]
             draft.hidden.add(before.name)  # type: ignore[attr-defined]
     node = draft.nodes[-1]

@@ -19,23 +19,34 @@ from tests.hunter.keras_specs import FloatModel, LayerSpec, ModelSpec
 
 def shrink_case(case: Case, fails: Callable[[Case], bool]) -> Case:
     """The shortest run of nodes that fails, then without those nodes and samples that it does not need."""
-    values = dict(zip(case.graph.inputs, case.inputs, strict=True))
-    run_graph(case.graph, case.inputs, lambda name, value: values.update({name: value}))
+    values = _values(case)
     nodes = case.graph.nodes
     runs = (part(case.graph, run, values) for run in _runs(nodes))
     case = next((smaller for smaller in runs if fails(smaller)), case)
     return _one_sample(_without_nodes(case, values, fails), fails)
 
 
+def _values(case: Case) -> dict[str, np.ndarray]:
+    """Of every activation, [N, *shape]; a graph with states shows one run after the other."""
+    runs: dict[str, list[np.ndarray]] = {}
+    run_graph(case.graph, case.inputs, lambda name, value: runs.setdefault(name, []).append(value))
+    return {name: np.concatenate(parts) for name, parts in runs.items()}
+
+
 def part(graph: Graph, nodes: Sequence[Node], values: dict[str, np.ndarray]) -> Case:
-    """Those nodes alone. values: of every activation of the graph that they read, [N, *shape]."""
+    """Those nodes alone. values: of every activation of the graph that they read, [N, *shape].
+
+    A state that they read and change stays one; one that others change is an input.
+    """
     written = {name for node in nodes for name in node.outputs}
     read = list(dict.fromkeys(name for node in nodes for name in node.inputs if name is not None))
-    inputs = tuple(name for name in read if name not in written and not graph.tensors[name].is_constant)
-    outputs = tuple(
-        name for node in nodes for name in node.outputs if name in graph.outputs or name not in read
-    )
-    cut = replace(graph, nodes=tuple(nodes), inputs=inputs, outputs=outputs).with_()
+    states = tuple(s for s in graph.states if s.before in read and s.after in written)
+    given = written.union(state.before for state in states)
+    inputs = tuple(name for name in read if name not in given and not graph.tensors[name].is_constant)
+    unread = {name for name in written if name not in read and name not in {s.after for s in states}}
+    ends = [name for node in nodes for name in node.outputs if name in unread or name in graph.outputs]
+    outputs = tuple(ends) or nodes[-1].outputs[:1]
+    cut = replace(graph, nodes=tuple(nodes), inputs=inputs, outputs=outputs, states=states).with_()
     return Case(check(cut), tuple(values[name] for name in inputs))
 
 
@@ -56,9 +67,11 @@ def _without_nodes(case: Case, values: dict[str, np.ndarray], fails: Callable[[C
 
 
 def _one_sample(case: Case, fails: Callable[[Case], bool]) -> Case:
+    """Or, of a graph with states, as few of the first runs as show it."""
     count = len(case.inputs[0])
-    single = (Case(case.graph, tuple(x[i : i + 1] for x in case.inputs)) for i in range(count))
-    return next((smaller for smaller in single if fails(smaller)), case)
+    some = [slice(0, i + 1) if case.graph.states else slice(i, i + 1) for i in range(count)]
+    fewer = (Case(case.graph, tuple(x[part] for x in case.inputs)) for part in some)
+    return next((smaller for smaller in fewer if fails(smaller)), case)
 
 
 def shrink_spec(spec: ModelSpec, fails: Callable[[ModelSpec], bool]) -> ModelSpec:

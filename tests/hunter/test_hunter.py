@@ -15,10 +15,11 @@ from mcu_quant import fixed_point
 from mcu_quant.deployment import Deployment
 from mcu_quant.exporters.tflite import write_tflite
 from mcu_quant.importers import tflite as importer
+from mcu_quant.importers import tflite_variables as variables
 from mcu_quant.ir import BoundNode, Graph, QuantParams, Tensor
 from mcu_quant.kernels.base import Constant, Kernel, KernelCall
 from mcu_quant.kernels.portable import lookup_s8, windows
-from mcu_quant.ops import OPERATORS, linear
+from mcu_quant.ops import OPERATORS, linear, svdf
 from mcu_quant.passes import prepare
 from mcu_quant.quantize import assign
 from tests.conftest import require_tools
@@ -33,6 +34,7 @@ from tests.hunter.hunt import BATCH, HOST_CORES, QEMU_CORES, Plan, describe, hun
 from tests.hunter.keras_specs import ModelSpec
 from tests.hunter.litert_alone import MAKERS
 from tests.hunter.own_operators import EMITTERS_OF_OURS
+from tests.hunter.states import STATE_EMITTERS
 
 CASES = 60
 Break = Callable[[pytest.MonkeyPatch], None]
@@ -131,7 +133,7 @@ def test_every_operator_is_hunted() -> None:
     operators = {
         name for name, operator in OPERATORS.items() if operator.tflite_builtins or operator.tflite_custom
     }
-    assert operators - {"pow"} <= {*EMITTERS, *BY_THE_WAY, *MAKERS, *EMITTERS_OF_OURS}
+    assert operators - {"pow"} <= {*EMITTERS, *STATE_EMITTERS, *BY_THE_WAY, *MAKERS, *EMITTERS_OF_OURS}
 
 
 def off_by_one_multiplier(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -206,6 +208,37 @@ def test_a_kernel_that_is_wrong_is_caught_for_its_core(
         assert isinstance(case, Case) and len(case.graph.nodes) <= 4  # what is one table
         assert regressions.engines(path) == Engines(target)
         check_case(case, Engines(target), Tally())
+
+
+def svdf_that_forgets(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The oldest value of every memory counts as the one behind it."""
+    right = svdf._moved_on
+
+    def wrong(memory: np.ndarray, newest: np.ndarray) -> np.ndarray:
+        moved = right(memory, newest)
+        moved[..., 0] = moved[..., min(1, moved.shape[-1] - 1)]
+        return moved
+
+    monkeypatch.setattr(svdf, "_moved_on", wrong)
+
+
+def initial_values_that_get_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of variables: the file says zeros."""
+    right = variables._at_reset
+    monkeypatch.setattr(variables, "_at_reset", lambda variable, before: 0 * right(variable, before))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("plant", [svdf_that_forgets, initial_values_that_get_lost])
+def test_a_fault_of_states_is_caught_and_shrunk(
+    plant: Break, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    with monkeypatch.context() as broken:
+        plant(broken)
+        report = hunt(Plan(60, host_cores=(), regressions=tmp_path, only="states"))
+    saved = [case for path in regressions.saved(tmp_path) if isinstance(case := regressions.load(path), Case)]
+    assert report.mismatches and saved and min(len(case.graph.nodes) for case in saved) <= 2
+    check_case(saved[0], Engines(host=None), Tally())
 
 
 def test_plans_take_every_target_in_turn() -> None:

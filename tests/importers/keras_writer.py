@@ -21,6 +21,8 @@ _NAMES = {
     "SeparableConv2D": ("depthwise_kernel:0", "pointwise_kernel:0", "bias:0"),
 }
 
+_OTHER_NAMES = ("kernel:0", "bias:0", *(f"{index}:0" for index in range(2, 9)))
+
 
 def layer(class_name: str, name: str, inbound: Any = None, **config: Any) -> dict[str, Any]:
     """A layer of a Keras-2 config; inbound: names of the layers that it reads, or raw inbound_nodes."""
@@ -69,7 +71,9 @@ def write_legacy(
         root = file.create_group("model_weights")
         root.attrs["layer_names"] = [name.encode() for name in weights]
         for name, arrays in weights.items():
-            names = _NAMES.get((classes or {}).get(name, ""), ("kernel:0", "bias:0", "2:0", "3:0"))
+            names = _NAMES.get(
+                (classes or {}).get(name, ""), ("kernel:0", "bias:0", *(f"{i}:0" for i in range(2, 9)))
+            )
             group = root.create_group(name)
             full = [f"{name}/{part}" for part in names[: len(arrays)]]
             group.attrs["weight_names"] = [part.encode() for part in full]

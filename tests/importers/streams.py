@@ -114,6 +114,28 @@ def delay_line(dtype: str = "int8") -> bytes:
     return stream.file(window)
 
 
+def float_ring(scale: float = 0.5, first: float = 0.0) -> bytes:
+    """The last five inputs of an int8 model in a float32 variable, as TensorFlow's converter leaves it.
+
+    scale: of the window, which is quantized; 0.5 is that of x.
+    """
+    stream, floats = Stream("int8", (1, 1, 3)), {"dtype": "float32", "scale": None, "zero_point": 0}
+    stream.first_value("ring", np.full((1, 4, 3), first), dtype="float32")
+    handle = stream.handle("ring")
+    before = stream.read(handle, stream.tensor((1, 4, 3), **floats))
+    x, joined = stream.tensor(**floats), stream.tensor((1, 5, 3), **floats)
+    stream.main.op("DEQUANTIZE", [stream.x], [x], type="DequantizeOptions")
+    stream.main.op("CONCATENATION", [before, x], [joined], type="ConcatenationOptions", axis=1)
+    window, kept = (stream.tensor(shape, scale=scale) for shape in ((1, 5, 3), (1, 4, 3)))
+    stream.main.op("QUANTIZE", [joined], [window], type="QuantizeOptions")
+    begin, size = (stream.main.constant(n, v) for n, v in (("begin", (0, 1, 0)), ("size", (1, 4, 3))))
+    stream.main.op("SLICE", [window, begin, size], [kept], type="SliceOptions")
+    after = stream.tensor((1, 4, 3), **floats)
+    stream.main.op("DEQUANTIZE", [kept], [after], type="DequantizeOptions")
+    stream.assign(handle, after)
+    return stream.file(window)
+
+
 def exchanged() -> bytes:
     """Two variables that are each other's next value, one of them plus x."""
     stream = Stream()
@@ -206,10 +228,18 @@ def open_shape() -> bytes:
     return stream.file(before)
 
 
+def never_assigned() -> bytes:
+    """No runtime gives the variable a value: it is refused."""
+    stream = Stream()
+    return stream.file(stream.read(stream.handle("v")))
+
+
 STREAMS: Mapping[str, Callable[[], bytes]] = {
     **{f"last_{dtype}": lambda dtype=dtype: last_input(dtype, 1) for dtype in SCALES},
     **{f"counter_{dtype}": lambda dtype=dtype: counter(dtype) for dtype in ("int8", "int16", "int32")},
     **{f"delay_line_{dtype}": lambda dtype=dtype: delay_line(dtype) for dtype in ("int8", "float32", "bool")},
+    "float_ring": float_ring,
+    "float_ring_of_another_scale": lambda: float_ring(0.3, 2.75),
     "exchanged": exchanged,
     "assigned_twice": assigned_twice,
     "in_containers": in_containers,

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mcu_quant.errors import UnsupportedModelError
 from mcu_quant.importers.keras_file import load_keras_file
 from mcu_quant.ir import Graph
 from mcu_quant.ops.interpreter import run_graph
@@ -293,3 +294,71 @@ def test_order_of_inputs_and_outputs(tmp_path: Path) -> None:
     relu, minus = run(graph, X, 2 * X)
     assert_near(relu, np.maximum(2 * X, 0))
     assert_near(minus, -X)
+
+
+def lstm_of(x: np.ndarray, kernel: np.ndarray, recurrent: np.ndarray, bias: np.ndarray) -> np.ndarray:
+    """The hidden state at every step, [N, steps, units]; gates input, forget, cell, output."""
+    hidden = cell = np.zeros((len(x), recurrent.shape[0]))
+    steps = []
+    for step in range(x.shape[1]):
+        sums = x[:, step] @ kernel + hidden @ recurrent + bias
+        i, f, g, o = np.split(sums, 4, axis=1)
+        cell = cell / (1 + np.exp(-f)) + np.tanh(g) / (1 + np.exp(-i))
+        hidden = np.tanh(cell) / (1 + np.exp(-o))
+        steps.append(hidden)
+    return np.stack(steps, axis=1)
+
+
+#: What Keras 2.11 writes of an LSTM layer.
+LSTM = {
+    "return_sequences": True,
+    "return_state": False,
+    "go_backwards": False,
+    "stateful": False,
+    "unroll": False,
+    "time_major": False,
+    "units": 3,
+    "activation": "tanh",
+    "recurrent_activation": "sigmoid",
+    "use_bias": True,
+    "unit_forget_bias": True,
+    "dropout": 0.0,
+    "recurrent_dropout": 0.0,
+    "implementation": 2,
+}
+
+
+def lstm_weights() -> list[np.ndarray]:
+    return [RNG.normal(0, 0.5, shape).astype(np.float32) for shape in ((2, 12), (3, 12), (12,))]
+
+
+@pytest.mark.parametrize("form", ["h5", "keras_2_12", "keras_2_14"])
+def test_both_ways_without_a_backward_layer_of_its_own(form: str, tmp_path: Path) -> None:
+    forward, backward = lstm_weights(), lstm_weights()
+    inner = layer("LSTM", "memory", **LSTM)
+    document = functional(
+        [
+            input_layer("rows", 5, 2),
+            layer("Bidirectional", "both", "rows", layer=inner, merge_mode="concat"),
+        ],
+        "rows",
+        "both",
+    )
+    if form == "h5":
+        path = write_legacy(tmp_path / "m.h5", document, {"both": [*forward, *backward]})
+    else:
+        container = "layers" if form == "keras_2_14" else "_layer_checkpoint_dependencies"
+        group = f"{container}/bidirectional"
+        groups = {f"{group}/forward_layer/cell": forward, f"{group}/backward_layer/cell": backward}
+        path = write_archive(tmp_path / "m.keras", document, archive_weights(groups))
+    x = RNG.normal(size=(4, 5, 2)).astype(np.float32)
+    there, back = lstm_of(x, *forward), lstm_of(x[:, ::-1], *backward)[:, ::-1]
+    assert_near(run(load_keras_file(path), x)[0], np.concatenate([there, back], axis=-1))
+
+
+def test_hard_sigmoid_of_old_files_is_refused_by_name(tmp_path: Path) -> None:
+    config = {**LSTM, "recurrent_activation": "hard_sigmoid"}
+    layers = [input_layer("rows", 5, 2), layer("LSTM", "memory", "rows", **config)]
+    path = write_legacy(tmp_path / "m.h5", functional(layers, "rows", "memory"), {"memory": lstm_weights()})
+    with pytest.raises(UnsupportedModelError, match=r"memory.*recurrent_activation.*hard_sigmoid"):
+        load_keras_file(path)

@@ -17,7 +17,7 @@ from mcu_quant.verify.host import HostEngine
 from mcu_quant.verify.qemu import QemuEngine
 from tests.codegen.deployments import deploy
 from tests.conftest import require_tools
-from tests.importers.streams import SCALES, SHAPE, STREAMS, Stream, last_input, open_shape
+from tests.importers.streams import SCALES, SHAPE, STREAMS, Stream, last_input, never_assigned, open_shape
 from tests.oracles import litert_ref, tflm
 from tests.tflite_builder import Subgraph
 
@@ -98,11 +98,6 @@ def test_an_open_size_is_that_of_the_first_value() -> None:
     (x,) = steps(graph, 5)
     (before,) = run_graph(graph, [x])
     assert before.shape == (5, 1, 4) and (before[0] == 1).all() and np.array_equal(before[1:], x[:-1])
-
-
-def never_assigned() -> bytes:
-    stream = Stream()
-    return stream.file(stream.read(stream.handle("v")))
 
 
 def other_shape() -> bytes:
@@ -212,6 +207,13 @@ def assigns_nothing() -> bytes:
     return stream.file(stream.read(handle))
 
 
+def assigns_an_absent_value() -> bytes:
+    stream = Stream()
+    handle = stream.handle("v")
+    stream.assign(handle, -1)
+    return stream.file(stream.read(handle))
+
+
 def calls_itself() -> bytes:
     stream = Stream()
     stream.first_value("v", 1)
@@ -239,6 +241,7 @@ REFUSED: dict[str, tuple[Callable[[], bytes], str]] = {
     "no_options": (no_options, "a VAR_HANDLE must name its variable"),
     "no_handle": (no_handle, "must be named by a VAR_HANDLE"),
     "assigns_nothing": (assigns_nothing, "inputs and options of ASSIGN_VARIABLE must fit together"),
+    "assigns_an_absent_value": (assigns_an_absent_value, "fit together .*no value to assign"),
     "calls_itself": (calls_itself, "a subgraph must not call itself"),
 }
 
@@ -248,6 +251,12 @@ def test_refused(name: str) -> None:
     build, pattern = REFUSED[name]
     with pytest.raises(McuQuantError, match=f"(?s){pattern}"):
         read_tflite(build(), "model")
+
+
+def test_what_follows_from_a_handle_in_a_branch_is_not_said() -> None:
+    with pytest.raises(McuQuantError) as caught:
+        read_tflite(branching("handle"), "model")
+    assert [problem.value for problem in caught.value.problems] == ["an input of IF"]
 
 
 def test_a_branch_may_read_a_variable() -> None:

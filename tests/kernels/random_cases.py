@@ -22,6 +22,7 @@ from tests.kernels.dsp import (
     channel_cases,
     linear_cases,
     lstm_cases,
+    normalization_cases,
     product_cases,
     recurrent_cases,
     weightless_cases,
@@ -106,6 +107,7 @@ MAKERS: dict[str, tuple[Maker, ...]] = {
     "unidirectional_sequence_lstm": (lstm_cases.random_lstm,),
     "gru": (recurrent_cases.random_gru,),
     "simple_rnn": (recurrent_cases.random_simple_rnn,),
+    "normalize_rows": (_indexed(normalization_cases.random_normalization),),
 }
 
 

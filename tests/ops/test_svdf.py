@@ -8,12 +8,17 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from mcu_quant.boards import load_board
 from mcu_quant.exporters.tflite import write_tflite
 from mcu_quant.importers.tflite import read_tflite
 from mcu_quant.ir import QuantParams, Tensor
+from mcu_quant.ops import OPERATORS
 from mcu_quant.ops.interpreter import run_graph
 from mcu_quant.ops.support import node_problems
-from mcu_quant.ops.svdf import STATE, SvdfAttrs
+from mcu_quant.ops.svdf import BIAS, STATE, SvdfAttrs
+from mcu_quant.verify.qemu import QemuEngine
+from tests.codegen.deployments import deploy
+from tests.conftest import require_tools
 from tests.ops.driver import CHECKS, Case, activation, check_name
 from tests.oracles import tflm
 
@@ -112,6 +117,17 @@ def test_thousands_of_steps_equal_tflm(wide: bool) -> None:
     assert np.array_equal(actual, expected) and len(np.unique(actual)) > 100
 
 
+@pytest.mark.qemu
+@pytest.mark.parametrize("board", ["mps2_an386", "microbit"])
+@pytest.mark.parametrize("wide", [False, True])
+def test_a_thousand_steps_on_boards(wide: bool, board: str) -> None:
+    require_tools("qemu-system-arm", "arm-none-eabi-gcc")
+    stream, target = case("stream", (10, 6, 2, 9), wide=wide, samples=1000), load_board(board)
+    engine = QemuEngine(deploy(stream.graph(), "svdf", target.core), target)
+    (actual,) = engine.run(stream.samples_of_inputs())
+    assert np.array_equal(actual, run_graph(stream.graph(), stream.samples_of_inputs())[0])
+
+
 @pytest.mark.parametrize("index", [0, 1])
 def test_a_file_says_the_same(index: int) -> None:
     graph = read_tflite(write_tflite(CASES[index].graph()), "model")
@@ -135,3 +151,12 @@ def test_mixed_types_of_state_and_weights_are_refused() -> None:
     wide, narrow = case("plain"), case("plain", wide=False)
     inputs = (*wide.inputs[:STATE], narrow.inputs[STATE])
     assert "both int8 or both int16" in broken(inputs=inputs, states=narrow.states)
+
+
+def test_a_bias_of_another_size_is_refused() -> None:
+    plain = case("plain")
+    inputs = list(plain.inputs)
+    inputs[BIAS] = Tensor.constant("bias", np.array(3, np.int32), inputs[BIAS].quant)
+    shapes = [tensor.shape for tensor in inputs]
+    with pytest.raises(ValueError, match="bias"):
+        OPERATORS[OP].output_shapes(plain.attrs, shapes)

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 from typing import Any
 
+import flatbuffers
 import numpy as np
 import pytest
 
@@ -19,6 +20,7 @@ from mcu_quant.quantize import quantize_float, quantize_integer
 from mcu_quant.quantize_options import QuantizeOptions
 from tests.keras_models import quantize_input
 from tests.oracles import litert_ref, tflm
+from tests.tflite_builder import schema
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 keras = pytest.importorskip("keras", reason="Keras is not installed (pip install 'mcu-quant[test]')")
@@ -137,3 +139,26 @@ def test_mixed_with_float_layers() -> None:
     for mine, meant in zip(outputs, run_graph(graph, [SAMPLES]), strict=True):
         assert mine.dtype == np.float32
         assert np.abs(mine - meant).max() <= 0.04 * np.abs(meant).max()
+
+
+def test_files_of_dynamic_range_are_read_with_their_weights_widened() -> None:
+    """Files of others: int8 weights as they are beside float32 activations, not behind a DEQUANTIZE."""
+    graph = float_graph("stacked")
+    narrowed = quantize_float(graph, QuantizeOptions("dynamic", dynamic_range="weights"))
+    model = schema.ModelT.InitFromPackedBuf(write_tflite(narrowed), 0)
+    (main,) = model.subgraphs
+    stored = {op.outputs[0]: op.inputs[0] for op in main.operators if len(op.inputs) == 1}
+    main.operators = [op for op in main.operators if op.outputs[0] not in stored]
+    for op in main.operators:
+        op.inputs = [stored.get(index, index) for index in op.inputs]
+    file = packed(model)
+    (mine,) = run_graph(read_tflite(file, "model"), [SAMPLES])
+    np.testing.assert_array_equal(mine, run_graph(narrowed, [SAMPLES])[0])
+    (theirs,) = litert_ref(file, [SAMPLES])
+    assert np.abs(mine - theirs).max() <= 0.03 * np.abs(theirs).max()
+
+
+def packed(model: object) -> bytes:
+    builder = flatbuffers.Builder(1024)
+    builder.Finish(model.Pack(builder), b"TFL3")  # type: ignore[attr-defined]
+    return bytes(builder.Output())

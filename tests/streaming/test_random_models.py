@@ -12,6 +12,7 @@ from mcu_quant.errors import McuQuantError
 from mcu_quant.kernels.base import CORES
 from mcu_quant.ops.interpreter import run_graph
 from mcu_quant.pipeline import TfliteModel, deploy
+from mcu_quant.verify.host import HostEngine
 from tests.hunter.batches import run_on_host
 from tests.hunter.draws import drawn
 from tests.hunter.floats import float_graph
@@ -56,6 +57,13 @@ def test_c_gives_the_same_bytes(core: str) -> None:
     outputs = run_on_host(deployments, [case.inputs for case in some])
     for case, actual in zip(some, outputs, strict=True):
         assert_equal(actual, case)
+
+
+def test_c_is_clean_under_sanitizers() -> None:
+    """With arenas and states of the exact size."""
+    for case in cases(0)[:6]:
+        deployment = deploy(TfliteModel("sanitized", b"", case.graph), CORES["generic"], GenerateOptions())
+        assert_equal(HostEngine(deployment, sanitize=True).run(case.inputs), case)
 
 
 def test_floats_are_near_the_window_models() -> None:

@@ -13,7 +13,11 @@ from keras import layers
 
 import mcu_quant as mq
 from mcu_quant.errors import InvalidInputError, InvalidModelError, UnsupportedModelError
+from mcu_quant.importers.tflite import read_tflite
+from mcu_quant.ops.interpreter import run_graph
+from mcu_quant.samples import default_inputs
 from mcu_quant.training import FakeQuantize, FakeQuantizedLinear
+from tests.oracles import tflm
 from tests.training import models
 
 pytestmark = pytest.mark.slow
@@ -207,3 +211,25 @@ def test_weights_that_diverged_are_refused() -> None:
     model.get_layer("conv").kernel.assign(np.full((3, 3, 2, 5), np.nan))
     with pytest.raises(InvalidModelError, match=r"conv.*must be finite"):
         mq.quantize(model)
+
+
+def masked() -> keras.Model:
+    keras.utils.clear_session()
+    keras.utils.set_random_seed(5)
+    x = steps = keras.Input((6, 8), name="steps")
+    x = layers.MultiHeadAttention(2, 4, name="look")(x, x, use_causal_mask=True)
+    return keras.Model(steps, layers.Dense(3, name="out")(layers.Flatten()(x)), name="masked")
+
+
+def test_masked_attention_trains_with_near_masks() -> None:
+    """A mask of -1e9 would leave its scores one step of int8. The file is TFLM's, byte for byte."""
+    model = masked()
+    x = models.inputs_of(model, 64)
+    with pytest.raises(InvalidInputError, match="must be learned from data"):
+        mq.prepare_qat(model)
+    quantized = mq.quantize(models.train(mq.prepare_qat(model, x), epochs=1))
+    graph = read_tflite(quantized.tflite, "masked")
+    (where,) = (node for node in graph.bound_nodes() if node.node.op == "select_v2")
+    assert where.input(0).dtype == "bool" and where.output.scale < 1.0
+    inputs = default_inputs(graph, 8)
+    np.testing.assert_array_equal(run_graph(graph, inputs)[0], tflm(quantized.tflite, inputs)[0])

@@ -54,7 +54,8 @@ def weighted(
     if attention.scale <= 0.0:
         scores = binary(builder, "mul", f"{name}/scale", scores, np.float32(attention.scale).reshape(1))
     scores = _masked(builder, name, scores, attention.mask)
-    beta = attrs(builder, "softmax", attention.scale if attention.scale > 0.0 else 1.0)
+    # A file has it as float32.
+    beta = attrs(builder, "softmax", float(np.float32(attention.scale)) if attention.scale > 0.0 else 1.0)
     axes = tuple(range(len(attention.scores)))[-attention.key_axes :]
 
     def softmax(rows: str) -> str:

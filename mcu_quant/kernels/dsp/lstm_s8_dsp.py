@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from mcu_quant.ir import BoundNode
 from mcu_quant.kernels.base import Core
-from mcu_quant.kernels.portable.loop_costs import LoopCosts
-from mcu_quant.kernels.portable.lstm_s8 import LstmS8, sum_cycles, unit_cycles
+from mcu_quant.kernels.portable.lstm_s8 import LstmS8, lstm_cycles
 from mcu_quant.ops.unidirectional_sequence_lstm import WEIGHTS
 
-#: As those of batch_matmul_s8_dsp, whose loop it is.
-_COSTS = LoopCosts(pixel=0, output=28, row=42, product=2.12, lone_product=4.0)
-_FOR_SIZE = 1.35
+#: By mode, as those of lstm_s8: fitted on Cortex-M4.
+_COSTS = {"time": (555.0, 7.3), "balanced": (555.0, 7.3), "size": (1000.0, 9.2)}
 
 
 class LstmS8Dsp(LstmS8):
@@ -23,8 +21,7 @@ class LstmS8Dsp(LstmS8):
         return None
 
     def cycles_in(self, node: BoundNode, core: Core, optimize: str) -> float:
-        sums = sum_cycles(node, _COSTS) * (_FOR_SIZE if optimize == "size" else 1.0)
-        return sums + unit_cycles(node, core)
+        return lstm_cycles(node, *_COSTS[optimize])
 
 
 KERNEL = LstmS8Dsp()

@@ -34,6 +34,7 @@ def size_params(node: BoundNode) -> Params:
         "input_size": size,
         "units": units,
         "starts_anew": int(node.optional_input(HIDDEN) is None),
+        "sequences": int(node.attrs.sequences),
     }
 
 
@@ -83,6 +84,8 @@ def outputs(node: BoundNode) -> tuple[Argument, ...]:
 def lstm_overlap(node: BoundNode) -> tuple[int | None, ...]:
     """While a step's row of the output is written, that row of the input is still read."""
     steps = steps_of(node)
+    if not node.attrs.sequences:  # it is written at every step
+        return (node.output.bytes, *(None for _ in node.inputs[1:]))
     row_in, row_out = node.input(0).bytes // steps, node.output.bytes // steps
     least = max((row + 1) * row_out - row * row_in for row in (0, steps - 1))
     return (least, *(None for _ in node.inputs[1:]))

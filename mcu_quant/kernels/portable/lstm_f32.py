@@ -37,7 +37,8 @@ class LstmF32(Kernel):
         return lstm_overlap(node)
 
     def cycles(self, node: BoundNode, core: Core) -> float:
-        return float_product_cycles(node, core, node.input(WEIGHTS).dtype)
+        functions = (700.0 if "-mfloat-abi=hard" in core.gcc_flags else 6000.0) * node.output.elements
+        return float_product_cycles(node, core, node.input(WEIGHTS).dtype) + functions
 
 
 def _scales(node: BoundNode) -> np.ndarray:

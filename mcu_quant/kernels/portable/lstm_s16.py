@@ -7,6 +7,7 @@ import numpy as np
 from mcu_quant.fixed_point import INT32_MAX, INT32_MIN
 from mcu_quant.ir import BoundNode
 from mcu_quant.kernels.base import Activation, Constant, Core, Kernel, KernelCall
+from mcu_quant.kernels.portable.loop_costs import is_thumb1
 from mcu_quant.kernels.portable.lstm import (
     SIGMOID,
     biases,
@@ -17,8 +18,7 @@ from mcu_quant.kernels.portable.lstm import (
     size_params,
     weight_tables,
 )
-from mcu_quant.kernels.portable.lstm_s8 import unit_cycles
-from mcu_quant.ops import OPERATORS
+from mcu_quant.kernels.portable.lstm_s8 import lstm_cycles
 from mcu_quant.ops.unidirectional_sequence_lstm import RECURRENT_WEIGHTS, WEIGHTS
 
 #: The largest |int16|.
@@ -33,7 +33,7 @@ class LstmS16(Kernel):
     def call(self, node: BoundNode) -> KernelCall:
         bias = biases(node)
         fits = bool(bias.min() >= INT32_MIN and bias.max() <= INT32_MAX)
-        params = size_params(node) | {"narrow": int(_is_narrow(node)), "bias_words": 1 if fits else 2}
+        params = size_params(node) | {"narrow": int(is_narrow(node)), "bias_words": 1 if fits else 2}
         words = bias.astype(np.int32) if fits else bias.astype("<i8").view("<i4").astype(np.int32)
         arguments = (
             Activation(node.input(0).name),
@@ -48,10 +48,10 @@ class LstmS16(Kernel):
         return lstm_overlap(node)
 
     def cycles(self, node: BoundNode, core: Core) -> float:
-        return 10.0 * OPERATORS[node.node.op].macs(node) + 1.2 * unit_cycles(node, core)
+        return lstm_cycles(node, *((2000, 40) if is_thumb1(core) else (900, 19)))
 
 
-def _is_narrow(node: BoundNode) -> bool:
+def is_narrow(node: BoundNode) -> bool:
     """Whether no sum, the bias apart, leaves int32."""
     sums = (
         np.abs(interleaved(node, first).astype(np.int64)).sum(axis=2).max()

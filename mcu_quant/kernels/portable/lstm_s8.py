@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from mcu_quant.fixed_point import wrap_int32
 from mcu_quant.ir import BoundNode
 from mcu_quant.kernels.base import Activation, Constant, Core, Kernel, KernelCall
-from mcu_quant.kernels.portable.loop_costs import LINEAR, LoopCosts, is_thumb1, row_cycles
+from mcu_quant.kernels.portable.loop_costs import is_thumb1
 from mcu_quant.kernels.portable.lstm import (
     SIGMOID,
     biases,
@@ -18,10 +20,14 @@ from mcu_quant.kernels.portable.lstm import (
     size_params,
     weight_tables,
 )
-from mcu_quant.ops.unidirectional_sequence_lstm import GATES, RECURRENT_WEIGHTS, WEIGHTS, steps_of
+from mcu_quant.ops.unidirectional_sequence_lstm import RECURRENT_WEIGHTS, WEIGHTS, steps_of
 
-#: Cycles of a unit beside its sums: five sigmoids and eleven requantizations.
-_UNIT = {True: 1500.0, False: 420.0}
+#: is_thumb1 -> mode -> cycles of a unit in a step beside its sums, and of a value in those of its four gates:
+#: fitted on Cortex-M0+ and M3.
+_COSTS: Mapping[bool, Mapping[str, tuple[float, float]]] = {
+    True: {"time": (1490, 27), "balanced": (1508, 27), "size": (1985, 35)},
+    False: {"time": (600, 20), "balanced": (612, 21), "size": (1000, 28)},
+}
 
 
 class LstmS8(Kernel):
@@ -53,17 +59,13 @@ class LstmS8(Kernel):
         return self.cycles_in(node, core, "balanced")
 
     def cycles_in(self, node: BoundNode, core: Core, optimize: str) -> float:
-        return sum_cycles(node, LINEAR[is_thumb1(core)][optimize]) + unit_cycles(node, core)
+        return lstm_cycles(node, *_COSTS[is_thumb1(core)][optimize])
 
 
-def sum_cycles(node: BoundNode, costs: LoopCosts) -> float:
-    """Of all sums: a row of taps for each gate of each unit, over the input and over the hidden state."""
+def lstm_cycles(node: BoundNode, unit: float, value: float) -> float:
+    """unit: of a unit in a step, beside its sums. value: of the input's and the hidden state's in those."""
     units, size = node.input(WEIGHTS).shape
-    return sum(row_cycles(steps_of(node), length, GATES * units, costs) for length in (size, units))
-
-
-def unit_cycles(node: BoundNode, core: Core) -> float:
-    return steps_of(node) * node.input(WEIGHTS).shape[0] * _UNIT[is_thumb1(core)]
+    return steps_of(node) * units * (unit + value * (size + units))
 
 
 KERNEL = LstmS8()

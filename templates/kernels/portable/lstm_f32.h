@@ -13,6 +13,7 @@ typedef struct {
     int32_t input_size;
     int32_t units;
     int32_t starts_anew; /* 1: every run begins with states of 0 */
+    int32_t sequences;   /* 0: the output is the last step alone */
     int32_t storage;     /* MQ_WEIGHTS_... */
     float cell_clip;     /* largest |cell state|; may be infinite */
 } mq_lstm_f32_params_t;
@@ -42,8 +43,8 @@ MQ_KERNEL void mq_lstm_f32_gates(const mq_lstm_f32_params_t *params,
     }
 }
 
-/* input [steps][input_size], output [steps][units]; states hidden and cell [units], changed in place.
- * weights [units][4][input_size], recurrent_weights [units][4][units], bias [units][4], scale [8].
+/* input [steps][input_size], output [steps][units], or [units]; states hidden and cell [units], changed in
+ * place. weights [units][4][input_size], recurrent_weights [units][4][units], bias [units][4], scale [8].
  */
 MQ_KERNEL void mq_lstm_f32(const mq_lstm_f32_params_t *params,
                            const float *input,
@@ -69,11 +70,17 @@ MQ_KERNEL void mq_lstm_f32(const mq_lstm_f32_params_t *params,
             cell[unit] = mq_clamp_f32(state, -params->cell_clip, params->cell_clip);
             output[unit] = mq_logistic_f32(gate[3]) * mq_tanh_f32(cell[unit]);
         }
-        before = output;
         input += params->input_size;
-        output += units;
+        if (params->sequences) {
+            before = output;
+            output += units;
+        } else {
+            memcpy(hidden, output, (size_t)units * sizeof *hidden);
+        }
     }
-    memcpy(hidden, before, (size_t)units * sizeof *hidden);
+    if (params->sequences) {
+        memcpy(hidden, before, (size_t)units * sizeof *hidden);
+    }
 }
 
 #endif

@@ -12,6 +12,7 @@ typedef struct {
     int32_t input_size;
     int32_t units;
     int32_t starts_anew; /* 1: every run begins with states of 0 */
+    int32_t sequences;   /* 0: the output is the last step alone */
     int32_t hidden_zero_point;
     int32_t input_multiplier[4]; /* of each gate's sums over the input, to steps of 2^-12 */
     int32_t input_shift[4];
@@ -27,8 +28,8 @@ typedef struct {
     int32_t cell_max;
 } mq_lstm_s8_params_t;
 
-/* input [steps][input_size], output [steps][units]; states hidden and cell [units], changed in place.
- * weights [units][4][input_size], recurrent_weights [units][4][units], biases [units][4].
+/* input [steps][input_size], output [steps][units], or [units]; states hidden and cell [units], changed in
+ * place. weights [units][4][input_size], recurrent_weights [units][4][units], biases [units][4].
  */
 MQ_KERNEL void mq_lstm_s8(const mq_lstm_s8_params_t *params,
                           const int8_t *input,
@@ -52,7 +53,8 @@ MQ_KERNEL void mq_lstm_s8(const mq_lstm_s8_params_t *params,
                                       params->input_shift,
                                       params->recurrent_multiplier,
                                       params->recurrent_shift};
-    mq_lstm_s8_run(&layer, &how, params->steps, params->starts_anew, input, output, hidden, cell, 0);
+    mq_lstm_s8_run(&layer, &how, params->steps, params->starts_anew, params->sequences, input, output, hidden,
+                   cell, 0);
 }
 
 #endif

@@ -41,7 +41,7 @@ MQ_KERNEL void mq_softmax_s8(const mq_softmax_s8_params_t *params, const int8_t 
         const mq_softmax_scale_t scale = mq_softmax_scale(sum);
         for (int32_t i = 0; i < params->row_size; i++) {
             const int32_t exponential =
-                scale.right <= 31 ? mq_softmax_s8_exp_of(params, input[i] - largest) : 0;
+                scale.reciprocal != 0 ? mq_softmax_s8_exp_of(params, input[i] - largest) : 0;
             output[i] = mq_softmax_output(exponential, scale);
         }
         input += params->row_size;

@@ -8,6 +8,7 @@ from typing import Any
 from mcu_quant.ops.batch_matmul import BatchMatmulAttrs
 from mcu_quant.ops.pooling import Pool2DAttrs
 from mcu_quant.ops.reduction import ReductionAttrs
+from tests.kernels.dsp import normalization_cases
 from tests.kernels.guards.guard import (
     Guard,
     binary,
@@ -31,6 +32,10 @@ def _long_rows(units: int, size: int) -> Case:
 
 def _product(a: Sequence[int], b: Sequence[int], attrs: BatchMatmulAttrs | None = None) -> Case:
     return test_batch_matmul.case("guard", tuple(a), tuple(b), attrs or BatchMatmulAttrs())
+
+
+def _normalization(*, center: bool, class_name: str = "LayerNormalization") -> Case:
+    return normalization_cases.case_of("guard", class_name, center)
 
 
 LINEAR = [
@@ -247,6 +252,30 @@ PRODUCTS = [
         _DEEP,
         _product((1, 6, 4), (1, 6, 5), BatchMatmulAttrs(adj_x=True)),
         _product((1, 4, 6), (1, 6, 5)),
+    ),
+    Guard(
+        "batch_matmul_pairs_s8_dsp",
+        "sums must be of four products or more",
+        _product((1, 4, 3), (1, 3, 5)),
+        _product((1, 4, 4), (1, 4, 5)),
+    ),
+    Guard(
+        "batch_matmul_pairs_s8_dsp",
+        "sums must be shifted to the right, and not too far",
+        test_batch_matmul.case("half", (1, 4, 4), (1, 4, 5), scale_y=0.0019),
+        test_batch_matmul.case("less", (1, 4, 4), (1, 4, 5), scale_y=0.0021),
+    ),
+    Guard(
+        "normalize_rows_s8_dsp",
+        "the mean must be taken off",
+        _normalization(center=True, class_name="RMSNormalization"),
+        _normalization(center=True),
+    ),
+    Guard(
+        "normalize_rows_s8_dsp",
+        "what leaves must be shifted to the right alone",
+        _normalization(center=False),
+        _normalization(center=True),
     ),
     Guard(
         "batch_matmul_s8_dsp",

@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from mcu_quant.ir import QuantParams, Tensor
+from mcu_quant.ops.batch_matmul import BatchMatmulAttrs
 from tests.kernels.guards.guard import Guard, conv, depthwise, fully_connected
+from tests.ops import test_batch_matmul
 from tests.ops.driver import Case, activation
 from tests.ops.int16 import as_int16
 
@@ -46,6 +48,18 @@ GUARDS = [
             _quantize("float32", "int16"),
         )
         for outside in (_quantize("int16", "int16"), _quantize("float32", "int8"))
+    ),
+    *(
+        Guard(
+            "batch_matmul_s16_dsp",
+            "both operands must lie in rows of factors",
+            as_int16(test_batch_matmul.case("outside", a, b, BatchMatmulAttrs(adj_x, adj_y))),
+            as_int16(test_batch_matmul.case("inside", (1, 4, 5), (1, 6, 5), BatchMatmulAttrs(False, True))),
+        )
+        for adj_x, adj_y, a, b in (
+            (False, False, (1, 4, 5), (1, 5, 6)),
+            (True, True, (1, 5, 4), (1, 6, 5)),
+        )
     ),
     Guard(
         "conv_2d_dsp_s16",
