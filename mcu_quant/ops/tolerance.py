@@ -41,8 +41,8 @@ _INT16_STEPS = 2**15
 def output_tolerances(graph: Graph) -> list[Tolerance | None]:
     """For each output of the graph, None where every engine must give the same bytes.
 
-    A chain that is a table where code is generated (optimize/tables.py) is exact, its floats included. A state
-    is what the run before left: no more exact than that.
+    A chain that is a table where code is generated (optimize/tables.py) is exact, its floats included. What a
+    state holds is as exact as what the run before left.
     """
     before: dict[str, Tolerance] = {}
     while True:
