@@ -33,6 +33,7 @@ from mcu_quant.verify.qemu import QemuEngine
 from tests.graphs import assert_same_graph
 from tests.hunter.graphs import Case, run_and_measure
 from tests.hunter.streams import StreamCase
+from tests.ops.custom_operators import definition
 from tests.oracles import OracleCrashed, OracleRefused, litert_ref, tflm
 
 #: The board whose machine stands for a core on QEMU.
@@ -206,6 +207,9 @@ def _require_same(read: Graph, case: Case) -> None:
 def _ask_oracle(checked: Checked, tally: Tally) -> None:
     """TFLM, or LiteRT where all is float; none for integers where an operator is LiteRT's alone."""
     nodes = list(checked.case.graph.bound_nodes())
+    if any(OPERATORS[node.node.op].tflite_custom for node in nodes):
+        _ask_the_page(checked, tally)
+        return
     forms = {form_of(node) for node in nodes}
     claims = {OPERATORS[node.node.op].oracles.get(form_of(node)) for node in nodes}
     if forms <= {*FLOAT_FORMS, "plain"} and forms & set(FLOAT_FORMS):
@@ -228,6 +232,18 @@ def _ask_oracle(checked: Checked, tally: Tally) -> None:
         tally.skipped[f"{name}: {_reason(refusal)}"] += 1
     except OracleCrashed:
         tally.skipped[f"{name}: crashed"] += 1
+
+
+def _ask_the_page(checked: Checked, tally: Tally) -> None:
+    """Of one of our own operators alone: docs/CUSTOM_OPERATORS.md, written down once more."""
+    if len(checked.case.graph.nodes) > 1:
+        tally.engines["none that is not ours"] += 1
+        return
+    sequence = bool(checked.case.graph.states)
+    compare(
+        "CUSTOM_OPERATORS.md", definition(checked.model.data, checked.case.inputs, sequence=sequence), checked
+    )
+    tally.engines["CUSTOM_OPERATORS.md"] += 1
 
 
 def deployed(

@@ -41,6 +41,7 @@ from tests.hunter.graphs import Case, image_chains, quantized_cases
 from tests.hunter.int16 import int16_case
 from tests.hunter.keras_specs import ModelSpec, model_specs
 from tests.hunter.litert_alone import litert_cases
+from tests.hunter.own_operators import own_cases, stateful_cases
 from tests.hunter.shrink import shrink_case, shrink_spec
 from tests.hunter.states import state_cases
 from tests.hunter.streams import StreamCase, shrink_stream, stream_cases
@@ -62,8 +63,8 @@ MOST_OF_A_KIND = 2
 @dataclass(frozen=True)
 class Plan:
     """cases: half of them quantized graphs, half Keras models; a quarter more graphs of int16, an eighth of
-    float, as many that stream and as many with states, and some of what LiteRT has alone. only: all of them
-    of that kind of KINDS.
+    float, as many that stream and as many with states, and some of what LiteRT has alone, or nobody else. only:
+    all of them of that kind of KINDS.
 
     host_cores and qemu_cores: whose C is run, each batch for one of them in one --optimize mode, in turn.
     turn: how many batches of each kind were before. shares: of all cases, in [0, 1]. ram_share: those with
@@ -117,6 +118,7 @@ def hunt(plan: Plan) -> Report:
         "streams": graphs // 4,
         "states": graphs // 4,
         "litert": graphs // 16,
+        "own": graphs // 8,
     }
     for kind, count in ({plan.only: plan.cases} if plan.only else counts).items():
         source = KINDS[kind]
@@ -272,6 +274,14 @@ def _litert_graphs(hunt: _Hunt, count: int) -> Iterator[Case]:
         yield case
 
 
+def _own_graphs(hunt: _Hunt, count: int) -> Iterator[Case]:
+    stateful = count // 3
+    cases = drawn(own_cases(), count - stateful, hunt.plan.seed)
+    for case in [*cases, *drawn(stateful_cases(), stateful, hunt.plan.seed)]:
+        hunt.report.tally.cases["graphs with our own operators"] += 1
+        yield case
+
+
 def _streams(hunt: _Hunt, count: int) -> Iterator[Case]:
     for case in drawn(stream_cases(), count, hunt.plan.seed):
         hunt.report.tally.cases["streaming graphs"] += 1
@@ -305,6 +315,7 @@ KINDS: Mapping[str, Callable[[_Hunt, int], Iterator[Case]]] = {
     "streams": _streams,
     "states": _states,
     "litert": _litert_graphs,
+    "own": _own_graphs,
 }
 
 

@@ -62,12 +62,13 @@ def _roles(graph: Graph) -> dict[str, str]:
             if name is None:
                 continue
             narrow = graph.tensors[name].is_constant and index in rule.int8_constants
-            if narrow or index in rule.weights_at or index == rule.cell:
+            if narrow or index in rule.weights_at:
                 roles[name] = "weights"
             elif index in rule.biases_at:
                 roles[name] = _bias_type(node)
-        if rule.cell is not None:  # int16 already
-            roles[node.outputs[OPERATORS[node.op].state_inputs[rule.cell]]] = "weights"
+        for position, output in OPERATORS[node.op].state_inputs.items():
+            if rule.state is not None or position == rule.cell:  # int16 already
+                roles |= {str(name): "weights" for name in (node.outputs[output], node.inputs[position])}
     return roles
 
 

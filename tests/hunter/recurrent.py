@@ -28,7 +28,7 @@ GAINS = st.integers(-4, 4)
 
 def unidirectional_sequence_lstm(draft: GraphDraft) -> Tensor | None:
     """Each run begins anew; in a draft of states they live from run to run (TFLM keeps all or none)."""
-    draw, x = draft.draw, _sequence(draft)
+    draw, x = draft.draw, sequence_of(draft)
     if x is None or x.quant is None:
         return None
     units = draw(st.one_of(st.integers(1, 9), st.sampled_from([4, 8, 12, 16])))
@@ -52,10 +52,10 @@ def unidirectional_sequence_lstm(draft: GraphDraft) -> Tensor | None:
             inputs[index] = draft.state((1, units), quant, dtype)  # type: ignore[attr-defined]
     attrs = LstmAttrs(cell_clip=draw(st.sampled_from([0.0, 0.0, 0.5, 4.0])))
     output = draft.add("unidirectional_sequence_lstm", attrs, inputs, hidden)
-    return None if output is None else _with_states(draft, output, inputs, states)
+    return None if output is None else with_states(draft, output, inputs, states)
 
 
-def _sequence(draft: GraphDraft) -> Tensor | None:
+def sequence_of(draft: GraphDraft) -> Tensor | None:
     """An activation [1, steps, size], or one as it would be if its last axis were a step."""
     x = draft.pick()
     if x is None or not x.shape or x.elements > 1500:
@@ -78,7 +78,7 @@ def _weights(draft: GraphDraft, shape: tuple[int, int], scale: float) -> Tensor:
     return draft.constant(data.astype(np.int8), quant)
 
 
-def _with_states(
+def with_states(
     draft: GraphDraft,
     output: Tensor,
     inputs: list[Tensor | None],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -30,6 +30,8 @@ from tests.hunter.build import (
 from tests.hunter.graphs import EMITTERS, NEEDS_IMAGE, SHAPES, Case, draw_samples
 from tests.hunter.windows import typical_sum
 
+#: Adds an operator to a draft; returns its output, None where it was not drawn.
+Emitter = Callable[[GraphDraft], Tensor | None]
 #: Runs are so many times SAMPLES.
 ROUNDS = 4
 MAX_NODES = 7
@@ -60,7 +62,9 @@ class StateDraft(GraphDraft):
 
 
 @st.composite
-def state_cases(draw: Draw) -> Case:
+def state_cases(draw: Draw, mostly: Mapping[str, Emitter] | None = None) -> Case:
+    """mostly: what is drawn more often than others; operators with states if not given."""
+    mostly = STATE_EMITTERS if mostly is None else mostly
     draft = StateDraft(draw)
     shape = draw(SHAPES)
     elementwise.draw_input(draft, shape, draw(QUANTS))
@@ -69,8 +73,8 @@ def state_cases(draw: Draw) -> Case:
     for _ in range(draw(st.integers(1, MAX_NODES))):
         images = bool(draft.activations([4]))
         able = sorted(name for name in EMITTERS if images or name not in NEEDS_IMAGE)
-        name = draw(st.sampled_from([*able, *3 * sorted(STATE_EMITTERS)]))
-        {**EMITTERS, **STATE_EMITTERS}[name](draft)
+        name = draw(st.sampled_from([*able, *3 * sorted(mostly)]))
+        {**EMITTERS, **mostly}[name](draft)
     after = {tensor.name: _next_value(draft, tensor) for tensor in draft.before}
     elementwise.draw_output_types(draft)
     assume(draft.nodes)
@@ -209,6 +213,4 @@ def svdf(draft: GraphDraft) -> Tensor | None:
     return output
 
 
-STATE_EMITTERS: dict[str, Callable[[GraphDraft], Tensor | None]] = {
-    emitter.__name__: emitter for emitter in (ring_buffer, svdf)
-}
+STATE_EMITTERS: dict[str, Emitter] = {emitter.__name__: emitter for emitter in (ring_buffer, svdf)}

@@ -33,6 +33,7 @@ from tests.hunter.graphs import EMITTERS, Case, quantized_cases
 from tests.hunter.hunt import BATCH, HOST_CORES, QEMU_CORES, Plan, describe, hunt, plans_for
 from tests.hunter.keras_specs import ModelSpec
 from tests.hunter.litert_alone import MAKERS
+from tests.hunter.own_operators import EMITTERS_OF_OURS
 from tests.hunter.states import STATE_EMITTERS
 
 CASES = 60
@@ -129,8 +130,10 @@ def test_draws_depend_on_the_seed_alone(monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_every_operator_is_hunted() -> None:
     """Of files; pow alone is left to its own cases (its tolerance is wide where results are large)."""
-    operators = {name for name, operator in OPERATORS.items() if operator.tflite_builtins}
-    assert operators - {"pow"} <= {*EMITTERS, *STATE_EMITTERS, *BY_THE_WAY, *MAKERS}
+    operators = {
+        name for name, operator in OPERATORS.items() if operator.tflite_builtins or operator.tflite_custom
+    }
+    assert operators - {"pow"} <= {*EMITTERS, *STATE_EMITTERS, *BY_THE_WAY, *MAKERS, *EMITTERS_OF_OURS}
 
 
 def off_by_one_multiplier(monkeypatch: pytest.MonkeyPatch) -> None:
