@@ -18,8 +18,8 @@ from mcu_quant.streaming.rows import DILATED, window_axes_of
 def in_standard_operators(graph: Graph) -> Graph:
     """The same outputs. A slide joins what is kept and what is new, and cuts off the first rows.
 
-    Raises UnsupportedModelError with what no file can say: pools that pad along one axis alone, and layers that
-    begin anew in every run beside states that do not.
+    Raises UnsupportedModelError with what no file can say: pools that pad along one axis alone, and layers
+    that begin anew in every run beside states that do not.
     """
     return _Standard(graph).graph()
 

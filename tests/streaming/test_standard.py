@@ -191,8 +191,8 @@ def test_tflm_runs_the_published_model_as_a_stream() -> None:
 
 
 def test_a_layer_that_begins_anew_is_refused_beside_other_states() -> None:
-    """Found by the hunter: TFLM would keep its state, too. In C it begins anew, and gives the window's bytes."""
-    window = recurrent_case("begins_anew", keeps=False).graph
+    """Found by the hunter: TFLM would keep its state, too. In C it begins anew, as in the window model."""
+    window = recurrent_case("begins_anew", keeps=False).graph()
     graph = stream_graph(window, 1, 1)
     with pytest.raises(UnsupportedModelError, match="node: a layer that begins anew in every run"):
         in_standard_operators(graph)
