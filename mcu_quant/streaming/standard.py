@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from mcu_quant.errors import Problem, UnsupportedModelError
 from mcu_quant.ir import BoundNode, Graph, Node, Tensor, check, unique_name
+from mcu_quant.ops import OPERATORS
 from mcu_quant.ops.concatenation import ConcatenationAttrs
 from mcu_quant.ops.pad import PadAttrs
 from mcu_quant.ops.strided_slice import attrs_of
@@ -17,7 +18,8 @@ from mcu_quant.streaming.rows import DILATED, window_axes_of
 def in_standard_operators(graph: Graph) -> Graph:
     """The same outputs. A slide joins what is kept and what is new, and cuts off the first rows.
 
-    Raises UnsupportedModelError with the pools that pad along one axis alone, which no file can say.
+    Raises UnsupportedModelError with what no file can say: pools that pad along one axis alone, and layers
+    that begin anew in every run beside states that do not.
     """
     return _Standard(graph).graph()
 
@@ -32,6 +34,7 @@ class _Standard:
 
     def graph(self) -> Graph:
         for node in self.source.bound_nodes():
+            self._require_states(node.node)
             if node.node.op == "slide":
                 self._slide(node)
             elif isinstance(getattr(node.attrs, "padding", None), BandPadding):
@@ -41,6 +44,14 @@ class _Standard:
         if self.problems:
             raise UnsupportedModelError(self.problems)
         return check(self.source.with_(nodes=tuple(self.nodes), tensors=self.tensors))
+
+    def _require_states(self, node: Node) -> None:
+        """Other interpreters keep what an operator has of its own, or reset everything."""
+        positions = OPERATORS[node.op].state_inputs
+        anew = any(i >= len(node.inputs) or node.inputs[i] is None for i in positions)
+        if anew and self.source.states:
+            rule = "a layer that begins anew in every run must be alone in a .tflite file with what it keeps"
+            self.problems.append(Problem(rule, node.name, node.op, "generate --stream has no such limit"))
 
     def _slide(self, node: BoundNode) -> None:
         kept, new, axis = node.input(0), node.input(1), node.attrs.axis

@@ -35,6 +35,7 @@ from tests.hunter.keras_specs import ModelSpec
 from tests.hunter.litert_alone import MAKERS
 from tests.hunter.own_operators import EMITTERS_OF_OURS
 from tests.hunter.states import STATE_EMITTERS
+from tests.hunter.streams import StreamCase
 
 CASES = 60
 Break = Callable[[pytest.MonkeyPatch], None]
@@ -179,7 +180,8 @@ def test_a_planted_fault_is_caught_shrunk_and_saved(
             case for path in regressions.saved(tmp_path) if isinstance(case := regressions.load(path), Case)
         ]
         assert saved
-        sizes = [len(case.graph.nodes) for case in saved]
+        # A window model that streams needs what makes it one.
+        sizes = [len(case.graph.nodes) for case in saved if not isinstance(case, StreamCase)]
         assert min(sizes) == 1 and max(sizes) <= 2, sizes
         with pytest.raises(Mismatch):
             check_case(saved[0], Engines(host=None), Tally())
@@ -235,7 +237,7 @@ def test_a_fault_of_states_is_caught_and_shrunk(
 ) -> None:
     with monkeypatch.context() as broken:
         plant(broken)
-        report = hunt(Plan(60, host_cores=(), regressions=tmp_path, only="states"))
+        report = hunt(Plan(60, seed=1, host_cores=(), regressions=tmp_path, only="states"))
     saved = [case for path in regressions.saved(tmp_path) if isinstance(case := regressions.load(path), Case)]
     assert report.mismatches and saved and min(len(case.graph.nodes) for case in saved) <= 2
     check_case(saved[0], Engines(host=None), Tally())

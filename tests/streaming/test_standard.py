@@ -29,6 +29,7 @@ from mcu_quant.verify.host import HostEngine
 from tests.hunter.draws import drawn
 from tests.hunter.streams import stream_cases
 from tests.keras_models import needs_models
+from tests.ops.test_unidirectional_sequence_lstm import case as recurrent_case
 from tests.oracles import litert_ref, tflm
 from tests.streaming.models import Model, frames
 from tests.streaming.published import frames as frames_of
@@ -203,3 +204,19 @@ def test_tflm_runs_the_published_model_as_a_stream() -> None:
     (expected,) = run_windows(window.graph, graph.streaming, x)
     (actual,) = tflm(file.data, [x], sequence=True)
     np.testing.assert_array_equal(actual.reshape(expected.shape), expected)
+
+
+def test_a_layer_that_begins_anew_is_refused_beside_other_states() -> None:
+    """Found by the hunter: TFLM would keep its state, too. In C it begins anew, as in the window model."""
+    window = recurrent_case("begins_anew", keeps=False).graph()
+    graph = stream_graph(window, 1, 1)
+    with pytest.raises(UnsupportedModelError, match="node: a layer that begins anew in every run"):
+        in_standard_operators(graph)
+    assert graph.streaming is not None
+    shape = (20, *graph.input_tensors()[0].shape)
+    x = np.random.default_rng(0).integers(-128, 128, shape).astype(np.int8)
+    deployment = deploy(TfliteModel("anew", b"", graph), CORES["generic"], GenerateOptions())
+    for actual, expected in zip(
+        HostEngine(deployment).run([x]), run_windows(window, graph.streaming, x), strict=True
+    ):
+        np.testing.assert_array_equal(actual, expected)
