@@ -100,15 +100,23 @@ def _next_value(draft: StateDraft, before: Tensor) -> str:
 def _with_states(draft: StateDraft, after: dict[str, str], extra_outputs: int) -> Graph:
     graph = draft.graph(extra_outputs)
     rng = draft.rng()
-    states = tuple(
-        State(tensor.name, after[tensor.name], _at_reset(draft, tensor, rng))
-        for tensor in draft.before
-        if tensor.name in graph.inputs
-    )
-    known = {state.before for state in states}
+    read = _sources(graph, after)
+    before = [tensor for tensor in draft.before if tensor.name in read]
+    states = tuple(State(x.name, after[x.name], _at_reset(draft, x, rng)) for x in before)
     ends = tuple(name for name in graph.outputs if name not in {state.after for state in states})
-    inputs = tuple(name for name in graph.inputs if name not in known)
-    return check(replace(graph, inputs=inputs, outputs=ends or graph.outputs, states=states))
+    inputs = tuple(name for name in draft.inputs if name in read and name not in after)
+    tensors = {**graph.tensors, **{name: draft.tensors[name] for name in read}}
+    return check(replace(graph, tensors=tensors, inputs=inputs, outputs=ends or graph.outputs, states=states))
+
+
+def _sources(graph: Graph, after: dict[str, str]) -> set[str]:
+    """The inputs, and those that become one of them as a state."""
+    read = {*graph.inputs}
+    while (
+        more := {after[name] for name in read & after.keys() if not graph.producers().get(after[name])} - read
+    ):
+        read |= more
+    return read
 
 
 def _at_reset(draft: StateDraft, tensor: Tensor, rng: np.random.Generator) -> np.ndarray:
