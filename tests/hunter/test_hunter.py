@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +21,7 @@ from mcu_quant.ir import BoundNode, Graph, QuantParams, Tensor
 from mcu_quant.kernels.base import Constant, Kernel, KernelCall
 from mcu_quant.kernels.portable import lookup_s8, windows
 from mcu_quant.ops import OPERATORS, linear, svdf
+from mcu_quant.ops.forms import form_of
 from mcu_quant.passes import prepare
 from mcu_quant.quantize import assign
 from tests.conftest import require_tools
@@ -33,7 +35,7 @@ from tests.hunter.graphs import EMITTERS, Case, quantized_cases
 from tests.hunter.hunt import BATCH, HOST_CORES, QEMU_CORES, Plan, describe, hunt, plans_for
 from tests.hunter.keras_specs import ModelSpec
 from tests.hunter.litert_alone import MAKERS
-from tests.hunter.own_operators import EMITTERS_OF_OURS
+from tests.hunter.own_operators import EMITTERS_OF_OURS, RECURRENT, anew_cases, stateful_cases
 from tests.hunter.states import STATE_EMITTERS
 from tests.hunter.streams import StreamCase
 
@@ -135,6 +137,17 @@ def test_every_operator_is_hunted() -> None:
         name for name, operator in OPERATORS.items() if operator.tflite_builtins or operator.tflite_custom
     }
     assert operators - {"pow"} <= {*EMITTERS, *STATE_EMITTERS, *BY_THE_WAY, *MAKERS, *EMITTERS_OF_OURS}
+
+
+@pytest.mark.slow
+def test_recurrent_layers_are_hunted_in_every_form_with_and_without_states() -> None:
+    found: set[tuple[str, str, bool]] = set()
+    for case in [*drawn(anew_cases(), 100, 0), *drawn(stateful_cases(), 150, 0)]:
+        for node in case.graph.bound_nodes():
+            for position in OPERATORS[node.node.op].state_inputs:
+                found.add((node.node.op, form_of(node), node.optional_input(position) is not None))
+    expected = itertools.product(RECURRENT, ("int8", "int16", "float"), (True, False))
+    assert {*expected, ("svdf", "int8", True), ("svdf", "float", True)} <= found
 
 
 def off_by_one_multiplier(monkeypatch: pytest.MonkeyPatch) -> None:
