@@ -119,6 +119,7 @@ def generate(
     *,
     output_dir: str | Path,
     board: str | None = None,
+    hardware: bool = False,
     target: str | None = None,
     name: str | None = None,
     force: bool = False,
@@ -134,6 +135,7 @@ def generate(
 ) -> Generated:
     """Write a C library for a core (target) or a firmware project for a board into output_dir.
 
+    hardware: the project is for the board itself, where QEMU has it, too.
     format: what comes with the C ("make", "cmake", "arduino", …), as --format on the command line.
     optimize ("time", "balanced", "size") to ram (the arena's limit in bytes): as on the command line.
     placement: the TOML file of --placement, or its table: layer name or pattern → linker section.
@@ -154,7 +156,7 @@ def generate(
     form = pipeline.format_named(format)
     path = output_path(output_dir)
     check_directory(path, force=force)
-    chosen = None if board is None else pipeline.board_named(board)
+    chosen = None if board is None else pipeline.board_named(board, hardware=hardware)
     core = pipeline.core_named(chosen.core if chosen is not None else str(target))
     generated = pipeline.streamed(loaded.model, options)
     deployment = pipeline.deploy(generated, core, options, prefix, chosen)

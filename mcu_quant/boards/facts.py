@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from mcu_quant.sections import RAM
@@ -144,6 +144,11 @@ class Board:
     @property
     def ram_bytes(self) -> int:
         return self.ram.bytes
+
+    @property
+    def itself(self) -> Board:
+        """As if QEMU had no such machine: programs are then for the chip, its console and its counter."""
+        return replace(self, qemu=None, qemu_timer=self.timer)
 
     def as_json(self) -> dict[str, object]:
         """An element of `boards --json`."""

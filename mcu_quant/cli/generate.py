@@ -17,6 +17,12 @@ from mcu_quant.formats import USUAL, library_name, list_formats, load_format
 @click.option("--target", metavar="CORE", help="Write a C library for this core (generic, cortex-m4, …).")
 @click.option("--board", help="Write a firmware project for this board: of `mcu-quant boards`, or a path.")
 @click.option(
+    "--hardware",
+    is_flag=True,
+    help="Of a board that QEMU has, too: the project is for the chip, its console and its counter. Else "
+    "programs talk by semihosting, and count by what QEMU has.",
+)
+@click.option(
     "--format",
     "format_name",
     type=click.Choice(list_formats()),
@@ -40,6 +46,7 @@ def command(
     models: tuple[Path, ...],
     target: str | None,
     board: str | None,
+    hardware: bool,
     format_name: str,
     output: Path,
     name: str | None,
@@ -55,6 +62,8 @@ def command(
 
     if (target is None) == (board is None):
         raise click.UsageError("give either --target CORE or --board BOARD")
+    if hardware and board is None:
+        raise click.UsageError("--hardware belongs to --board BOARD")
     form = load_format(format_name)
     if name is not None:
         if len(models) > 1 and not form.names_library(for_board=board is not None):
@@ -63,7 +72,7 @@ def command(
     if generating["placement"] is not None and len(models) > 1:
         raise click.UsageError("--placement is for one model")
     check_directory(output, force=force)
-    chosen = None if board is None else pipeline.board_named(board)
+    chosen = None if board is None else pipeline.board_named(board, hardware=hardware)
     core = pipeline.core_named(target or chosen.core)  # type: ignore[union-attr]
     wanted = options.generate_options(generating)
     deployments = [

@@ -31,16 +31,21 @@ from mcu_quant.ops.base import (
     type_limits,
 )
 from mcu_quant.ops.forms import form_of
+from mcu_quant.ops.linear import is_hybrid
 
 X, FEATURE, TIME, BIAS, STATE = range(5)
 
 
 @dataclass(frozen=True)
 class SvdfAttrs:
-    """rank: filters of a unit. activation: of the float form; integers have it in the output's range."""
+    """rank: filters of a unit. activation: of the float form; integers have it in the output's range.
+
+    hybrid: float32 meets int8 weights that no DEQUANTIZE widens.
+    """
 
     rank: int
     activation: str = "none"
+    hybrid: bool = False
 
 
 class Svdf(Operator):
@@ -57,6 +62,7 @@ class Svdf(Operator):
     quantized_in_float = True
     absent_forms = {  # noqa: RUF012
         "int16": "its activations are int8 wherever it is of integers; its state may be int16",
+        "hybrid": "TFLM refuses it; convert without dynamic-range quantization",
     }
 
     def output_shapes(self, attrs: SvdfAttrs, input_shapes: Sequence[Shape]) -> tuple[Shape, ...]:
@@ -69,7 +75,8 @@ class Svdf(Operator):
         return (x[0], filters // attrs.rank), state
 
     def from_tflite(self, node: TfliteNode) -> tuple[SvdfAttrs, tuple[Tensor | None, ...]]:
-        attrs = SvdfAttrs(int(node.option("Rank")), node.choice("FusedActivationFunction", ACTIVATIONS))
+        activation = node.choice("FusedActivationFunction", ACTIVATIONS)
+        attrs = SvdfAttrs(int(node.option("Rank")), activation, is_hybrid(node))
         if attrs.rank < 1:
             raise ValueError(f"rank {attrs.rank}")
         return attrs, _with_bias(node, attrs.rank)
@@ -169,8 +176,9 @@ def _are_constant(node: BoundNode) -> bool:
 
 
 def _have_one_scale(node: BoundNode) -> bool:
-    weights = node.input(FEATURE).quant, node.input(TIME).quant
-    return all(q is not None and len(q.scale) == 1 and not any(q.zero_point) for q in weights)
+    weights = [node.input(FEATURE), node.input(TIME)]
+    scales = [t.quant for t in weights if t.dtype in ("int8", "int16")]
+    return all(q is not None and len(q.scale) == 1 and not any(q.zero_point) for q in scales)
 
 
 _QUANTIZE = "quantize the model with a LiteRT-8-bit-specification quantizer"
@@ -188,10 +196,10 @@ Svdf.constraints = (
         forms=("int8", "float"),
     ),
     Constraint(
-        "weights, state and bias must be float32; weights may be stored as float16",
-        lambda node: all(dtype in ("float32", "float16") for dtype in _types(node)),
+        "state and bias must be float32; weights may be stored as float16 or int8",
+        lambda node: not {"int8", "int16"} & {tensor.dtype for tensor in node.inputs[BIAS:] if tensor},
         _types,
-        "convert the model without dynamic-range quantization, or quantize it to full int8",
+        "float32 activations, or all of int8",
         ("float",),
     ),
     Constraint(
@@ -205,6 +213,7 @@ Svdf.constraints = (
         _have_one_scale,
         lambda node: [node.input(FEATURE).quant, node.input(TIME).quant],
         _QUANTIZE,
+        ("int8", "float"),
     ),
     Constraint(
         "a fused activation must be one that the output's range has already: TFLM computes none",

@@ -26,10 +26,12 @@ def core_named(name: str) -> Core:
     return CORES[name]
 
 
-def board_named(name: str) -> Board:
+def board_named(name: str, *, hardware: bool = False) -> Board:
+    """hardware: the board itself, where QEMU has it, too."""
     from mcu_quant.boards import load_board
 
-    return load_board(name)
+    board = load_board(name)
+    return board.itself if hardware else board
 
 
 def emulated_board(name: str) -> Board:

@@ -139,9 +139,7 @@ def _profiled(
     if port is not None:
         from mcu_quant.verify.serial_profile import profile_on_port
 
-        if board.timer != board.qemu_timer:
-            note(f"measured_cycles are right on QEMU only, by whose timer {board.name} counts")
-        return profile_on_port(deployment, board, inputs, port) | {"fitting": deployment.fitting()}
+        return profile_on_port(deployment, board, inputs, port, note) | {"fitting": deployment.fitting()}
     from mcu_quant.verify.profile import profile_on_qemu
 
     return profile_on_qemu(deployment, board, inputs, note=note) | {"fitting": deployment.fitting()}

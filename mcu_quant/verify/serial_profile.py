@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from statistics import median_low
 from typing import Any
@@ -23,11 +23,16 @@ MEASURED = "measured_cycles"
 
 
 def profile_on_port(
-    deployment: Deployment, board: Board, inputs: Sequence[np.ndarray], port: PortOptions
+    deployment: Deployment,
+    board: Board,
+    inputs: Sequence[np.ndarray],
+    port: PortOptions,
+    note: Callable[[str], None] = lambda text: None,
 ) -> dict[str, Any]:
     """The object that `profile --json` prints, with measured_cycles, and without instructions.
 
-    inputs: raw [N, *shape]; sample 0 is run. stack_bytes is the proven bound. Raises as SerialEngine and
+    inputs: raw [N, *shape]; sample 0 is run. stack_bytes is the proven bound. note: told if the cycles are
+    QEMU's. Raises as SerialEngine and
     build_images.
     """
     with tempfile.TemporaryDirectory(prefix="mcu_quant_") as text:
@@ -36,6 +41,8 @@ def profile_on_port(
         certificate = certify(deployment, board, program, server, usage_files(folder))
         sizes = read_sizes(program)
     runs, layered, outputs = SerialEngine(deployment, board, port).measure(inputs)
+    if board.qemu is not None and layered.timer_hz != board.timer.hz:
+        note(f"measured_cycles are QEMU's: on {board.name} itself, generate with --hardware")
     whole = layered.cycles(median_low(run.ticks for run in runs))
     layers = split_excess(whole, [layered.cycles(ticks) for ticks in layered.layers])
     figures = (NO_INSTRUCTIONS, NO_CYCLES, Figure(MEASURED, whole, layers))

@@ -205,6 +205,16 @@ def test_names_that_clash_are_refused(names: tuple[str, str], board: Board | Non
         pipeline.render(deployments, board)
 
 
+def test_hardware_of_a_board_that_qemu_has() -> None:
+    board = load_board("netduinoplus2")
+    emulated = render_project(board, [deploy(tiny_model(), board)])
+    files = render_project(board.itself, [deploy(tiny_model(), board)])
+    assert set(emulated) - set(files) == {"validate.c"} and "serve.c" in files
+    assert "semihosting" in emulated["board/port.c"] and "semihosting" not in files["board/port.c"]
+    assert "DWT" in files["board/timer.c"] and "DWT" not in emulated["board/timer.c"]
+    assert "qemu" not in files["Makefile"].lower() and "--hardware" in emulated["README.md"]
+
+
 def test_force_keeps_an_edited_program(shared: Path, mcu_quant: Run, tmp_path: Path) -> None:
     """And the next command is one to paste, whatever the path."""
     project = tmp_path / "it's mine"

@@ -21,7 +21,7 @@ from mcu_quant.exporters.tflite import write_tflite
 from mcu_quant.ops.interpreter import run_graph
 from mcu_quant.samples import default_inputs
 from mcu_quant.sections import Placement, SplitArena
-from mcu_quant.verify.image import link_images
+from mcu_quant.verify.image import build_images, link_images
 from mcu_quant.verify.serial_engine import SerialEngine
 from mcu_quant.verify.serial_port import PortOptions
 from mcu_quant.verify.serial_profile import profile_on_port
@@ -85,6 +85,20 @@ def test_200_samples_on_every_board(name: str, tmp_path: Path) -> None:
         outputs = SerialEngine(deployment, target, PortOptions(machine.url)).run(inputs)
     assert np.array_equal(outputs[0], run_graph(deployment.reference, inputs)[0])
     assert len(outputs[0]) == 200
+
+
+def test_firmware_for_hardware_runs_on_qemu_too(tmp_path: Path) -> None:
+    """Its counter does not: QEMU has no DWT."""
+    target = load_board("netduinoplus2")
+    assert target.timer.hz != target.qemu_timer.hz
+    deployment = deploy(tiny_model(), target)
+    (image,) = build_images(target.itself, deployment, ("serve",), tmp_path)
+    with running(target, tmp_path, "-kernel", str(image)) as machine:
+        engine = SerialEngine(deployment, target, PortOptions(machine.url))
+        inputs = default_inputs(deployment.graph, 2)
+        assert np.array_equal(engine.run(inputs)[0], run_graph(deployment.reference, inputs)[0])
+        _, timing, _ = engine.measure(inputs)
+        assert timing.timer_hz == target.timer.hz and timing.ticks == 0
 
 
 def test_200_samples_over_a_terminal(tiny: Deployment, tmp_path: Path) -> None:

@@ -47,7 +47,11 @@ from tests.hunter.windows import typical_sum
 HOPS = 40
 #: What reads all of the window, or pads it: a small share.
 OTHERS = sorted(name for name in EMITTERS if name not in NEEDS_IMAGE)
-QUANT = QuantParams.per_tensor(0.05, 3)
+#: Of inputs; mostly zero_points that leave room on both sides.
+TAME = st.one_of(st.builds(QuantParams.per_tensor, st.just(0.05), st.integers(-20, 20)), QUANTS)
+#: One of so many layers is drawn as wildly as in other graphs; more, and most outputs would saturate, and say
+#: nothing of the rows that they are made of.
+WILD = 8
 
 
 @dataclass(frozen=True)
@@ -80,6 +84,37 @@ class TimeDraft(GraphDraft):
         return self.activations()[0]
 
 
+def is_wild(draft: TimeDraft) -> bool:
+    return bool(draft.draw(st.integers(1, WILD)) == WILD)
+
+
+def weights_of(draft: TimeDraft, shape: tuple[int, ...], channel_axis: int) -> Tensor:
+    if is_wild(draft):
+        return draw_weights(draft, shape, channel_axis)
+    rng, channels = draft.rng(), shape[channel_axis]
+    data = rng.integers(-127, 128, shape).astype(np.int8)
+    return draft.constant(data, QuantParams.per_channel(rng.uniform(0.005, 0.01, channels), channel_axis))
+
+
+def bias_of(draft: TimeDraft, x: Tensor, weights: Tensor, channels: int) -> Tensor:
+    """int32, of some thousands: tens of steps of an output."""
+    if is_wild(draft):
+        return draw_bias(draft, x, weights, channels)
+    assert weights.quant is not None
+    scales = np.asarray(weights.quant.scale) * x.scale
+    many = len(scales) > 1
+    quant = QuantParams.per_channel(scales, 0) if many else QuantParams.per_tensor(float(scales[0]))
+    return draft.constant(draft.rng().integers(-3000, 3000, channels).astype(np.int32), quant)
+
+
+def quant_of(draft: TimeDraft, typical: float) -> QuantParams:
+    """Such that typical values are tens of steps around the zero_point."""
+    if is_wild(draft):
+        return draw_output_quant(draft, typical)
+    scale = typical / 40 * draft.draw(st.sampled_from([0.7, 1.0, 1.5]))
+    return QuantParams.per_tensor(scale, draft.draw(st.integers(-20, 20)))
+
+
 def _window(draft: TimeDraft, x: Tensor) -> tuple[tuple[int, int], tuple[int, int], tuple[int, int]]:
     """(filter, strides, dilation): along time within the input."""
     draw, time = draft.draw, draft.time - 1
@@ -105,14 +140,14 @@ def convolution(draft: TimeDraft, x: Tensor) -> Tensor | None:
     size, strides, dilation = _window(draft, x)
     padding = _padding(draft, x, size)
     if draw(st.booleans()):
-        weights = draw_weights(draft, (draw(st.integers(1, 6)), *size, x.shape[3]), 0)
-        bias = draw_bias(draft, x, weights, weights.shape[0])
-        quant = draw_output_quant(draft, typical_sum(x, weights, math.prod(weights.shape[1:])))
+        weights = weights_of(draft, (draw(st.integers(1, 6)), *size, x.shape[3]), 0)
+        bias = bias_of(draft, x, weights, weights.shape[0])
+        quant = quant_of(draft, typical_sum(x, weights, math.prod(weights.shape[1:])))
         attrs: Any = Conv2DAttrs(strides, padding, dilation, draw(FUSED))
         return draft.add("conv_2d", attrs, [x, weights, bias], quant)
-    weights = draw_weights(draft, (1, *size, x.shape[3]), 3)
-    bias = draw_bias(draft, x, weights, weights.shape[3])
-    quant = draw_output_quant(draft, typical_sum(x, weights, math.prod(size)))
+    weights = weights_of(draft, (1, *size, x.shape[3]), 3)
+    bias = bias_of(draft, x, weights, weights.shape[3])
+    quant = quant_of(draft, typical_sum(x, weights, math.prod(size)))
     attrs = DepthwiseConv2DAttrs(strides, padding, dilation, draw(FUSED))
     return draft.add("depthwise_conv_2d", attrs, [x, weights, bias], quant)
 
@@ -127,7 +162,7 @@ def pooling(draft: TimeDraft, x: Tensor) -> Tensor | None:
 def activation(draft: TimeDraft, x: Tensor) -> Tensor | None:
     if draft.draw(st.booleans()):
         return draft.add("logistic", LogisticAttrs(), [x], QuantParams.per_tensor(1 / 256, -128))
-    return draft.add("relu", ReluAttrs(), [x], draw_output_quant(draft, 40 * x.scale))
+    return draft.add("relu", ReluAttrs(), [x], quant_of(draft, 40 * x.scale))
 
 
 def border(draft: TimeDraft, x: Tensor) -> Tensor | None:
@@ -165,7 +200,7 @@ def residual(draft: TimeDraft, x: Tensor) -> Tensor | None:
     assert part is not None
     if y.shape == part.shape and y.quant == x.quant:
         return draft.add("concatenation", ConcatenationAttrs(3), [part, y], x.quant)
-    quant = draw_output_quant(draft, 64 * max(x.scale, y.scale))
+    quant = quant_of(draft, 64 * max(x.scale, y.scale))
     return draft.add("add", ArithmeticAttrs(draft.draw(FUSED)), [part, y], quant)
 
 
@@ -184,7 +219,7 @@ def head(draft: TimeDraft, x: Tensor) -> None:
     way = draft.draw(st.sampled_from(["rows", "mean", "flat", "dense", "turned", "squeezed"]))
     if way == "mean":
         axes = draft.draw(st.sampled_from([(1, 2), (draft.time,), (3 - draft.time,), (3,)]))
-        draft.add("mean", ReductionAttrs(axes), [x], draw_output_quant(draft, 40 * x.scale))
+        draft.add("mean", ReductionAttrs(axes), [x], quant_of(draft, 40 * x.scale))
     elif way == "flat":
         flat = draft.add("reshape", ReshapeAttrs((1, x.elements)), [x], x.quant)
         assert flat is not None
@@ -206,9 +241,9 @@ def head(draft: TimeDraft, x: Tensor) -> None:
 
 
 def _dense(draft: TimeDraft, x: Tensor, keep: bool) -> None:
-    weights = draw_weights(draft, (draft.draw(st.integers(1, 4)), x.shape[-1]), 0)
-    bias = draw_bias(draft, x, weights, weights.shape[0])
-    quant = draw_output_quant(draft, typical_sum(x, weights, x.shape[-1]))
+    weights = weights_of(draft, (draft.draw(st.integers(1, 4)), x.shape[-1]), 0)
+    bias = bias_of(draft, x, weights, weights.shape[0])
+    quant = quant_of(draft, typical_sum(x, weights, x.shape[-1]))
     draft.add("fully_connected", FullyConnectedAttrs("none", keep), [x, weights, bias], quant)
 
 
@@ -221,7 +256,7 @@ def window_models(draw: Draw) -> tuple[Graph, int]:
     shape[2] = draw(st.integers(6, 30))
     if draft.time == 1:
         shape[1], shape[2] = shape[2], shape[1]
-    draft.input(tuple(shape), draw(QUANTS))
+    draft.input(tuple(shape), draw(TAME))
     for _ in range(draw(st.integers(1, 5))):
         x = draft.newest()
         if len(x.shape) != 4 or x.shape[draft.time] < 2:
@@ -242,7 +277,7 @@ def stream_cases(draw: Draw) -> StreamCase:
     wide = int16_graph(window) if draw(st.integers(0, 3)) == 3 else window
     window = window if find_problems(wide) else wide
     source = window.input_tensors()[0]
-    assume(len(window.inputs) == 1 and axis < len(source.shape) and source.dtype != "float32")
+    assume(len(window.inputs) == 1 and axis < len(source.shape) and source.dtype in ("int8", "int16"))
     hop = draw(st.integers(1, min(4, source.shape[axis])))
     shape = (HOPS, *source.shape[:axis], hop, *source.shape[axis + 1 :])
     limits = np.iinfo(source.dtype)

@@ -105,7 +105,7 @@ FORMS = ("float32", "float16", "weights", "hybrid")
 #: Gates that are all or nothing make any difference a large one.
 UNSTABLE = ("saturates_gates",)
 #: Operators with several weights, which are widened where they are used.
-RECURRENT = ("unidirectional_sequence_lstm", "gru", "simple_rnn")
+RECURRENT = ("unidirectional_sequence_lstm", "gru", "simple_rnn", "svdf")
 
 
 def forms_of(op: str) -> tuple[str, ...]:

@@ -9,17 +9,27 @@ import numpy as np
 import pytest
 
 from mcu_quant.boards import load_board
+from mcu_quant.errors import UnsupportedModelError
 from mcu_quant.exporters.tflite import write_tflite
 from mcu_quant.importers.tflite import read_tflite
-from mcu_quant.ir import QuantParams, Tensor
+from mcu_quant.ir import Node, QuantParams, Tensor
 from mcu_quant.ops import OPERATORS
+from mcu_quant.ops.forms import form_of
 from mcu_quant.ops.interpreter import run_graph
 from mcu_quant.ops.support import node_problems
 from mcu_quant.ops.svdf import BIAS, STATE, SvdfAttrs
 from mcu_quant.verify.qemu import QemuEngine
 from tests.codegen.deployments import deploy
 from tests.conftest import require_tools
-from tests.ops.driver import CHECKS, Case, activation, check_name
+from tests.ops.driver import (
+    CHECKS,
+    Case,
+    activation,
+    check_name,
+    float_node,
+    one_node_graph,
+    real_operands,
+)
 from tests.oracles import tflm
 
 OP = "svdf"
@@ -160,3 +170,26 @@ def test_a_bias_of_another_size_is_refused() -> None:
     shapes = [tensor.shape for tensor in inputs]
     with pytest.raises(ValueError, match="bias"):
         OPERATORS[OP].output_shapes(plain.attrs, shapes)
+
+
+@pytest.mark.parametrize("hybrid", [False, True])
+def test_float_frames_and_int8_weights(hybrid: bool) -> None:
+    """Behind a DEQUANTIZE they are float weights; without one, LiteRT would quantize every frame."""
+    real = replace(case("plain"), attrs=SvdfAttrs(2, hybrid=hybrid))
+    graph = one_node_graph(OP, *_stored(real))
+    if hybrid:
+        with pytest.raises(UnsupportedModelError, match="no hybrid form"):
+            read_tflite(write_tflite(graph), "model")
+    else:
+        assert form_of(next(read_tflite(write_tflite(graph), "model").bound_nodes())) == "float"
+
+
+def _stored(case: Case) -> tuple[Node, dict[str, Tensor]]:
+    """The case's node in float32, but for its weights: int8."""
+    node = float_node(case.node(), real_operands(case))
+    weights = [
+        Tensor.constant(t.name, np.ones(t.shape, np.int8), QuantParams.per_tensor(0.1))
+        for t in node.inputs[1:3]
+    ]
+    inputs = (node.inputs[0], *weights, *node.inputs[3:])
+    return node.node, {t.name: t for t in (*inputs, *node.outputs)}

@@ -27,6 +27,8 @@ class SvdfF32(Kernel):
             "memory": time.shape[1],
             "feature_storage": STORAGES.index(feature.dtype),
             "time_storage": STORAGES.index(time.dtype),
+            "feature_scale": 1.0 if feature.quant is None else feature.scale,
+            "time_scale": 1.0 if time.quant is None else time.scale,
             **float_bounds(node.attrs.activation),
         }
         arguments = (

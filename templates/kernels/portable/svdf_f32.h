@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: 0BSD
  *
- * mcu_quant: float32 svdf, any CPU; weights float32 or half.
+ * mcu_quant: float32 svdf, any CPU; weights float32, half or int8.
  */
 #ifndef MQ_SVDF_F32_H
 #define MQ_SVDF_F32_H
@@ -15,6 +15,8 @@ typedef struct {
     int32_t memory;          /* values that a filter keeps */
     int32_t feature_storage; /* MQ_WEIGHTS_... */
     int32_t time_storage;
+    float feature_scale; /* of MQ_WEIGHTS_S8 */
+    float time_scale;
     float activation_min;
     float activation_max;
 } mq_svdf_f32_params_t;
@@ -31,10 +33,13 @@ MQ_KERNEL float mq_svdf_f32_unit(const mq_svdf_f32_params_t *params,
     float acc = 0.0f;
     for (int32_t i = 0; i < params->rank; i++) {
         float newest = 0.0f;
+        float sum = 0.0f;
         memmove(state, state + 1, (size_t)(memory - 1) * sizeof *state);
         mq_dot_float(&newest, 1, input, feature, params->feature_storage, filter * size, 0, size);
-        state[memory - 1] = newest;
-        mq_dot_float(&acc, 1, state, time, params->time_storage, filter * memory, 0, memory);
+        state[memory - 1] =
+            params->feature_storage == MQ_WEIGHTS_S8 ? newest * params->feature_scale : newest;
+        mq_dot_float(&sum, 1, state, time, params->time_storage, filter * memory, 0, memory);
+        acc += params->time_storage == MQ_WEIGHTS_S8 ? sum * params->time_scale : sum;
         filter++;
         state += memory;
     }
