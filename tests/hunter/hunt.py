@@ -63,7 +63,7 @@ MOST_OF_A_KIND = 2
 @dataclass(frozen=True)
 class Plan:
     """cases: half of them quantized graphs, half Keras models; a quarter more graphs of int16, an eighth of
-    float, as many that stream and as many with states, and some of what LiteRT, or nobody else, has.
+    float, as many that stream and as many with states, and some of what LiteRT has alone, or nobody else.
     only: all of them of that kind of KINDS.
 
     host_cores and qemu_cores: whose C is run, each batch for one of them in one --optimize mode, in turn.
