@@ -8,6 +8,7 @@ is near the reference, not equal to it. What is behind such a layer, integers to
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from mcu_quant.ir import BoundNode, Graph
@@ -40,9 +41,21 @@ _INT16_STEPS = 2**15
 def output_tolerances(graph: Graph) -> list[Tolerance | None]:
     """For each output of the graph, None where every engine must give the same bytes.
 
-    A chain that is a table where code is generated (optimize/tables.py) is exact, its floats included.
+    A chain that is a table where code is generated (optimize/tables.py) is exact, its floats included. What a
+    state holds is as exact as what the run before left.
     """
-    reached: dict[str, Tolerance] = {}
+    before: dict[str, Tolerance] = {}
+    while True:
+        reached = _reached(graph, before)
+        after = {s.before: reached[s.after] for s in graph.states if s.after in reached}
+        if after == before:
+            return [_at_output(graph, name, reached.get(name)) for name in graph.outputs]
+        before = after
+
+
+def _reached(graph: Graph, before: Mapping[str, Tolerance]) -> dict[str, Tolerance]:
+    """Of every tensor that is not exact, from those that are not before the run."""
+    reached = dict(before)
     tables = {chain.target: chain.source for chain in byte_chains(graph)}
     for node in graph.bound_nodes():
         if (table := tables.get(node.node.outputs[0])) is not None:
@@ -54,7 +67,7 @@ def output_tolerances(graph: Graph) -> list[Tolerance | None]:
             found += [] if form_of(node) in FLOAT_FORMS else [_rounding(node)]
             worst = max(found, key=lambda tolerance: tolerance.relative)
             reached.update(dict.fromkeys(node.node.outputs, worst))
-    return [_at_output(graph, name, reached.get(name)) for name in graph.outputs]
+    return reached
 
 
 def _own(node: BoundNode) -> list[Tolerance]:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from mcu_quant.deployment import GenerateOptions
 from mcu_quant.exporters.tflite import write_tflite
-from mcu_quant.ir import Graph, Node, QuantParams, Tensor, check
+from mcu_quant.ir import Graph, Node, QuantParams, State, Tensor, check
 from mcu_quant.kernels.base import CORES
 from mcu_quant.ops.binary import ArithmeticAttrs
 from mcu_quant.ops.conv_2d import Conv2DAttrs
 from mcu_quant.ops.depthwise_conv_2d import DepthwiseConv2DAttrs
 from mcu_quant.ops.fully_connected import FullyConnectedAttrs
 from mcu_quant.ops.interpreter import run_graph
+from mcu_quant.ops.logistic import LogisticAttrs
+from mcu_quant.ops.relu import ReluAttrs
 from mcu_quant.ops.reshape import ReshapeAttrs
 from mcu_quant.ops.softmax import SoftmaxAttrs
 from mcu_quant.ops.tolerance import FLOAT, HYBRID, STEPS, output_tolerances
@@ -145,3 +149,20 @@ def test_a_wrong_value_does_not_pass() -> None:
     result = compare("lost", expected, lost, allowed)
     assert result.mismatches == 1 and result.first == (0, 1, 0)
     assert not compare("exact", expected, near).passed
+
+
+def test_tolerances_follow_states_into_the_next_run() -> None:
+    """`held` is exact where it is made; what it was made of in the run before is not."""
+    shape = (1, 3)
+    tensors = [Tensor(name, shape) for name in ("x", "before", "between", "held", "after")]
+    nodes = (
+        Node("held", "relu", ReluAttrs(), ("before",), ("held",)),
+        Node("between", "logistic", LogisticAttrs(), ("x",), ("between",)),
+        Node("after", "relu", ReluAttrs(), ("between",), ("after",)),
+    )
+    zeros = np.zeros(shape, np.float32)
+    graph = Graph("keeps", nodes, {t.name: t for t in tensors}, ("x",), ("held",))
+    assert output_tolerances(replace(graph, inputs=("x", "before"))) == [None]
+    exact = replace(graph, states=(State("before", "before", zeros),))
+    assert output_tolerances(exact) == [None]
+    assert output_tolerances(replace(graph, states=(State("before", "after", zeros),))) == [FLOAT]

@@ -14,6 +14,7 @@ import numpy as np
 from mcu_quant.boards import load_board
 from mcu_quant.deployment import Deployment, GenerateOptions
 from mcu_quant.errors import UnsupportedModelError
+from mcu_quant.exporters.states import begins_anew
 from mcu_quant.exporters.tflite import write_tflite
 from mcu_quant.importers.tflite import read_tflite
 from mcu_quant.ir import Graph
@@ -205,10 +206,15 @@ def _require_same(read: Graph, case: Case) -> None:
 
 
 def _ask_oracle(checked: Checked, tally: Tally) -> None:
-    """TFLM, or LiteRT where all is float; none for integers where an operator is LiteRT's alone."""
-    nodes = list(checked.case.graph.bound_nodes())
+    """TFLM, or LiteRT where all is float; none for integers where an operator is LiteRT's alone, nor where
+    some of what a graph keeps begins each run anew, and some does not: they reset all of it or nothing."""
+    graph = checked.case.graph
+    nodes = list(graph.bound_nodes())
     if any(OPERATORS[node.node.op].tflite_custom for node in nodes):
         _ask_the_page(checked, tally)
+        return
+    if graph.states and begins_anew(graph):
+        tally.engines["none that is not ours"] += 1
         return
     forms = {form_of(node) for node in nodes}
     claims = {OPERATORS[node.node.op].oracles.get(form_of(node)) for node in nodes}
@@ -223,7 +229,7 @@ def _ask_oracle(checked: Checked, tally: Tally) -> None:
         name = "TFLM"
     oracle = {"TFLM": tflm, "LiteRT": litert_ref}[name]
     try:
-        outputs = oracle(checked.model.data, checked.case.inputs, sequence=bool(checked.case.graph.states))
+        outputs = oracle(checked.model.data, checked.case.inputs, sequence=bool(graph.states))
         # To an oracle, 0 is -0: TFLM rounds small negative numbers to 0.
         same = [np.where(a == e, e, a) for a, e in zip(outputs, checked.expected, strict=True)]
         compare(name, same, checked)

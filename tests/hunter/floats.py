@@ -8,12 +8,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from mcu_quant.ir import BoundNode, Graph, Node, Tensor, check
+from mcu_quant.ir import BoundNode, Graph, Node, State, Tensor, check
 from mcu_quant.ops import OPERATORS
 from mcu_quant.ops.forms import PLAIN_TYPES, form_of
 from mcu_quant.ops.support import find_problems
 from mcu_quant.quantize.floats import quantize_weights
-from tests.hunter.graphs import SAMPLES, Case, run_and_measure
+from tests.hunter.graphs import Case, run_and_measure
 
 _CONVERTERS = ("quantize", "dequantize")
 #: How weights are stored, by turns.
@@ -58,11 +58,20 @@ def float_graph(graph: Graph, rng: np.random.Generator) -> Graph | None:
     written = {name for node in nodes for name in node.outputs}
     outputs = tuple(dict.fromkeys(same.get(name, name) for name in graph.outputs))
     outputs = tuple(name for name in outputs if name in written)
-    read = {name for node in nodes for name in node.inputs}
+    states = tuple(_as_float_state(s, tensors[s.before], same, rng) for s in graph.states)
+    read = {name for node in nodes for name in node.inputs}.union(state.after for state in states)
     inputs = tuple(name for name in graph.inputs if name in read)
     if not outputs or not inputs:
         return None
-    return check(Graph(graph.name, tuple(nodes), tensors, inputs, outputs).with_())
+    found = replace(graph, nodes=tuple(nodes), tensors=tensors, inputs=inputs, outputs=outputs, states=states)
+    return check(found.with_())
+
+
+def _as_float_state(state: State, before: Tensor, same: Mapping[str, str], rng: np.random.Generator) -> State:
+    """0 where all of it is alike, as an operator's own is."""
+    alike = (state.initial == state.initial.flat[0]).all()
+    initial = np.zeros(before.shape) if alike else rng.normal(size=before.shape)
+    return State(before.name, same.get(state.after, state.after), initial.astype(before.dtype))
 
 
 def _as_float(tensor: Tensor, rng: np.random.Generator) -> Tensor:
@@ -90,8 +99,8 @@ def _store_weights(node: Node, tensors: dict[str, Tensor]) -> None:
 
 
 def _is_unstable(graph: Graph) -> bool:
-    """Whether something sensitive stands behind what is not exact."""
-    reached: set[str] = set()
+    """Whether something sensitive stands behind what is not exact, in a run or the one before it."""
+    reached = {state.before for state in graph.states if state.after != state.before}
     for node in graph.bound_nodes():
         behind = any(name in reached for name in node.node.inputs)
         if behind and node.node.op in _SENSITIVE:
@@ -114,5 +123,5 @@ def _samples(tensor: Tensor, rng: np.random.Generator, given: np.ndarray) -> np.
     """Normal numbers of several sizes; conditions and indices as they were drawn."""
     if tensor.dtype != "float32":
         return given
-    sizes = rng.choice([0.1, 1.0, 5.0], (SAMPLES, *(1,) * len(tensor.shape)))
-    return (rng.normal(size=(SAMPLES, *tensor.shape)) * sizes).astype(np.float32)
+    sizes = rng.choice([0.1, 1.0, 5.0], (len(given), *(1,) * len(tensor.shape)))
+    return (rng.normal(size=(len(given), *tensor.shape)) * sizes).astype(np.float32)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -139,6 +139,12 @@ def draw_samples(graph: Graph, seed: int) -> tuple[np.ndarray, ...]:
         else:
             samples.append(_integer_samples(tensor, rng, indices.get(tensor.name)))
     return tuple(samples)
+
+
+def draw_rounds(graph: Graph, seeds: Iterable[int]) -> tuple[np.ndarray, ...]:
+    """So many times draw_samples, one after the other."""
+    rounds = [draw_samples(graph, seed) for seed in seeds]
+    return tuple(np.concatenate(parts) for parts in zip(*rounds, strict=True))
 
 
 def _integer_samples(tensor: Tensor, rng: np.random.Generator, indices: Limits | None) -> np.ndarray:

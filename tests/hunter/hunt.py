@@ -41,7 +41,7 @@ from tests.hunter.graphs import Case, image_chains, quantized_cases
 from tests.hunter.int16 import int16_case
 from tests.hunter.keras_specs import ModelSpec, model_specs
 from tests.hunter.litert_alone import litert_cases
-from tests.hunter.own_operators import own_cases, stateful_cases
+from tests.hunter.own_operators import anew_cases, stateful_cases
 from tests.hunter.shrink import shrink_case, shrink_spec
 from tests.hunter.states import state_cases
 from tests.hunter.streams import StreamCase, shrink_stream, stream_cases
@@ -63,7 +63,7 @@ MOST_OF_A_KIND = 2
 @dataclass(frozen=True)
 class Plan:
     """cases: half of them quantized graphs, half Keras models; a quarter more graphs of int16, an eighth of
-    float, as many that stream and as many with states, and some of what LiteRT has alone, or nobody else.
+    float, as many that stream, with states and with recurrent layers, and some of what LiteRT has alone.
     only: all of them of that kind of KINDS.
 
     host_cores and qemu_cores: whose C is run, each batch for one of them in one --optimize mode, in turn.
@@ -118,7 +118,7 @@ def hunt(plan: Plan) -> Report:
         "streams": graphs // 4,
         "states": graphs // 4,
         "litert": graphs // 16,
-        "own": graphs // 8,
+        "recurrent": graphs // 4,
     }
     for kind, count in ({plan.only: plan.cases} if plan.only else counts).items():
         source = KINDS[kind]
@@ -274,11 +274,13 @@ def _litert_graphs(hunt: _Hunt, count: int) -> Iterator[Case]:
         yield case
 
 
-def _own_graphs(hunt: _Hunt, count: int) -> Iterator[Case]:
-    stateful = count // 3
-    cases = drawn(own_cases(), count - stateful, hunt.plan.seed)
-    for case in [*cases, *drawn(stateful_cases(), stateful, hunt.plan.seed)]:
-        hunt.report.tally.cases["graphs with our own operators"] += 1
+def _recurrent_graphs(hunt: _Hunt, count: int) -> Iterator[Case]:
+    stateful = count // 2
+    cases = drawn(anew_cases(), count - stateful, hunt.plan.seed)
+    cases += drawn(stateful_cases(), stateful, hunt.plan.seed)
+    random.Random(hunt.plan.seed).shuffle(cases)
+    for case in cases:
+        hunt.report.tally.cases["graphs with recurrent layers"] += 1
         yield case
 
 
@@ -315,7 +317,7 @@ KINDS: Mapping[str, Callable[[_Hunt, int], Iterator[Case]]] = {
     "streams": _streams,
     "states": _states,
     "litert": _litert_graphs,
-    "own": _own_graphs,
+    "recurrent": _recurrent_graphs,
 }
 
 

@@ -1,6 +1,7 @@
-"""Draws of graphs with our own operators (docs/CUSTOM_OPERATORS.md), which no other runtime has.
+"""Draws of graphs with recurrent layers: an LSTM, svdf, or one of our own (docs/CUSTOM_OPERATORS.md).
 
-One that is alone is held to the page's second implementation; behind and before others C to the reference.
+No other runtime has these. One that is alone is held to the page's second implementation; behind and before
+others C to the reference.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import numpy as np
 from hypothesis import assume
 from hypothesis import strategies as st
 
-from mcu_quant.ir import Graph, QuantParams, Tensor
+from mcu_quant.ir import QuantParams, Tensor
 from mcu_quant.ops import OPERATORS
 from mcu_quant.ops.gru import GruAttrs
 from mcu_quant.ops.recurrent import HIDDEN, HIDDEN_QUANT, INPUTS, RecurrentOperator
@@ -21,8 +22,8 @@ from tests.hunter.build import CHANNELS, MAX_MACS, QUANTS, SEEDS, WEIGHT_STYLES,
 from tests.hunter.floats import float_case
 from tests.hunter.graphs import EMITTERS, NEEDS_IMAGE, SHAPES, Case, draw_samples
 from tests.hunter.int16 import int16_case
-from tests.hunter.recurrent import sequence_of, with_states
-from tests.hunter.states import state_cases
+from tests.hunter.recurrent import sequence_of, unidirectional_sequence_lstm, with_states
+from tests.hunter.states import state_cases, svdf
 
 #: log2 of how large sums of gates typically are, and of an output's scale.
 _GAINS, _SCALES = st.integers(-5, 5), st.integers(-10, -5)
@@ -89,35 +90,37 @@ def _bias(draft: GraphDraft, weights: Tensor, scale: float) -> Tensor:
     return draft.constant(values, quant)
 
 
-def stateful_cases() -> st.SearchStrategy[Case]:
-    """Among others with states."""
-    return state_cases(EMITTERS_OF_OURS).filter(lambda case: _has_ours(case.graph))
+#: The layers that keep something from step to step, whoever defines them.
+RECURRENT = {**EMITTERS_OF_OURS, "unidirectional_sequence_lstm": unidirectional_sequence_lstm}
 
 
-def _has_ours(graph: Graph) -> bool:
-    return any(node.op in EMITTERS_OF_OURS for node in graph.nodes)
-
-
-@st.composite
-def own_cases(draw: Draw) -> Case:
-    """One of ours alone, or up to five layers with some of ours; of int8, as int16, or as float32."""
-    draft = GraphDraft(draw)
-    elementwise.draw_input(draft, draw(SHAPES), draw(QUANTS))
-    for _ in range(draw(st.sampled_from([1, 1, 2, 3, 5]))):
-        images = bool(draft.activations([4]))
-        able = sorted(name for name in EMITTERS if images or name not in NEEDS_IMAGE)
-        name = draw(
-            st.sampled_from(
-                [*sorted(EMITTERS_OF_OURS), *sorted(EMITTERS_OF_OURS), draw(st.sampled_from(able))]
-            )
-        )
-        {**EMITTERS, **EMITTERS_OF_OURS}[name](draft)
-    assume(any(node.op in EMITTERS_OF_OURS for node in draft.nodes))
-    graph = draft.graph(draw(st.integers(0, 1)))
-    assume(graph.inputs and all(tensor.shape[:1] in ((), (1,)) for tensor in graph.input_tensors()))
-    case = Case(graph, draw_samples(graph, draw(SEEDS)))
+def _in_any_form(draw: Draw, case: Case) -> Case:
+    """As it is, or as int16 or float32."""
+    assume(any(node.op in (*RECURRENT, "svdf") for node in case.graph.nodes))
     form = draw(st.sampled_from(["int8", "int8", "int16", "float"]))
     found = {"int8": lambda case: case, "int16": int16_case, "float": float_case}[form](case)
     assume(found is not None)
     assert found is not None
     return found
+
+
+@st.composite
+def stateful_cases(draw: Draw) -> Case:
+    """Among others with states, svdf among them."""
+    return _in_any_form(draw, draw(state_cases({**RECURRENT, "svdf": svdf})))
+
+
+@st.composite
+def anew_cases(draw: Draw) -> Case:
+    """Each run begins anew: one of them alone, or up to five layers with some of them."""
+    draft = GraphDraft(draw)
+    elementwise.draw_input(draft, draw(SHAPES), draw(QUANTS))
+    for _ in range(draw(st.sampled_from([1, 1, 2, 3, 5]))):
+        images = bool(draft.activations([4]))
+        able = sorted(name for name in EMITTERS if images or name not in NEEDS_IMAGE)
+        name = draw(st.sampled_from([*2 * sorted(RECURRENT), draw(st.sampled_from(able))]))
+        {**EMITTERS, **RECURRENT}[name](draft)
+    assume(draft.nodes)
+    graph = draft.graph(draw(st.integers(0, 1)))
+    assume(graph.inputs and all(tensor.shape[:1] in ((), (1,)) for tensor in graph.input_tensors()))
+    return _in_any_form(draw, Case(graph, draw_samples(graph, draw(SEEDS))))

@@ -29,7 +29,7 @@ from tests.hunter.build import (
     GraphDraft,
     draw_output_quant,
 )
-from tests.hunter.graphs import EMITTERS, NEEDS_IMAGE, SHAPES, Case, draw_samples
+from tests.hunter.graphs import EMITTERS, NEEDS_IMAGE, SHAPES, Case, draw_rounds
 from tests.hunter.windows import typical_sum
 
 #: Adds an operator to a draft; returns its output, None where it was not drawn.
@@ -89,9 +89,7 @@ def state_cases(draw: Draw, mostly: Mapping[str, Emitter] | None = None) -> Case
     graph = without_dead_nodes(_with_states(draft, after, draw(st.integers(0, 2))))
     assume(graph.states and graph.inputs)
     assume(all(tensor.shape[:1] in ((), (1,)) for tensor in graph.input_tensors()))
-    seeds = [draw(SEEDS) for _ in range(ROUNDS)]
-    rounds = [draw_samples(graph, seed) for seed in seeds]
-    return Case(graph, tuple(np.concatenate(parts) for parts in zip(*rounds, strict=True)))
+    return Case(graph, draw_rounds(graph, [draw(SEEDS) for _ in range(ROUNDS)]))
 
 
 def _next_value(draft: StateDraft, before: Tensor) -> str:

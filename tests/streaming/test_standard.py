@@ -11,13 +11,14 @@ import pytest
 from mcu_quant.deployment import GenerateOptions
 from mcu_quant.errors import UnsupportedModelError
 from mcu_quant.exporters.tflite import write_tflite
-from mcu_quant.ir import Graph, State, check
+from mcu_quant.ir import Graph, Node, State, check
 from mcu_quant.kernels.base import CORES
 from mcu_quant.ops.concatenation import ConcatenationAttrs
 from mcu_quant.ops.interpreter import run_graph
 from mcu_quant.ops.pooling import Pool2DAttrs
 from mcu_quant.ops.reduction import ReductionAttrs
 from mcu_quant.ops.reshape import ReshapeAttrs
+from mcu_quant.ops.slide import SlideAttrs
 from mcu_quant.ops.strided_slice import attrs_of
 from mcu_quant.optimize.slides import find_slides
 from mcu_quant.pipeline import TfliteModel, deploy, streamed, streaming_file
@@ -132,6 +133,21 @@ def test_a_state_that_is_all_new_is_no_slide() -> None:
     nodes = tuple(node for node in graph.nodes if node.name != "a")
     graph = replace(graph, nodes=nodes, outputs=("kept",)).with_()
     assert operators(find_slides(graph)) == ["concatenation", "strided_slice"]
+    x = frames(20, 3)
+    deployment = deploy(TfliteModel("by_itself", b"", graph), CORES["generic"], GenerateOptions())
+    (actual,) = HostEngine(deployment, sanitize=True).run([x])
+    np.testing.assert_array_equal(actual, run_graph(graph, [x])[0])
+
+
+def test_no_code_is_generated_for_a_slide_of_more_rows_than_are_kept() -> None:
+    """The move of what stays would be one of -1 rows."""
+    graph = by_itself(3, 2)
+    tensors = {**graph.tensors, "last": replace(graph.tensors["kept"], name="last")}
+    slide = Node("last", "slide", SlideAttrs(1), ("kept", "x"), ("last",))
+    wrong = replace(graph, nodes=(slide,), tensors=tensors, outputs=("last",)).with_()
+    deployment = deploy(TfliteModel("by_itself", b"", wrong), CORES["generic"], GenerateOptions())
+    with pytest.raises(AssertionError, match="more new rows than are kept"):
+        HostEngine(deployment)
 
 
 def test_what_is_read_otherwise_stays() -> None:

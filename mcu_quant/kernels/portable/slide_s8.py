@@ -15,6 +15,7 @@ class SlideS8(Kernel):
 
     def call(self, node: BoundNode) -> KernelCall:
         new, rows = node.input(1), node.output
+        assert new.bytes <= rows.bytes, f"{node.name}: more new rows than are kept"
         outer = math.prod(rows.shape[: node.attrs.axis])
         params = {"outer": outer, "kept": (rows.bytes - new.bytes) // outer, "added": new.bytes // outer}
         return KernelCall(params, (Activation(new.name), Activation(rows.name)))
