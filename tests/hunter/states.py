@@ -12,12 +12,14 @@ from hypothesis import strategies as st
 
 from mcu_quant.importers.tflite_outputs import without_dead_nodes
 from mcu_quant.ir import Graph, Node, QuantParams, State, Tensor, check
+from mcu_quant.ops import OPERATORS
 from mcu_quant.ops.concatenation import ConcatenationAttrs
 from mcu_quant.ops.reshape import ReshapeAttrs
 from mcu_quant.ops.strided_slice import attrs_of
 from mcu_quant.ops.svdf import SvdfAttrs
 from tests.hunter import elementwise
 from tests.hunter.build import (
+    LEAST_EXPONENT,
     MAX_ELEMENTS,
     QUANTS,
     SCALES,
@@ -35,6 +37,8 @@ Emitter = Callable[[GraphDraft], Tensor | None]
 #: Runs are so many times SAMPLES.
 ROUNDS = 4
 MAX_NODES = 7
+#: What keeps nothing: TFLM keeps the states of layers that should begin every run anew.
+STATELESS = [name for name in EMITTERS if name not in OPERATORS or not OPERATORS[name].state_inputs]
 #: Of a frame of svdf.
 MOST_VALUES = 300
 
@@ -46,6 +50,8 @@ class StateDraft(GraphDraft):
     before: list[Tensor] = field(default_factory=list)
     own: dict[str, str] = field(default_factory=dict)
 
+    #: Of float32 states: a size of which their first values are.
+    step: float = 1.0
     #: Changed by an operator that a file has in a variable tensor: nothing else can read them behind it.
     hidden: set[str] = field(default_factory=set)
 
@@ -56,7 +62,9 @@ class StateDraft(GraphDraft):
         self.before.append(self.input(tuple(shape), quant, dtype))
         return self.before[-1]
 
-    def float_state(self, shape: Sequence[int]) -> Tensor:
+    def float_state(self, shape: Sequence[int], step: float) -> Tensor:
+        """step: of what it is quantized to; beyond 2**31 of them TFLM's conversion is undefined."""
+        self.step = step
         self.before.append(self.input(tuple(shape), None, "float32"))
         return self.before[-1]
 
@@ -72,7 +80,7 @@ def state_cases(draw: Draw, mostly: Mapping[str, Emitter] | None = None) -> Case
         draft.state(shape if draw(st.booleans()) else draw(SHAPES), draw(QUANTS))
     for _ in range(draw(st.integers(1, MAX_NODES))):
         images = bool(draft.activations([4]))
-        able = sorted(name for name in EMITTERS if images or name not in NEEDS_IMAGE)
+        able = sorted(name for name in STATELESS if images or name not in NEEDS_IMAGE)
         name = draw(st.sampled_from([*able, *3 * sorted(mostly)]))
         {**EMITTERS, **mostly}[name](draft)
     after = {tensor.name: _next_value(draft, tensor) for tensor in draft.before}
@@ -122,7 +130,7 @@ def _sources(graph: Graph, after: dict[str, str]) -> set[str]:
 def _at_reset(draft: StateDraft, tensor: Tensor, rng: np.random.Generator) -> np.ndarray:
     """Of an operator's own state real 0; else that, a repeated row, or anything."""
     if tensor.dtype == "float32":
-        return (rng.integers(-40, 40, tensor.shape) / 8).astype(np.float32)
+        return (rng.integers(-400, 400, tensor.shape) / 8 * draft.step).astype(np.float32)
     zero = np.full(tensor.shape, tensor.zero_point, tensor.dtype)
     kind = draft.draw(st.integers(0, 2))
     if kind == 0 or tensor.name in draft.own:
@@ -157,16 +165,22 @@ def _last_rows(draft: GraphDraft, window: Tensor, rows: int) -> Tensor:
 
 def _float_ring_buffer(draft: StateDraft, x: Tensor, rows: int) -> Tensor | None:
     """The same in float32, quantized behind, as TensorFlow's converter leaves it in an int8 model."""
-    quant = x.quant if draft.draw(st.booleans()) else draft.draw(QUANTS)
+    quant = x.quant if draft.draw(st.booleans()) else _near(draft, x)
     shape = (1, rows, *x.shape[2:])
     if quant is None or (rows + x.shape[1]) * x.elements // x.shape[1] > MAX_ELEMENTS:
         return None
-    before = draft.float_state(shape)
+    before = draft.float_state(shape, quant.scale[0])
     joined = draft.add("concatenation", ConcatenationAttrs(1), [before, _real(draft, x)], None, "float32")
     window = None if joined is None else draft.add("quantize", None, [joined], quant)
     assert window is not None
     draft.own[before.name] = _real(draft, _last_rows(draft, window, rows)).name
     return window
+
+
+def _near(draft: GraphDraft, x: Tensor) -> QuantParams:
+    """A quantization whose steps are not much smaller or larger than those of x."""
+    scale = x.scale * 2.0 ** draft.draw(st.floats(-3, 3))
+    return QuantParams.per_tensor(max(scale, 2.0**LEAST_EXPONENT), draft.draw(ZERO_POINTS))
 
 
 def _real(draft: GraphDraft, x: Tensor) -> Tensor:

@@ -250,7 +250,7 @@ def test_a_fault_of_states_is_caught_and_shrunk(
 ) -> None:
     with monkeypatch.context() as broken:
         plant(broken)
-        report = hunt(Plan(60, seed=1, host_cores=(), regressions=tmp_path, only="states"))
+        report = hunt(Plan(180, host_cores=(), regressions=tmp_path, only="states"))
     saved = [case for path in regressions.saved(tmp_path) if isinstance(case := regressions.load(path), Case)]
     assert report.mismatches and saved and min(len(case.graph.nodes) for case in saved) <= 2
     check_case(saved[0], Engines(host=None), Tally())

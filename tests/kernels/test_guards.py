@@ -25,10 +25,11 @@ from tests.kernels.guards.moves import GUARDS as MOVES
 from tests.kernels.guards.mve import GUARDS as MVE
 from tests.kernels.guards.portable import GUARDS as PORTABLE
 from tests.kernels.guards.portable import NEVER
+from tests.kernels.guards.recurrent import GUARDS as RECURRENT
 from tests.kernels.guards.thumb1 import GUARDS as THUMB1
 from tests.ops.driver import operands, reference
 
-GUARDS = [*THUMB1, *ARMV7M, *DSP, *MVE, *PORTABLE, *MOVES, *INT16]
+GUARDS = [*THUMB1, *ARMV7M, *DSP, *MVE, *PORTABLE, *MOVES, *INT16, *RECURRENT]
 GUARDED = [(kernel, guard) for guard in GUARDS for kernel in KERNELS if kernel.name in guard.kernels.split()]
 IDS = [f"{kernel.name}-{index}" for index, (kernel, _) in enumerate(GUARDED)]
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from mcu_quant.kernels.portable.gru_s8 import GruS8
+from mcu_quant.kernels.portable.recurrent import DSP_COSTS
 
 
 class GruS8Dsp(GruS8):
     name = "gru_s8_dsp"
     family = "dsp"
-    costs = (2.2, 60.0)
+    costs = DSP_COSTS
 
 
 KERNEL = GruS8Dsp()
