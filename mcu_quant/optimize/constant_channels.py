@@ -41,7 +41,7 @@ def remove_constant_channels(graph: Graph) -> Graph:
 
 def kept_channels(graph: Graph) -> dict[str, Kept]:
     """The channels that stay, of every activation that has any: those that must, in whole words."""
-    written = {name for node in graph.nodes for name in node.outputs} - {*graph.outputs}
+    written = {name for node in graph.nodes for name in node.outputs} - {*graph.kept}
     kept = {
         name: np.full(tensor.shape[-1], name not in written)
         for name, tensor in graph.tensors.items()

@@ -19,7 +19,7 @@ class ConstantWriter:
 
     def write(self, name: str, data: np.ndarray, quant: QuantParams | None) -> str:
         """A constant for one reader; takes the place of the one of that name if nobody else reads it."""
-        readers = len(self._readers.get(name, ())) + (name in self._graph.outputs)
+        readers = len(self._readers.get(name, ())) + (name in self._graph.kept)
         if readers != 1 or name in self.written:
             name = unique_name(name, self._graph.tensors, self.written)
         self.written[name] = Tensor.constant(name, data, quant)
