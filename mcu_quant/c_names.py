@@ -22,7 +22,7 @@ _FILES = (
     "assert", "complex", "ctype", "errno", "fenv", "inttypes", "iso646", "limits", "locale", "math", "setjmp",
     "signal", "stdalign", "stdarg", "stdatomic", "stdbool", "stddef", "stdint", "stdio", "stdlib",
     "stdnoreturn", "string", "tgmath", "threads", "time", "uchar", "wchar", "wctype", "main", "validate",
-    "startup", "board", "port",
+    "startup", "board", "port", "frames", "uart", "arduino",
 )
 # fmt: on
 _RESERVED = frozenset((*_KEYWORDS, *_FILES))

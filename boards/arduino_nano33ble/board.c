@@ -20,8 +20,9 @@ static void leave_boot_loader(void) {
 void board_start(void) {
     const uint32_t clock = 0x40000000u, uart = 0x40002000u, nvmc = 0x4001E000u, p1 = 0x50000300u;
     leave_boot_loader();
-    REGISTER(nvmc + 0x540u) = 1u; /* ICACHECNF: instruction cache on */
-    REGISTER(clock) = 1u;         /* TASKS_HFCLKSTART: the crystal, for an exact baud rate */
+    REGISTER(clock + 0x558u) = 0x5Au; /* APPROTECT.DISABLE: chips from revision 3 on lock debuggers out */
+    REGISTER(nvmc + 0x540u) = 1u;     /* ICACHECNF: instruction cache on */
+    REGISTER(clock) = 1u;             /* TASKS_HFCLKSTART: the crystal, for an exact baud rate */
     wait_for(clock + 0x40Cu, 1u << 16 | 1u, 1u << 16 | 1u); /* HFCLKSTAT: it runs */
     REGISTER(uart + 0x500u) = 0u;                           /* ENABLE */
     REGISTER(p1 + 0x508u) = 1u << 3;                        /* OUTSET: an idle line is high */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: 0BSD
  *
  * NUCLEO-H743ZI at 400 MHz, supplied by the LDO, with its caches. Registers: RM0433, chapters FLASH, PWR,
- * RCC and GPIO.
+ * RCC, GPIO and AXI interconnect; errata: ES0392, 2.2.9.
  */
 #include "caches.h"
 #include "port.h"
@@ -9,6 +9,15 @@
 #include "stm32_gpio.h"
 
 static const uint32_t rcc = 0x58024400u, pwr = 0x58024800u, flash = 0x52002000u;
+
+/* Chips of revision Y may read wrong bytes from the AXI SRAM, where all variables are, unless its reads come
+ * one at a time. Revisions from V on are right as they are.
+ */
+static void mend_revision_y(void) {
+    if (REGISTER(0x5C001000u) >> 16 < 0x2000u) { /* DBGMCU_IDC: the revision */
+        REGISTER(0x51008108u) = 1u;              /* AXI_TARG7_FN_MOD: READ_ISS_OVERRIDE */
+    }
+}
 
 static void start_power(void) {
     set_field(pwr + 0x0Cu, 7u, 2u); /* CR3: LDO; can be written once after power-on */
@@ -34,6 +43,7 @@ static void start_clock(void) {
 
 void board_start(void) {
     const uint32_t port_d = 0x58020C00u;
+    mend_revision_y();
     start_power();
     start_clock();
     enable_caches();

@@ -11,9 +11,10 @@
 static const uint32_t rcc = 0x40023800u, pwr = 0x40007000u, flash = 0x40023C00u;
 
 static void start_clock(void) {
-    REGISTER(rcc + 0x04u) = 8u | 216u << 6 | 9u << 24; /* PLLCFGR: HSI / 8 * 216 / 2 */
-    set_bits(rcc, 1u << 24);                           /* CR: PLL */
-    set_bits(pwr, 1u << 16);                           /* CR1: over-drive */
+    /* PLLCFGR: HSI / 8 * 216 / 2; bits 28 to 31 keep their value of reset */
+    REGISTER(rcc + 0x04u) = 8u | 216u << 6 | 9u << 24 | 2u << 28;
+    set_bits(rcc, 1u << 24); /* CR: PLL */
+    set_bits(pwr, 1u << 16); /* CR1: over-drive */
     wait_for(pwr + 0x04u, 1u << 16, 1u << 16);
     set_bits(pwr, 1u << 17);
     wait_for(pwr + 0x04u, 1u << 17, 1u << 17);

@@ -187,8 +187,8 @@ def _section_name(table: TomlTable, name: str) -> str:
 def _region(table: TomlTable) -> MemoryRegion:
     region = MemoryRegion(table.integer("address", 0), table.integer("bytes", 1))
     table.finish()
-    if region.address % 8 or region.bytes % 8 or region.end > 2**32:
-        raise table.error("a memory region is aligned to 8 bytes and below 4 GiB", f"{region}")
+    if not region.is_possible:
+        raise table.error("a memory region is aligned to 8 bytes and below 4 GiB", region)
     return region
 
 
@@ -199,7 +199,7 @@ def _check_memory(board: Board) -> None:
     regions = [board.flash, board.ram, *(section.region for section in board.sections[1:])]
     for low, high in pairwise(sorted(regions, key=lambda region: region.address)):
         if high.address < low.end:
-            raise refuse("flash, ram and sections must not overlap", f"{low}, {high}")
+            raise refuse("flash, ram and sections must not overlap", f"{low} and {high}")
     if board.stack_bytes % 8 or board.stack_bytes >= board.ram.bytes:
         raise refuse("stack_bytes must be a multiple of 8 and smaller than ram", board.stack_bytes)
     if board.vectors % 128 or not board.flash.address <= board.vectors < board.flash.end:

@@ -34,6 +34,13 @@ class MemoryRegion:
     def end(self) -> int:
         return self.address + self.bytes
 
+    @property
+    def is_possible(self) -> bool:
+        return self.address % 8 == 0 and self.bytes % 8 == 0 and self.end <= 2**32
+
+    def __str__(self) -> str:
+        return f"{self.bytes} bytes at {self.address:#x}"
+
 
 @dataclass(frozen=True)
 class Section:

@@ -18,11 +18,7 @@ def render_new_board(name: str, core: str, flash: MemoryRegion, ram: MemoryRegio
     if core not in CORES or core == "generic":
         known = ", ".join(key for key in CORES if key != "generic")
         raise InvalidInputError("the core must be a known Cortex-M", value=core, hint=known)
-    least = 4096
-    if flash.bytes < least or ram.bytes < least:
-        raise InvalidInputError(
-            f"flash and RAM must have {least} bytes at least", value=f"{flash.bytes} and {ram.bytes}"
-        )
+    _check_memory(flash, ram)
     has_dwt = core not in _WITHOUT_DWT
     context = {
         "name": name,
@@ -41,3 +37,19 @@ def render_new_board(name: str, core: str, flash: MemoryRegion, ram: MemoryRegio
     made = {file: file for file in ("board.toml", "README.md", "board.c")} | {f"uart_{name}.c": "uart.c"}
     templates = environment("board")
     return {file: templates.get_template(f"{source}.j2").render(context) for file, source in made.items()}
+
+
+def _check_memory(flash: MemoryRegion, ram: MemoryRegion) -> None:
+    """What read_board would refuse in the file, before it is written."""
+    least = 4096
+    rule = ""
+    if flash.bytes < least or ram.bytes < least:
+        rule = f"flash and RAM must have {least} bytes at least"
+    elif not (flash.is_possible and ram.is_possible):
+        rule = "flash and RAM must be aligned to 8 bytes, and below 4 GiB"
+    elif flash.address % 128:
+        rule = "flash must begin at a multiple of 128, as the vector table there does"
+    elif flash.address < ram.end and ram.address < flash.end:
+        rule = "flash and RAM must not overlap"
+    if rule:
+        raise InvalidInputError(rule, value=f"flash {flash}, RAM {ram}")

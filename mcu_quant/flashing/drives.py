@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import string
 import sys
 from collections.abc import Iterator
@@ -27,6 +28,24 @@ def find_drive(volume: str, dry_run: bool) -> Path:
         value=f"no {_INFO} in {', '.join(map(str, places[:3]))}",
         hint="plug the board in with BOOTSEL held (or press reset twice); --drive PATH if it is elsewhere",
     )
+
+
+def copy_to_drive(image: Path, place: Path) -> None:
+    """Flash a UF2 file. Raises DeviceError where no boot loader's drive is, or it does not take the file."""
+    hint = "plug the board in with BOOTSEL held (or press reset twice); --drive is where it is mounted then"
+    if not (place / _INFO).is_file():
+        raise DeviceError(
+            "the drive must be that of a UF2 boot loader",
+            layer=str(place),
+            value=f"no {_INFO} in it",
+            hint=hint,
+        )
+    try:
+        shutil.copyfile(image, place / image.name)
+    except OSError as error:
+        raise DeviceError(
+            "the drive must take the file", layer=str(place), value=error.strerror or error, hint=hint
+        ) from error
 
 
 def _places(volume: str) -> Iterator[Path]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +12,7 @@ from mcu_quant.building import build_project, is_project, project_board
 from mcu_quant.doctor import examine, tool_named
 from mcu_quant.errors import InvalidInputError, ToolMissingError
 from mcu_quant.flashing.commands import WRITERS
-from mcu_quant.flashing.drives import find_drive
+from mcu_quant.flashing.drives import copy_to_drive, find_drive
 from mcu_quant.flashing.images import Segment, binary, check_image, intel_hex, uf2
 from mcu_quant.flashing.job import Job
 from mcu_quant.flashing.troubles import explain
@@ -210,11 +209,11 @@ def _by_copy(
     note: Callable[[str], None],
 ) -> Flashed:
     image = _image(board, tool, elf, segments, "uf2")
-    place = drive or find_drive(tool.volume, dry_run)
+    place = find_drive(tool.volume, dry_run) if drive is None else drive
     done = Flashed(board.name, "uf2", ("cp", str(image), str(place)), image, _bytes(segments))
     if not dry_run:
         note(done.text)
-        shutil.copyfile(image, place / image.name)
+        copy_to_drive(image, place)
     return done
 
 

@@ -71,7 +71,15 @@ class Link:
     def hello(self) -> Hello:
         """Begin a session. Its first sequence is random: nothing of an earlier one can be taken for it."""
         self._sequence = secrets.randbits(32)
-        reply = self.exchange(Command.HELLO, lambda: bytes([PROTOCOL_VERSION]))
+        request = bytes([PROTOCOL_VERSION])
+        reply = self.exchange(Command.HELLO, lambda: request)
+        if reply == request:
+            raise DeviceError(
+                "the board must answer, and not the line",
+                layer=self._port.name,
+                value="what is sent comes back",
+                hint="see that TX and RX are not joined, and that no other program echoes there",
+            )
         if len(reply) < 1 or reply[0] != PROTOCOL_VERSION or len(reply) != _HELLO.size:
             raise DeviceError(
                 f"the firmware must speak version {PROTOCOL_VERSION} of the protocol",

@@ -113,6 +113,7 @@ class Stm32F4(Chip):
         divider = 2 * self.bits(pll, 16, 2) + 2
         hz = 16 * MHZ / self.bits(pll, 0, 6) * self.bits(pll, 6, 9) / divider if source else 16 * MHZ
         if source:
+            assert self.bits(pll, 30, 2) == 0 and self.bits(pll, 28, 2) == 2, "F405, F746: reserved; F446: R"
             assert self.bits(pll, 22, 1) == 0 and 1 <= 16 / self.bits(pll, 0, 6) <= 2
             assert self.bits(0x40007000, 16, 2) == 3 and self.bits(0x40007000, 14, 2) == 3, (
                 "over-drive, scale 1"
@@ -204,9 +205,13 @@ class Stm32G0(Chip):
 
 
 class Stm32H7(Chip):
-    """The supply is set for good by the first write of CR3."""
+    """Of revision Y, whose AXI SRAM must be told to read one word at a time (ES0392, 2.2.9).
+
+    The supply is set for good by the first write of CR3.
+    """
 
     reset: ClassVar[Mapping[int, int]] = {
+        0x5C001000: 0x10036450,
         0x58024400: 0x83 | 4,
         0x5802480C: 6,
         0x58024818: 0x4000,
@@ -228,6 +233,7 @@ class Stm32H7(Chip):
         return word | 1 << 13 if address == 0x58024818 else word
 
     def core_hz(self) -> float:
+        assert self.bits(0x51008108, 0, 1) == 1, "reads of the AXI SRAM"
         assert self.bits(0x58024410, 0, 3) == 3 and self.bits(0x58024428, 0, 2) == 0
         assert self.bits(0x5802442C, 16, 1) == 1 and self.bits(0x58024818, 14, 2) == 3, (
             "P on, voltage scale 1"
@@ -290,6 +296,7 @@ class Nordic(Chip):
 
     def core_hz(self) -> float:
         assert self.bits(0x40000000, 0, 1) == 1, "the crystal"
+        assert self.words.get(0x40000558) == 0x5A, "debuggers are locked out"
         return 64 * MHZ
 
     def uart_hz(self) -> float:

@@ -278,6 +278,9 @@ def to_fill_in(files: Path) -> set[str]:
     return {path.name for path in files.iterdir() if "FILL IN" in path.read_text(encoding="utf-8")}
 
 
+NEW = ("--new", "x", "--core", "cortex-m4")
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -285,6 +288,13 @@ def to_fill_in(files: Path) -> set[str]:
         (("--ram", "8K"), "are for --new"),
         (("--new", "x", "--core", "cortex-m4", "--flash", "much", "--ram", "8K"), "is no size"),
         (("--new", "x", "--core", "cortex-m4", "--flash", "1M", "--ram", "8"), "4096 bytes at least"),
+        ((*NEW, "--flash", "100001", "--ram", "8K"), "aligned to 8 bytes"),
+        ((*NEW, "--flash", "1M", "--ram", "8K", "--ram-address", "0xFFFFFFF8"), "below 4 GiB"),
+        ((*NEW, "--flash", "1M", "--ram", "8K", "--flash-address", "0x08000010"), "a multiple of 128"),
+        (
+            (*NEW, "--flash", "1M", "--ram", "8K", "--ram-address", "0x1000"),
+            "not overlap (seen: flash 1048576 bytes at 0x0, RAM 8192 bytes at 0x1000)",
+        ),
         (("--new", "x", "--core", "cortex-m9", "--flash", "1M", "--ram", "8K"), "known Cortex-M"),
         (("--new", "My-Board", "--core", "cortex-m4", "--flash", "1M", "--ram", "8K"), "lower-case"),
     ],

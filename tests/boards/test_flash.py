@@ -191,10 +191,21 @@ def test_the_binary_is_objcopys(nucleo: Path) -> None:
 
 
 def test_the_drive_is_copied_to(pico: Path, tmp_path: Path) -> None:
+    (tmp_path / "INFO_UF2.TXT").write_text("UF2 Bootloader v3.0")
     done = flash_project(pico, FlashOptions(tool="uf2", drive=tmp_path))
     assert (tmp_path / "firmware.uf2").read_bytes() == done.image.read_bytes()
     with pytest.raises(DeviceError, match=r"drive RPI-RP2 must be mounted.*BOOTSEL"):
         flash_project(pico, FlashOptions(tool="uf2"))
+
+
+def test_a_drive_that_is_none_or_takes_no_file(pico: Path, tmp_path: Path) -> None:
+    for place in (tmp_path, tmp_path / "missing"):
+        with pytest.raises(DeviceError, match=r"of a UF2 boot loader.*no INFO_UF2\.TXT.*BOOTSEL"):
+            flash_project(pico, FlashOptions(tool="uf2", drive=place))
+    (tmp_path / "INFO_UF2.TXT").write_text("UF2 Bootloader v3.0")
+    (tmp_path / "firmware.uf2").mkdir()
+    with pytest.raises(DeviceError, match=r"must take the file \(seen: Is a directory\)"):
+        flash_project(pico, FlashOptions(tool="uf2", drive=tmp_path))
 
 
 # What each board's tools are told.

@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 
 import pytest
 import serial
@@ -54,6 +54,19 @@ def test_a_url_where_nothing_listens() -> None:
     with closing(socket.socket()) as one:
         one.bind(("localhost", 0))
         assert "the port must open" in refusal(f"socket://localhost:{one.getsockname()[1]}")
+
+
+def test_a_line_that_sends_back_what_it_gets(terminal: tuple[int, str]) -> None:
+    """TX and RX joined, or a terminal that echoes."""
+    ours, name = terminal
+
+    def echo() -> None:
+        with suppress(OSError):
+            while data := os.read(ours, 256):
+                os.write(ours, data)
+
+    threading.Thread(target=echo, daemon=True).start()
+    assert "(seen: what is sent comes back). Try: see that TX and RX are not joined" in refusal(name)
 
 
 def test_a_url_that_is_none() -> None:

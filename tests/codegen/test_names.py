@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from mcu_quant.c_names import c_name
 from mcu_quant.codegen.library import render_library
 from mcu_quant.codegen.names import UniqueNames, comment, identifier
 from mcu_quant.errors import InvalidInputError
 from mcu_quant.ir import Node, Tensor
+from mcu_quant.resources import directory
 from tests.codegen.deployments import WARNINGS, compile_c, dense_graph, deploy, write_library
 
 HOSTILE = (
@@ -74,6 +76,19 @@ def test_hostile_tensor_names_stay_in_comments(tmp_path: Path) -> None:
 def test_names_that_cannot_begin_c_names_are_refused(name: str) -> None:
     with pytest.raises(InvalidInputError, match="C identifier"):
         render_library(deploy(dense_graph(), name=name))
+
+
+@pytest.mark.parametrize("name", ("frames", "Uart", "main", "stdint", "Arduino"))
+def test_names_whose_header_another_file_includes_are_refused(name: str) -> None:
+    with pytest.raises(InvalidInputError, match=f"Try: net_{name.lower()}"):
+        render_library(deploy(dense_graph(), name=name))
+
+
+@pytest.mark.parametrize("program", sorted((directory("templates") / "firmware").glob("*.c.j2")))
+def test_headers_of_programs_are_no_models(program: Path) -> None:
+    """A model's header comes before the board's on the compiler's path."""
+    for header in re.findall(r'#include "(\w+)\.h"', program.read_text(encoding="utf-8")):
+        assert c_name(header) == f"net_{header}"
 
 
 def _renamed(tensor: Tensor, renamed: dict[str, str]) -> Tensor:
