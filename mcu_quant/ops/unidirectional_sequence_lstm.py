@@ -283,9 +283,7 @@ class IntegerScaling:
 def gate_ratios(node: BoundNode, first: int) -> list[float]:
     """For each gate, what its sums are multiplied with. first: WEIGHTS or RECURRENT_WEIGHTS."""
     factor = node.input(0) if first == WEIGHTS else node.output
-    return [
-        scale_ratio((factor.scale, node.input(first + gate).scale), GATE_SCALE) for gate in range(GATES)
-    ]
+    return [scale_ratio((factor.scale, node.input(first + gate).scale), GATE_SCALE) for gate in range(GATES)]
 
 
 def cell_exponent(node: BoundNode) -> int:
