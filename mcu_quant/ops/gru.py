@@ -38,8 +38,7 @@ class Gru(RecurrentOperator):
 
     name = "gru"
     gates = 3
-    code = "MCU_QUANT_GRU"
-    tflite_custom = code
+    tflite_custom = "MCU_QUANT_GRU"
     attrs_type = GruAttrs
 
     def options(self, node: BoundNode) -> Mapping[str, bool]:

@@ -263,8 +263,6 @@ class RecurrentOperator(Operator):
 
     #: How many sums each unit has.
     gates: ClassVar[int]
-    #: The name of its custom operator.
-    code: ClassVar[str]
     quant_rule = QuantRule(products=_PRODUCTS, state=HIDDEN_QUANT)
     constraints = CONSTRAINTS
     state_inputs = {HIDDEN: 1}  # noqa: RUF012 - a Mapping that nothing writes to
@@ -338,7 +336,7 @@ class RecurrentOperator(Operator):
 
     def to_tflite(self, node: BoundNode) -> TfliteForm:
         return TfliteForm(
-            "CUSTOM", VERSION, custom=self.code, custom_options=write_options(self.options(node))
+            "CUSTOM", VERSION, custom=self.tflite_custom, custom_options=write_options(self.options(node))
         )
 
     def options(self, node: BoundNode) -> Mapping[str, bool]:

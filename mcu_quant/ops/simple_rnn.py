@@ -28,8 +28,7 @@ class SimpleRnn(RecurrentOperator):
 
     name = "simple_rnn"
     gates = 1
-    code = "MCU_QUANT_SIMPLE_RNN"
-    tflite_custom = code
+    tflite_custom = "MCU_QUANT_SIMPLE_RNN"
     attrs_type = SimpleRnnAttrs
 
     def from_tflite(self, node: TfliteNode) -> tuple[SimpleRnnAttrs, tuple[Tensor | None, ...]]:

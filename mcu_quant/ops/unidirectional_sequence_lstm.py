@@ -36,6 +36,7 @@ from mcu_quant.ops.base import (
     without_axis,
 )
 from mcu_quant.ops.forms import FORMS, form_of
+from mcu_quant.ops.gates import GATE_SCALE, gate_sigmoid, gate_tanh
 from mcu_quant.ops.linear import INT64_ACCUMULATOR_MAX, widest
 from mcu_quant.ops.logistic import OPERATOR as LOGISTIC
 from mcu_quant.ops.tanh import OPERATOR as TANH
@@ -48,8 +49,6 @@ HIDDEN, CELL = 18, 19
 _INPUTS = 24
 #: The gate that is no sigmoid.
 CELL_GATE = 2
-#: What gates take is int16 of this scale; what they give is int16 of scale 2**-15.
-GATE_INPUT_SCALE = 2.0**-12
 #: Exponents of the cell state's scale: where all of TFLM's int32 hold what they must.
 LEAST_CELL_EXPONENT, LARGEST_CELL_EXPONENT = -27, 2
 
@@ -212,7 +211,7 @@ def _integer_steps(node: BoundNode, inputs: Sequence[np.ndarray | None]) -> Iter
     for step in range(x.shape[1]):
         sums = (hidden - zero_point).astype(np.float64) @ recurrent.T
         gates = projected[:, step] + scaling.gate_inputs(sums, scaling.recurrent)
-        hidden, cell = scaling.cell_step(_saturated(gates), cell)
+        hidden, cell = scaling.cell_step(gates, cell)
         hidden = to_output(hidden + zero_point, node.output).astype(np.int64)
         yield hidden, cell
 
@@ -229,7 +228,7 @@ Scale = tuple[int, int]
 class IntegerScaling:
     """Every rescaling of an integer node.
 
-    input, recurrent: of the sums of each gate, to GATE_INPUT_SCALE. forget: of f * c, to the cell state.
+    input, recurrent: of the sums of each gate, to GATE_SCALE. forget: of f * c, to the cell state.
     added: of i * g. hidden: of o * tanh(c). cell_tanh: (multiplier, right shift) from the cell state to steps
     of 1 / 12288. clip: the largest |c|, None where all of int16 is allowed. is_int64: sums are int64.
     """
@@ -260,7 +259,7 @@ class IntegerScaling:
         )
 
     def gate_inputs(self, sums: np.ndarray, scales: tuple[Scale, ...]) -> IntArray:
-        """Sums [..., 4 * units] as int16 of GATE_INPUT_SCALE."""
+        """Sums [..., 4 * units] as int16 of GATE_SCALE."""
         rescale = requantize_int64 if self.is_int64 else requantize
         parts = np.split(sums.astype(np.int64), GATES, axis=-1)
         scaled = [rescale(part, *scale) for part, scale in zip(parts, scales, strict=True)]
@@ -268,9 +267,9 @@ class IntegerScaling:
 
     def cell_step(self, gates: IntArray, cell: IntArray) -> tuple[IntArray, IntArray]:
         """(h less its zero_point, unlimited; c) [N, units] from what the gates take [N, 4 * units]."""
-        arguments = [3 * part for part in np.split(gates, GATES, axis=-1)]
         i, f, g, o = (
-            (TANH if gate == CELL_GATE else LOGISTIC).interpolated(x) for gate, x in enumerate(arguments)
+            (gate_tanh if gate == CELL_GATE else gate_sigmoid)(sums)
+            for gate, sums in enumerate(np.split(gates, GATES, axis=-1))
         )
         kept = _saturated(requantize(f * cell, *self.forget))
         cell = _saturated(kept + _saturated(requantize(i * g, *self.added)))
@@ -284,9 +283,7 @@ class IntegerScaling:
 def gate_ratios(node: BoundNode, first: int) -> list[float]:
     """For each gate, what its sums are multiplied with. first: WEIGHTS or RECURRENT_WEIGHTS."""
     factor = node.input(0) if first == WEIGHTS else node.output
-    return [
-        scale_ratio((factor.scale, node.input(first + gate).scale), GATE_INPUT_SCALE) for gate in range(GATES)
-    ]
+    return [scale_ratio((factor.scale, node.input(first + gate).scale), GATE_SCALE) for gate in range(GATES)]
 
 
 def cell_exponent(node: BoundNode) -> int:
@@ -315,7 +312,7 @@ def _intermediates(node: BoundNode) -> tuple[tuple[str, QuantParams], ...]:
     if form_of(node) == "float":
         return ()
     assert node.output.quant is not None
-    gates = (("int16", QuantParams.per_tensor(GATE_INPUT_SCALE)),) * GATES
+    gates = (("int16", QuantParams.per_tensor(GATE_SCALE)),) * GATES
     return (*gates, (node.output.dtype, node.output.quant))
 
 

@@ -11,7 +11,6 @@ from mcu_quant.optimize.last_steps import merge_last_steps
 from mcu_quant.optimize.narrow_states import narrow_states
 from mcu_quant.optimize.normalizations import merge_normalizations
 from mcu_quant.optimize.ranges import annotate_ranges
-from mcu_quant.optimize.ring_buffers import slide_ring_buffers
 from mcu_quant.optimize.slides import find_slides
 from mcu_quant.optimize.states import place_states
 from mcu_quant.optimize.storage import widen_constants
@@ -40,4 +39,4 @@ def optimize(graph: Graph, options: GenerateOptions) -> Graph:
             if rewritten is not graph:
                 graph = annotate_ranges(check(rewritten))
         changed = graph is not before
-    return place_states(slide_ring_buffers(graph)) if graph.states else graph
+    return place_states(find_slides(graph)) if graph.states else graph

@@ -1,4 +1,8 @@
-"""Rows that move on in a state: files have several operators for that, here it is one."""
+"""Rows that move on in a state: files have several operators for that, here it is one.
+
+Converters write the last rows of a stream as window = concatenation(kept, new), kept' = the window's end: two
+copies a run, and a third to where the state is. A slide (ops/slide.py) is one move in the state block.
+"""
 
 from __future__ import annotations
 

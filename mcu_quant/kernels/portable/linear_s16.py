@@ -59,7 +59,11 @@ def _bias(node: BoundNode) -> np.ndarray:
 
 def bias_words(node: BoundNode) -> np.ndarray:
     """int32: [channels] if all of them fit, else [2 * channels], the lower word of each first."""
-    bias = _bias(node)
+    return as_words(_bias(node))
+
+
+def as_words(bias: np.ndarray) -> np.ndarray:
+    """int64 as int32: of that shape if all fit, else twice as many along the last axis, lower words first."""
     if bias.min() >= INT32_MIN and bias.max() <= INT32_MAX:
         return bias.astype(np.int32)
-    return bias.astype("<i8").view("<i4").astype(np.int32)
+    return np.ascontiguousarray(bias).astype("<i8").view("<i4").astype(np.int32)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from mcu_quant.fixed_point import INT32_MAX, INT32_MIN
+from mcu_quant.fixed_point import INT32_MAX
 from mcu_quant.ir import BoundNode
 from mcu_quant.kernels.base import Activation, Constant, Core, Kernel, KernelCall
+from mcu_quant.kernels.portable.linear_s16 import as_words
 from mcu_quant.kernels.portable.loop_costs import is_thumb1
 from mcu_quant.kernels.portable.lstm import (
     SIGMOID,
@@ -32,9 +33,8 @@ class LstmS16(Kernel):
 
     def call(self, node: BoundNode) -> KernelCall:
         bias = biases(node)
-        fits = bool(bias.min() >= INT32_MIN and bias.max() <= INT32_MAX)
-        params = size_params(node) | {"narrow": int(is_narrow(node)), "bias_words": 1 if fits else 2}
-        words = bias.astype(np.int32) if fits else bias.astype("<i8").view("<i4").astype(np.int32)
+        words = as_words(bias)
+        params = size_params(node) | {"narrow": int(is_narrow(node)), "bias_words": words.size // bias.size}
         arguments = (
             Activation(node.input(0).name),
             *weight_tables(node),

@@ -10,6 +10,7 @@ import numpy as np
 from mcu_quant.fixed_point import INT32_MAX, IntArray, reduced_multiplier
 from mcu_quant.ir import BoundNode, Tensor
 from mcu_quant.kernels.base import Activation, Argument, Constant, Core, Kernel, KernelCall, Scratch
+from mcu_quant.kernels.portable.linear_s16 import as_words
 from mcu_quant.kernels.portable.loop_costs import is_thumb1
 from mcu_quant.kernels.portable.lstm import SIGMOID
 from mcu_quant.kernels.portable.walk import Params
@@ -120,14 +121,14 @@ class RecurrentS16(RecurrentKernel):
         multiplier, shift = output_multiplier(node)
         params: Params = {"output_multiplier": multiplier, "output_shift": shift}
         for label, (x, weights, bias) in zip(LABELS, products(node), strict=True):
-            words = _bias_words(weights, bias)
+            words = as_words(_bias(weights, bias))
             params[f"{label}bias_words"] = len(words) // len(_rows(weights))
             params[f"{label}narrow"] = int(_is_narrow(x, weights))
         return params
 
     def tables(self, node: BoundNode) -> tuple[Argument, ...]:
         parts = [
-            _product_tables(label, x, weights, _bias_words(weights, bias))
+            _product_tables(label, x, weights, as_words(_bias(weights, bias)))
             for label, (x, weights, bias) in zip(LABELS, products(node), strict=True)
         ]
         return (*parts[0], *parts[1], SIGMOID)
@@ -153,14 +154,6 @@ def _bias(weights: Tensor, bias: Tensor | None) -> IntArray:
 def _folded_bias(x: Tensor, weights: Tensor, bias: Tensor | None) -> np.ndarray:
     """int32 [rows]: with what the zero_point of x adds to each sum, modulo 2**32."""
     return (_bias(weights, bias) - x.zero_point * _rows(weights).sum(axis=1)).astype(np.int32)
-
-
-def _bias_words(weights: Tensor, bias: Tensor | None) -> np.ndarray:
-    """int32: [rows] if all of them fit, else [2 * rows], the lower word of each first."""
-    values = _bias(weights, bias)
-    if np.abs(values).max() <= INT32_MAX:
-        return values.astype(np.int32)
-    return values.astype("<i8").view("<i4").astype(np.int32)
 
 
 def _is_narrow(x: Tensor, weights: Tensor) -> bool:

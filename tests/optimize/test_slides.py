@@ -11,7 +11,7 @@ from mcu_quant.deployment import GenerateOptions
 from mcu_quant.importers.tflite import read_tflite
 from mcu_quant.ops.interpreter import run_graph
 from mcu_quant.optimize import optimize
-from mcu_quant.optimize.ring_buffers import slide_ring_buffers
+from mcu_quant.optimize.slides import find_slides
 from mcu_quant.verify.host import HostEngine
 from tests.codegen.deployments import deploy
 from tests.importers.streams import Stream
@@ -72,7 +72,7 @@ def assert_same_bytes(file: bytes) -> None:
 
 
 def test_it_is_slid_in_place() -> None:
-    graph = slide_ring_buffers(read_tflite(ring(), "ring"))
+    graph = find_slides(read_tflite(ring(), "ring"))
     assert [node.op for node in graph.nodes] == ["slide", "strided_slice", "strided_slice"]
     (state,) = graph.states
     assert graph.tensors[state.after].shape == WINDOW
@@ -83,5 +83,5 @@ def test_it_is_slid_in_place() -> None:
 @pytest.mark.parametrize("name", LEFT_ALONE)
 def test_others_are_left_alone(name: str) -> None:
     graph = read_tflite(LEFT_ALONE[name](), "ring")
-    assert slide_ring_buffers(graph) is graph
+    assert find_slides(graph) is graph
     assert_same_bytes(LEFT_ALONE[name]())
