@@ -91,6 +91,7 @@ def test_generate_writes_hop_and_window(window: Path, mcu_quant: Run, tmp_path: 
     assert "the next frame along axis 1" in header and "void window_reset(void *state);" in header
 
 
+@pytest.mark.slow
 def test_profile_counts_the_state(window: Path, mcu_quant: Run) -> None:
     require_tools("qemu-system-arm", "arm-none-eabi-gcc")
     whole, hop = (

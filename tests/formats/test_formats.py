@@ -102,6 +102,7 @@ def test_a_library_format_takes_the_board_for_its_core(shared: Path, mcu_quant: 
     assert built.returncode == 2 and "firmware project" in built.stderr
 
 
+@pytest.mark.slow
 def test_names_on_the_command_line(shared: Path, mcu_quant: Run, tmp_path: Path) -> None:
     models = [shared / "models" / f"{name}.tflite" for name in ("hello_world_int8", "ad01_int8")]
     target = ("--target", "cortex-m4")
