@@ -99,7 +99,7 @@ class ToolMissingError(McuQuantError):
 
 
 class DeviceError(McuQuantError):
-    """A board, probe or port that is not there, is closed to the user, or runs other firmware."""
+    """A board, probe or port that is not there, silent, closed to the user, or runs other firmware."""
 
 
 class EngineFailedError(McuQuantError):

@@ -95,7 +95,7 @@ class Link:
     def exchange(self, command: Command, payload: Callable[[], bytes], *, seconds: float = 0.0) -> bytes:
         """The payload of the reply. payload: asked again before each time that the request is sent.
 
-        seconds: that the work itself may take. Raises SessionLostError, EngineFailedError without an answer.
+        seconds: that the work itself may take. Raises SessionLostError, DeviceError without an answer.
         """
         self._sequence = (self._sequence + 1) % 2**32
         end = time.monotonic() + self._silence + seconds
@@ -157,8 +157,8 @@ class Link:
         text = "".join(c for c in self._pending.decode("ascii", "ignore") if c.isprintable() or c == "\n")
         return f"; it printed: {' '.join(text.split())[-300:]}" if len(text) >= _READABLE else ""
 
-    def _no_answer(self, seconds: float) -> EngineFailedError:
-        return EngineFailedError(
+    def _no_answer(self, seconds: float) -> DeviceError:
+        return DeviceError(
             "the board must answer",
             layer=self._port.name,
             value=f"no answer for {seconds:.1f} s, at {self._port.baud} baud{self._heard()}",

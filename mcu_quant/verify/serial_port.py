@@ -6,7 +6,7 @@ import errno
 from dataclasses import dataclass
 from typing import Any
 
-from mcu_quant.errors import DeviceError, EngineFailedError, InvalidInputError, ToolMissingError
+from mcu_quant.errors import DeviceError, InvalidInputError, ToolMissingError
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class PortOptions:
 
 
 class Port:
-    """An open port. EngineFailedError if the device goes away."""
+    """An open port. DeviceError if the device goes away."""
 
     def __init__(self, serial: Any, name: str, baud: int) -> None:
         self._serial = serial
@@ -64,8 +64,8 @@ class Port:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _gone(self, error: Exception) -> EngineFailedError:
-        return EngineFailedError(
+    def _gone(self, error: Exception) -> DeviceError:
+        return DeviceError(
             "the device must stay connected",
             layer=self.name,
             value=f"it went away: {error}",
