@@ -7,14 +7,16 @@ that width beyond. Counted, not timed: the result is always the same.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from mcu_quant.ir import Graph, check
 from mcu_quant.kernels.base import Kernel, storage_of
 from mcu_quant.memory import footprint
 
 _KEPT = 128
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
@@ -39,25 +41,74 @@ class _Step:
     made: tuple[_Buffer, ...]
 
 
+@dataclass(frozen=True)
+class _Prefix:
+    """The best order of one set of nodes. ran: their bits. live: bytes that are alive behind them.
+
+    ready: nodes that can be next. rank: by its order, among the prefixes of its length that are kept.
+    before, last: the order without its last node, and that node.
+    """
+
+    ran: int
+    peak: int
+    live: int
+    ready: tuple[int, ...]
+    rank: int = 0
+    before: _Prefix | None = None
+    last: int = -1
+
+    def order(self) -> list[int]:
+        nodes, prefix = [], self
+        while prefix.before is not None:
+            nodes.append(prefix.last)
+            prefix = prefix.before
+        return nodes[::-1]
+
+
+class _Growth:
+    """What a node changes: found from its own buffers and successors, not from all."""
+
+    def __init__(self, steps: Sequence[_Step], buffers: Sequence[_Buffer]) -> None:
+        self.steps = steps
+        self._touched = _by_bits([(b.maker | b.readers, b) for b in buffers], len(steps))
+        self._successors = _by_bits([(step.after, i) for i, step in enumerate(steps)], len(steps))
+        live = sum(b.bytes for b in buffers if _is_live(b, 0))
+        self.empty = _Prefix(0, 0, live, tuple(i for i, step in enumerate(steps) if not step.after))
+
+    def peak(self, prefix: _Prefix, index: int) -> int:
+        return max(prefix.peak, prefix.live + _need(self.steps[index], prefix.ran))
+
+    def grown(self, prefix: _Prefix, index: int, rank: int = 0) -> _Prefix:
+        ran = prefix.ran | self.steps[index].bit
+        changes = (b.bytes * (_is_live(b, ran) - _is_live(b, prefix.ran)) for b in self._touched[index])
+        freed = tuple(i for i in self._successors[index] if not self.steps[i].after & ~ran)
+        ready = (*(i for i in prefix.ready if i != index), *freed)
+        peak = self.peak(prefix, index)
+        return _Prefix(ran, peak, prefix.live + sum(changes), ready, rank, prefix, index)
+
+
 def best_order(graph: Graph, kernels: Sequence[Kernel], keep_input: bool) -> list[int]:
     """The nodes' indices in the order of the lowest estimated peak, the graph's own if no other is better."""
     steps, buffers = _steps(graph, kernels, keep_input)
     own = list(range(len(steps)))
-    # What ran, as bits: the peak until then, and the order.
-    states: dict[int, tuple[int, list[int]]] = {0: (0, [])}
+    growth = _Growth(steps, buffers)
+    kept = [growth.empty]
     for _ in steps:
-        grown: dict[int, tuple[int, list[int]]] = {}
-        for ran, (peak, order) in states.items():
-            live = sum(b.bytes for b in buffers if _is_live(b, ran))
-            for index, step in enumerate(steps):
-                if ran & step.bit or step.after & ~ran:
-                    continue
-                candidate = (max(peak, live + _need(step, ran)), [*order, index])
-                known = grown.get(ran | step.bit)
-                grown[ran | step.bit] = candidate if known is None else min(known, candidate)
-        states = dict(sorted(grown.items(), key=lambda item: item[1])[:_KEPT])
-    ((peak, order),) = states.values()
-    return order if peak < _peak(steps, buffers, own) else own
+        # By what ran: the lowest peak, of these the first order, which is (rank without the last, the last).
+        found: dict[int, tuple[int, int, int]] = {}
+        by_rank = {prefix.rank: prefix for prefix in kept}
+        for prefix in kept:
+            for index in prefix.ready:
+                ran, candidate = (
+                    prefix.ran | steps[index].bit,
+                    (growth.peak(prefix, index), prefix.rank, index),
+                )
+                found[ran] = min(found.get(ran, candidate), candidate)
+        best = sorted(found.values())[:_KEPT]
+        orders = sorted((rank, index) for _, rank, index in best)
+        kept = [growth.grown(by_rank[rank], index, i) for i, (rank, index) in enumerate(orders)]
+    (last,) = kept
+    return last.order() if last.peak < _peak(steps, buffers, own) else own
 
 
 def reordered(graph: Graph, order: Sequence[int]) -> Graph:
@@ -65,12 +116,22 @@ def reordered(graph: Graph, order: Sequence[int]) -> Graph:
 
 
 def _peak(steps: Sequence[_Step], buffers: Sequence[_Buffer], order: Sequence[int]) -> int:
-    peak = ran = 0
+    growth = _Growth(steps, buffers)
+    prefix = growth.empty
     for index in order:
-        live = sum(b.bytes for b in buffers if _is_live(b, ran))
-        peak = max(peak, live + _need(steps[index], ran))
-        ran |= steps[index].bit
-    return peak
+        prefix = growth.grown(prefix, index)
+    return prefix.peak
+
+
+def _by_bits(values: Iterable[tuple[int, _T]], count: int) -> list[list[_T]]:
+    """For each of `count` bits, the values that are given with it."""
+    found: list[list[_T]] = [[] for _ in range(count)]
+    for bits, value in values:
+        while bits:
+            lowest = bits & -bits
+            found[lowest.bit_length() - 1].append(value)
+            bits ^= lowest
+    return found
 
 
 def _is_live(buffer: _Buffer, ran: int) -> bool:

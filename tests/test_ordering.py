@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from itertools import permutations
+from itertools import pairwise, permutations
 
 import numpy as np
 import pytest
@@ -84,3 +84,20 @@ def test_other_orders_are_taken_where_the_arena_gets_smaller_and_give_the_same_b
     inputs = random_inputs(g, 2)
     (expected,), (actual,) = run_graph(g, inputs), run_graph(fit.graph, inputs)
     assert np.array_equal(expected, actual)
+
+
+def test_a_node_costs_its_own_buffers_not_all_of_the_graph(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Unrolled loops have thousands of nodes: hours where each step looks at all buffers."""
+    calls = [0]
+    is_live = ordering._is_live
+
+    def counted(buffer: ordering._Buffer, ran: int) -> bool:
+        calls[0] += 1
+        return is_live(buffer, ran)
+
+    monkeypatch.setattr(ordering, "_is_live", counted)
+    count = 300
+    names = ["x", *(f"t{index}" for index in range(count))]
+    g = graph(dict.fromkeys(names, 8), list(pairwise(names)), "x", names[-1])
+    assert best_order(g, [PLAIN] * count, False) == list(range(count))
+    assert calls[0] < 20 * count

@@ -407,7 +407,7 @@ def _refuse_quantizing(path: Path, quantizing: dict[str, Any]) -> None:
     given = [name for name in quantizing if _is_given(name)]
     if given:
         raise InvalidInputError(
-            "a .tflite file is quantized already",
+            "a .tflite file is taken as it is, not quantized",
             layer=str(path),
             value=", ".join(f"--{_FLAGS.get(name, name.replace('_', '-'))}" for name in given),
             hint="the command without it, or the .keras model that the file was made from",

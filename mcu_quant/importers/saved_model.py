@@ -39,7 +39,7 @@ def load_saved_model(path: Path) -> Graph:
         raise InvalidModelError(
             "the directory must be a sound SavedModel",
             layer=path.name,
-            value=reason,
-            hint="export the model again with model.export(directory)",
+            value=str(reason).split(". Previous definition")[0],
+            hint="save the model as .keras (recurrent layers need it), or export it again with model.export()",
         ) from reason
     return build_frozen_graph(path.name, header, arrays)

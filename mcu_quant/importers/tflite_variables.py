@@ -163,7 +163,10 @@ def handles_of(subgraph: FileSubgraph) -> dict[int, Key]:
 
 def check_variables(file: TfliteFile, problems: list[Problem]) -> None:
     """The model itself changes variables, its handles go nowhere else, and first values come first."""
-    hint = "read the variable before the branch or loop, and assign it behind"
+    hint = (
+        "read the variable before the branch or loop, and assign it behind; of a Keras model with recurrent "
+        "layers, give the .keras file"
+    )
     for index in called_subgraphs(file):
         builtins = {op.builtin for op in file.subgraphs[index].operators}
         for builtin in sorted(builtins & {"ASSIGN_VARIABLE", "CALL_ONCE"}):
