@@ -37,9 +37,9 @@ def load_saved_model(path: Path) -> Graph:
         header, arrays = run_child(saved_model_reader.__name__, path, TIMEOUT_SECONDS)
     except ChildFailed as reason:
         raise InvalidModelError(
-            "the directory must be a sound SavedModel",
+            "the directory must be a sound SavedModel without loops",
             layer=path.name,
             value=reason,
-            hint="export the model again with model.export(directory)",
+            hint="model.save('model.keras') instead, or export again with model.export(directory)",
         ) from reason
     return build_frozen_graph(path.name, header, arrays)
