@@ -28,6 +28,9 @@ class FloatModel:
     graph: Graph
     name: str
 
+    def __repr__(self) -> str:
+        return f"FloatModel({self.name!r}, {len(self.graph.nodes)} nodes)"
+
     def predict(self, x: Inputs) -> Array | list[Array]:
         """The float outputs, [N, …] each."""
         from mcu_quant.ops.interpreter import run_graph
@@ -42,6 +45,11 @@ class QuantizedModel:
     """A model ready to be generated: the bytes of a .tflite file, and their meaning."""
 
     model: pipeline.TfliteModel
+
+    def __repr__(self) -> str:
+        return (
+            f"QuantizedModel({self.name!r}, {len(self.tflite):,} bytes, {len(self.model.graph.nodes)} layers)"
+        )
 
     @property
     def name(self) -> str:

@@ -102,8 +102,8 @@ def command(
         return
     print_table(
         "",
-        ("model", "layers", "arena bytes"),
-        ((d.name, len(d.graph.nodes), d.plan.arena_bytes) for d in deployments),
+        ("model", "layers", "arena bytes", "state bytes"),
+        ((d.name, len(d.graph.nodes), d.plan.arena_bytes, d.plan.state_bytes) for d in deployments),
     )
     for line in memory_lines(memory or ()):
         note(line)

@@ -37,9 +37,9 @@ def load_saved_model(path: Path) -> Graph:
         header, arrays = run_child(saved_model_reader.__name__, path, TIMEOUT_SECONDS)
     except ChildFailed as reason:
         raise InvalidModelError(
-            "the directory must be a sound SavedModel",
+            "the directory must be a sound SavedModel without loops",
             layer=path.name,
-            value=str(reason).split(". Previous definition")[0],
-            hint="save the model as .keras (recurrent layers need it), or export it again with model.export()",
+            value=reason,
+            hint="model.save('model.keras'), for recurrent layers above all, or model.export(directory) again",
         ) from reason
     return build_frozen_graph(path.name, header, arrays)

@@ -61,6 +61,8 @@ def _frozen(tf: Any, directory: str) -> tuple[Any, list[list[str]], list[list[st
         names = [tensor.split(":")[0] for _, tensor in outputs]
         graph_def = session.graph.as_graph_def()
         _allow_inlining(graph_def)
+        if _loops(tf.compat.v1.graph_util.extract_sub_graph(graph_def, names)):
+            raise Refused("While: in a SavedModel, recurrent layers are loops")
         constants = convert_variables_to_constants_from_session_graph(session, graph_def, names)
 
     def restored() -> None:
@@ -109,6 +111,21 @@ def _allow_inlining(graph_def: Any) -> None:
         for name in ("_XlaMustCompile", "_noinline"):
             if name in holder.attr:
                 del holder.attr[name]
+
+
+def _loops(graph_def: Any) -> bool:
+    """Whether a node of the graph, or of a function that it calls in any depth, is a loop."""
+    functions = {function.signature.name: function for function in graph_def.library.function}
+    waiting, seen = list(graph_def.node), set()
+    while waiting:
+        node = waiting.pop()
+        if node.op in ("While", "StatelessWhile"):
+            return True
+        called = node.attr["f"].func.name if "f" in node.attr else node.op
+        if called in functions and called not in seen:
+            seen.add(called)
+            waiting.extend(functions[called].node_def)
+    return False
 
 
 def _attribute(value: Any) -> Any:

@@ -17,7 +17,8 @@ def input_problem(shape: Sequence[Any]) -> LayerRefused | None:
         return LayerRefused(
             "the batch must be 1 or None: a microcontroller runs one sample at a time",
             value=f"batch {shape[0]}",
-            hint="keras.Input(shape=…) without batch_size, then new.set_weights(model.get_weights())",
+            hint="keras.Input(shape=…) without batch_size (stateful layers: batch_size=1), "
+            "then new.set_weights(model.get_weights())",
         )
     if any(size is None for size in shape[1:]):
         return LayerRefused(

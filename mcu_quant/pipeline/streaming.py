@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,13 @@ from mcu_quant.pipeline.models import TfliteModel, read_model
 if TYPE_CHECKING:
     import numpy as np
 
+    from mcu_quant.ir import Graph
     from mcu_quant.verify.compare import Comparison
+
+
+class StreamingWarning(UserWarning):
+    """A model that streams, but to no use."""
+
 
 #: What `verify` calls the comparison with the window model.
 WINDOWS = "window model"
@@ -21,7 +28,7 @@ def streamed(model: TfliteModel, options: GenerateOptions) -> TfliteModel:
     """The model that options.stream asks for: itself, or what streams it.
 
     Raises InvalidInputError for an axis or hop that the input does not have, UnsupportedModelError with the
-    layers that cannot stream.
+    layers that cannot stream. Warns where a run computes no less than the window model's.
     """
     if options.stream is None:
         return model
@@ -29,7 +36,27 @@ def streamed(model: TfliteModel, options: GenerateOptions) -> TfliteModel:
     from mcu_quant.streaming import stream_graph
 
     window = require_supported(model.graph)
-    return replace(model, graph=stream_graph(window, options.stream, options.frames), window=window)
+    graph = stream_graph(window, options.stream, options.frames)
+    _warn_of_nothing_saved(window, graph)
+    return replace(model, graph=graph, window=window)
+
+
+def _warn_of_nothing_saved(window: Graph, graph: Graph) -> None:
+    facts, macs = graph.streaming, _macs(graph)
+    if facts is not None and facts.hop < facts.frames and macs >= _macs(window) > 0:
+        warnings.warn(
+            f"{graph.inputs[0]}: streaming along axis {facts.axis} saves nothing: each run computes all "
+            f"{macs:,} MACs of the window. Try: the axis that is time; inspect with --stream names the "
+            "layers that need the whole window.",
+            StreamingWarning,
+            stacklevel=3,
+        )
+
+
+def _macs(graph: Graph) -> int:
+    from mcu_quant.ops import OPERATORS
+
+    return sum(OPERATORS[node.node.op].macs(node) for node in graph.bound_nodes())
 
 
 def streaming_file(model: TfliteModel, options: GenerateOptions) -> TfliteModel:

@@ -48,6 +48,18 @@ def test_run_takes_hop_after_hop(window: Path, engine: str, hop: int, mcu_quant:
         np.testing.assert_array_equal(outputs["out0"].reshape(HOPS, -1), expected(window, hop))
 
 
+def test_an_axis_that_saves_nothing_is_warned_of(mcu_quant: Run, window: Path) -> None:
+    channels = mcu_quant("inspect", window, "--stream", 3)
+    assert "saves nothing: each run computes all" in channels.stderr, channels.stderr
+    assert "saves nothing" not in mcu_quant("inspect", window, "--stream", 1).stderr
+
+
+def test_models_are_shown_in_a_line(window: Path) -> None:
+    """Not as all their arrays."""
+    shown = repr(package.load(window))
+    assert shown.startswith("QuantizedModel('window', ") and shown.endswith(" bytes, 3 layers)")
+
+
 def test_verify_asks_the_window_model_first(window: Path, mcu_quant: Run) -> None:
     done = mcu_quant("verify", window, "--stream", 1, "--json")
     facts = only_json(done)

@@ -287,3 +287,17 @@ def test_exported_saved_model(tmp_path: Path) -> None:
     expected = model([by_name[name] for name in names], training=False)
     for mine, theirs in zip(got, expected, strict=True):
         np.testing.assert_allclose(mine[:, 0], np.asarray(theirs), rtol=1e-5, atol=2e-5)
+
+
+def test_exported_recurrent_layer_is_refused_as_a_loop(tmp_path: Path) -> None:
+    """It was said to be unsound, with 500 characters of TensorFlow's error."""
+    keras.Sequential([keras.Input((4, 3)), L.GRU(2)]).export(tmp_path / "exported", verbose=False)
+    with pytest.raises(InvalidModelError, match=r"without loops.*recurrent.*model\.keras"):
+        load_saved_model(tmp_path / "exported")
+
+
+def test_stateful_model_of_many_samples_is_told_the_batch_that_is_right() -> None:
+    """Keras refuses stateful layers without batch_size."""
+    model = keras.Sequential([keras.Input(batch_shape=(4, 5, 3)), L.GRU(2, stateful=True)])
+    with pytest.raises(UnsupportedModelError, match="stateful layers: batch_size=1"):
+        load_keras_model(model)
