@@ -40,6 +40,6 @@ def load_saved_model(path: Path) -> Graph:
             "the directory must be a sound SavedModel without loops",
             layer=path.name,
             value=reason,
-            hint="model.save('model.keras'), for recurrent layers above all, or model.export(directory) again",
+            hint="model.save('model.keras'), above all of recurrent layers, or model.export(directory) again",
         ) from reason
     return build_frozen_graph(path.name, header, arrays)
