@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -23,6 +24,10 @@ SHARED = ROOT.parent / "shared"
 _MARKED_TOOLS = {"qemu": ("qemu-system-arm", "arm-none-eabi-gcc")}
 
 
+#: A test with more sets of parameters than this is a table.
+_LONG = 16
+
+
 def is_ci() -> bool:
     return os.environ.get("CI", "").lower() == "true"
 
@@ -34,14 +39,27 @@ def one_in_four_is_quick(index: int) -> tuple[pytest.MarkDecorator, ...]:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """`make check` runs every fourth case of a table (a parameter `case`), in every way that a test has."""
+    """`make check` runs every fourth case of a table, in every way that a test has.
+
+    A table is a parameter `case`, or whatever parameters a test has more than _LONG sets of. What looks at
+    source files looks at all of them.
+    """
+    sets = Counter(getattr(item, "function", None) for item in items)
     tables: dict[object, dict[str, int]] = {}
     for item in items:
-        callspec = getattr(item, "callspec", None)
-        if callspec is not None and "case" in callspec.params:
-            seen = tables.setdefault(getattr(item, "function", None), {})
-            if seen.setdefault(str(callspec.params["case"]), len(seen)) % 4:
-                item.add_marker(pytest.mark.slow)
+        callspec, function = getattr(item, "callspec", None), getattr(item, "function", None)
+        if callspec is None or item.path.name == "test_architecture.py":
+            continue
+        if "case" in callspec.params:
+            seen = tables.setdefault(function, {})
+            place = seen.setdefault(str(callspec.params["case"]), len(seen))
+        elif sets[function] > _LONG:
+            seen = tables.setdefault(function, {})
+            place = seen.setdefault(callspec.id, len(seen))
+        else:
+            continue
+        if place % 4:
+            item.add_marker(pytest.mark.slow)
 
 
 def require_tools(*names: str) -> None:

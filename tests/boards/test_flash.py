@@ -105,6 +105,7 @@ def test_memory_that_does_not_take_the_image_is_an_error(tmp_path: Path) -> None
         flash_project(directory, FlashOptions("serve", tool="gdb", server=server))
 
 
+@pytest.mark.slow
 def test_no_gdb_server(nucleo: Path) -> None:
     require_tools("gdb-multiarch")
     with closing(socket.socket()) as one:

@@ -107,6 +107,7 @@ def test_without_pyserial(monkeypatch: pytest.MonkeyPatch) -> None:
     assert caught.value.exit_code == 5
 
 
+@pytest.mark.slow
 def test_no_answer_within_5_seconds(terminal: tuple[int, str]) -> None:
     start = time.monotonic()
     message = refusal(terminal[1], code=2)

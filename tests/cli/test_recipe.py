@@ -157,6 +157,7 @@ def test_options_that_no_layer_has_a_use_for(
     QuantizeOptions("float32", recipe=recipe_of({"a": "dynamic"}), **options)  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 def test_allow_float(refuses: Refuses, mcu_quant: Run, files: Path, tmp_path: Path) -> None:
     """A softmax of more classes than int16 bears."""
     kernel = np.random.default_rng(4).normal(size=(12, 65_536)).astype(np.float32)

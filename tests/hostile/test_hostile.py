@@ -17,6 +17,7 @@ from tests.hostile.seeds import write_seeds
 FILES = {"tflite": 900, "npz": 200, "keras": 60, "h5": 60}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", sorted(REGRESSIONS.iterdir()), ids=lambda path: path.name)
 def test_regression(path: Path, tmp_path: Path) -> None:
     kind = path.name.split("_")[0]

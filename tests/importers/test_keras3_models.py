@@ -289,6 +289,7 @@ def test_exported_saved_model(tmp_path: Path) -> None:
         np.testing.assert_allclose(mine[:, 0], np.asarray(theirs), rtol=1e-5, atol=2e-5)
 
 
+@pytest.mark.slow
 def test_exported_recurrent_layer_is_refused_as_a_loop(tmp_path: Path) -> None:
     """It was said to be unsound, with 500 characters of TensorFlow's error."""
     keras.Sequential([keras.Input((4, 3)), L.GRU(2)]).export(tmp_path / "exported", verbose=False)

@@ -289,6 +289,7 @@ def wide() -> Graph:
     return m.graph(m.dense(few, "after", 3))
 
 
+@pytest.mark.slow
 def test_allow_float_keeps_what_int16_lacks_in_float() -> None:
     graph = wide()
     with pytest.raises(UnsupportedModelError, match=r"softmax: rows must have at most.*--allow-float"):
