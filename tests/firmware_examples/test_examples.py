@@ -6,6 +6,7 @@ import importlib.util
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -59,8 +60,14 @@ def run(folder: Path) -> tuple[int, str]:
     built = subprocess.run(["make", "-s", "CFLAGS=-Werror"], cwd=folder, capture_output=True, text=True)
     assert built.returncode == 0, built.stderr
     command = run_command((folder / "README.md").read_text(encoding="utf-8"))
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120)
-    return done.returncode, done.stderr
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(command, cwd=folder, text=True, start_new_session=True, **pipes) as process:
+        try:
+            _, printed = process.communicate(timeout=120)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)  # the emulator that make has started, too
+            raise
+    return process.returncode, printed
 
 
 def shown(name: str) -> str:
@@ -243,8 +250,8 @@ def test_the_spectrum_is_that_of_numpy(tmp_path: Path) -> None:
     ]
     signals += [np.full(2048, 32767), np.full(2048, -32768)]
     window = np.hanning(513)[:512]
-    for signal in signals:
-        samples, levels = signal.astype(np.int16), np.zeros(32, np.int16)
+    for wave in signals:
+        samples, levels = wave.astype(np.int16), np.zeros(32, np.int16)
         compiled.spectrum(samples.ctypes, levels.ctypes)
         segments = np.fft.rfft(samples.reshape(4, 512) * window)[:, :256]
         energy = (np.abs(segments) ** 2).sum(axis=0).reshape(32, 8).sum(axis=1)
