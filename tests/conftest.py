@@ -39,7 +39,7 @@ def one_in_four_is_quick(index: int) -> tuple[pytest.MarkDecorator, ...]:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """`make check` runs every fourth case of a table, in every way that a test has.
+    """`make check` runs every eighth case of a table, in every way that a test has.
 
     A table is a parameter `case`, or whatever parameters a test has more than _LONG sets of. What looks at
     source files looks at all of them.
@@ -58,7 +58,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             place = seen.setdefault(callspec.id, len(seen))
         else:
             continue
-        if place % 4:
+        if place % 8:
             item.add_marker(pytest.mark.slow)
 
 
