@@ -130,6 +130,11 @@ class Node:
     inputs: tuple[str | None, ...]
     outputs: tuple[str, ...]
 
+    def renamed(self, names: Mapping[str, str]) -> Node:
+        """The same node of tensors under other names; what is not in names keeps its own."""
+        inputs = tuple(None if name is None else names.get(name, name) for name in self.inputs)
+        return replace(self, inputs=inputs, outputs=tuple(names.get(name, name) for name in self.outputs))
+
 
 @dataclass(frozen=True)
 class BoundNode:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from mcu_quant.ir import Graph, Node, State
@@ -43,7 +43,7 @@ def with_names(graph: Graph, names: Sequence[str | None]) -> Graph:
         new.get(name, name): replace(tensor, name=new.get(name, name))
         for name, tensor in graph.tensors.items()
     }
-    nodes = tuple(_renamed(node, new) for node in graph.nodes)
+    nodes = tuple(node.renamed(new) for node in graph.nodes)
     return replace(
         graph,
         nodes=nodes,
@@ -51,8 +51,3 @@ def with_names(graph: Graph, names: Sequence[str | None]) -> Graph:
         outputs=tuple(new.get(name, name) for name in graph.outputs),
         states=tuple(replace(state, after=new.get(state.after, state.after)) for state in graph.states),
     )
-
-
-def _renamed(node: Node, new: Mapping[str, str]) -> Node:
-    inputs = tuple(None if name is None else new.get(name, name) for name in node.inputs)
-    return replace(node, inputs=inputs, outputs=tuple(new.get(name, name) for name in node.outputs))

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 
-from mcu_quant.ir import BoundNode, Graph, Node
+from mcu_quant.ir import BoundNode, Graph
 from mcu_quant.ops import OPERATORS
 from mcu_quant.ops.ranges import QUANTIZED, range_of
 from mcu_quant.ops.unary import UnaryOperator
@@ -43,13 +41,5 @@ def _without(graph: Graph, node: BoundNode) -> Graph | None:
         if x in graph.kept or x in graph.sources:
             return None
         old, new = x, y
-    nodes = tuple(_renamed(other, old, new) for other in graph.nodes if other.name != node.name)
+    nodes = tuple(other.renamed({old: new}) for other in graph.nodes if other.name != node.name)
     return graph.with_(nodes=nodes)
-
-
-def _renamed(node: Node, old: str, new: str) -> Node:
-    return replace(
-        node,
-        inputs=tuple(new if name == old else name for name in node.inputs),
-        outputs=tuple(new if name == old else name for name in node.outputs),
-    )

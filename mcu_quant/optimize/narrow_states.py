@@ -93,11 +93,7 @@ def _narrowed(graph: Graph, state: State) -> Graph:
 
 def _renamed(graph: Graph, names: Mapping[str, str], dropped: set[str]) -> Graph:
     """What read those tensors reads the others; without the nodes that wrote them."""
-    nodes = tuple(
-        replace(node, inputs=tuple(None if n is None else names.get(n, n) for n in node.inputs))
-        for node in graph.nodes
-        if node.outputs[0] not in dropped
-    )
+    nodes = tuple(node.renamed(names) for node in graph.nodes if node.outputs[0] not in dropped)
     return graph.with_(nodes=nodes) if names else graph
 
 

@@ -23,13 +23,6 @@ def name_activations(graph: Graph) -> Graph:
         if (output := node.outputs[index]) in written:
             names[output] = unique_name(state_name(node.name, index), taken)
             taken.add(names[output])
-    nodes = tuple(
-        replace(
-            node,
-            inputs=tuple(None if name is None else names[name] for name in node.inputs),
-            outputs=tuple(names[name] for name in node.outputs),
-        )
-        for node in graph.nodes
-    )
+    nodes = tuple(node.renamed(names) for node in graph.nodes)
     tensors = {names[name]: replace(tensor, name=names[name]) for name, tensor in graph.tensors.items()}
     return graph.with_(nodes=nodes, tensors=tensors)

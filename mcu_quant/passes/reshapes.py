@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from mcu_quant.ir import BoundNode, Graph, Node
+from mcu_quant.ir import BoundNode, Graph
 from mcu_quant.ops.transpose import joined
 from mcu_quant.passes.rewrite import View, apply_everywhere
 
@@ -39,14 +39,9 @@ def drop_identity(view: View, node: BoundNode) -> Graph | None:
     """The graph without a node whose output equals its first input; None if both must exist by name."""
     source, target = node.input(0).name, node.output.name
     if target not in view.graph.kept:
-        nodes = [_renamed(other, target, source) for other in view.graph.nodes if other.name != node.name]
+        nodes = [other.renamed({target: source}) for other in view.graph.nodes if other.name != node.name]
         return view.graph.with_(nodes=tuple(nodes))
     if source in view.graph.kept or source not in view.producers:
         return None
-    nodes = [_renamed(other, source, target) for other in view.graph.nodes if other.name != node.name]
+    nodes = [other.renamed({source: target}) for other in view.graph.nodes if other.name != node.name]
     return view.graph.with_(nodes=tuple(nodes))
-
-
-def _renamed(node: Node, old: str, new: str) -> Node:
-    inputs = tuple(new if name == old else name for name in node.inputs)
-    return replace(node, inputs=inputs, outputs=tuple(new if name == old else name for name in node.outputs))

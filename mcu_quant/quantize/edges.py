@@ -92,14 +92,7 @@ def _outer(tensor: Tensor, dtype: str) -> Tensor:
 
 
 def _renamed(nodes: tuple[Node, ...], names: Mapping[str, str]) -> tuple[Node, ...]:
-    return tuple(
-        replace(
-            node,
-            inputs=tuple(None if name is None else names.get(name, name) for name in node.inputs),
-            outputs=tuple(names.get(name, name) for name in node.outputs),
-        )
-        for node in nodes
-    )
+    return tuple(node.renamed(names) for node in nodes)
 
 
 def _node_name(graph: Graph, name: str) -> str:

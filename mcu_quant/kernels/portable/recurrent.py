@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping
 from typing import ClassVar
 
@@ -65,13 +66,13 @@ class RecurrentKernel(Kernel):
         )
         return KernelCall(params, arguments)
 
+    @abstractmethod
     def form_params(self, node: BoundNode) -> Params:
         """The parameters that the form adds."""
-        raise NotImplementedError(self.name)
 
+    @abstractmethod
     def tables(self, node: BoundNode) -> tuple[Argument, ...]:
         """What the form reads of flash."""
-        raise NotImplementedError(self.name)
 
     def scratch_bytes(self, node: BoundNode) -> int:
         return self.scratch_per_unit * units_of(node)
